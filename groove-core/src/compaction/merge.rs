@@ -1,0 +1,116 @@
+//! One input of a merge: values in order, from a run or from neighbouring tables.
+
+use std::sync::Arc;
+
+use crate::error::{BlockKind, ReadError};
+use crate::grid::{BlockRef, Grid};
+use crate::memory::{Key, Run};
+use crate::table::{Table, TreeMeta, ValueBlock, parse_block};
+
+/// Bytes of value blocks that are read at once.
+const READ_AHEAD: usize = 256 * 1024;
+
+/// The values of an input, one at a time.
+pub(super) enum Stream<const K: usize> {
+    Run { run: Arc<Run<K>>, at: usize },
+    Tables(TableStream<K>),
+}
+
+/// The values of neighbouring tables; blocks are read ahead, past the cache.
+pub(super) struct TableStream<const K: usize> {
+    tables: Vec<Arc<Table<K>>>,
+    table: usize,
+    /// The next block of the table to read.
+    next_block: usize,
+    /// Blocks that were read, the next one last.
+    read: Vec<ValueBlock<K>>,
+    at: usize,
+}
+
+impl<const K: usize> Stream<K> {
+    pub(super) fn tables(tables: Vec<Arc<Table<K>>>) -> Self {
+        Stream::Tables(TableStream { tables, table: 0, next_block: 0, read: Vec::new(), at: 0 })
+    }
+
+    /// The key at hand, read first if need be; `None` at the end.
+    pub(super) fn peek(
+        &mut self,
+        grid: &Grid,
+        meta: &TreeMeta,
+    ) -> Result<Option<Key<K>>, ReadError> {
+        match self {
+            Stream::Run { run, at } => Ok(run.keys().get(*at).copied()),
+            Stream::Tables(stream) => stream.peek(grid, meta),
+        }
+    }
+
+    /// Whether the value at hand is a tombstone. Only after `peek` gave a key.
+    pub(super) fn is_tombstone(&self) -> bool {
+        match self {
+            Stream::Run { run, at } => run.is_tombstone(*at),
+            Stream::Tables(stream) => stream.block().is_tombstone(stream.at),
+        }
+    }
+
+    /// The payload at hand. Only after `peek` gave a key.
+    pub(super) fn payload(&self) -> &[u8] {
+        match self {
+            Stream::Run { run, at } => run.payload(*at),
+            Stream::Tables(stream) => stream.block().payload(stream.at),
+        }
+    }
+
+    /// Goes one value on. Only after `peek` gave a key.
+    pub(super) fn skip(&mut self) {
+        match self {
+            Stream::Run { at, .. } => *at += 1,
+            Stream::Tables(stream) => {
+                stream.at += 1;
+                if stream.at == stream.block().len() {
+                    stream.read.pop();
+                    stream.at = 0;
+                }
+            }
+        }
+    }
+}
+
+impl<const K: usize> TableStream<K> {
+    fn block(&self) -> &ValueBlock<K> {
+        self.read.last().expect("peek read a block")
+    }
+
+    fn peek(&mut self, grid: &Grid, meta: &TreeMeta) -> Result<Option<Key<K>>, ReadError> {
+        if self.read.is_empty() && !self.read_on(grid, meta)? {
+            return Ok(None);
+        }
+        Ok(Some(self.block().key(self.at)))
+    }
+
+    fn read_on(&mut self, grid: &Grid, meta: &TreeMeta) -> Result<bool, ReadError> {
+        let Some(table) = self.tables.get(self.table) else { return Ok(false) };
+        let index = table.index(grid, meta)?;
+        let rest = &index.blocks[self.next_block..];
+        let mut length = 0;
+        let fitting = rest.iter().take_while(|block| {
+            length += block.reference.length as usize;
+            length <= READ_AHEAD
+        });
+        let count = fitting.count().max(1);
+        let references: Vec<BlockRef> = rest[..count].iter().map(|block| block.reference).collect();
+        let bytes = grid.read_consecutive(&references, BlockKind::Value, &meta.name)?;
+        let mut rest = &bytes[..];
+        for reference in &references {
+            let (block, behind) = rest.split_at(reference.length as usize);
+            self.read.push(parse_block(block.into(), reference, meta)?);
+            rest = behind;
+        }
+        self.read.reverse();
+        self.next_block += count;
+        if self.next_block == index.blocks.len() {
+            self.table += 1;
+            self.next_block = 0;
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,330 @@
+//! The end of a bar.
+//!
+//! A bar is the span between two seals of the memory tables: as many commits as half the log takes.
+//! The log holds two bars: the one whose values are being written to tables, and the current one.
+//! At the end of a bar, in this order:
+//!
+//! 1. The last bar's compactions are waited for and installed.
+//! 2. A checkpoint makes them durable; it covers everything up to the last seal, and the log's
+//!    entries up to there are free.
+//! 3. The memory tables are sealed.
+//! 4. New compactions are chosen, their space is reserved, and they start.
+//!
+//! Where a bar ends depends on the sizes of the entries alone, so that replay and repetition seal
+//! at the same ops.
+
+use std::sync::Arc;
+
+use crate::compaction::{CompactionJob, JobError, JobOutput, JobPlan};
+use crate::constants::SECTOR_SIZE;
+use crate::error::CommitError;
+use crate::grid::Extent;
+use crate::table::TableRecord;
+use crate::tree::LevelEdit;
+use crate::wal::WalWriter;
+
+use super::compactor::Failure;
+use super::engine::{Engine, Writer, visit_grooves};
+use super::grooves::Grooves;
+use super::publish::Dead;
+
+/// Where the current bar stands.
+pub(super) struct Bar {
+    /// Slots of the log that a bar may take.
+    slots: u32,
+    used_slots: u32,
+    /// What was sealed and is not in a durable checkpoint yet.
+    sealed: Option<Sealed>,
+    /// What the running jobs and the moves beside them do, tree by tree.
+    plans: Vec<Vec<JobPlan>>,
+}
+
+/// The state of the forest at a seal.
+struct Sealed {
+    op: u64,
+    timestamp_max: u64,
+    object_counts: Vec<u64>,
+}
+
+impl Bar {
+    /// The first bar after a checkpoint.
+    pub(super) fn new(wal_slots: u32) -> Self {
+        Bar { slots: wal_slots / 2, used_slots: 0, sealed: None, plans: Vec::new() }
+    }
+
+    pub(super) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    pub(super) fn used_slots(&self) -> u32 {
+        self.used_slots
+    }
+
+    /// Whether an entry still belongs to the current bar.
+    pub(super) fn has_room(&self, slots: u32) -> bool {
+        self.used_slots + slots <= self.slots
+    }
+
+    pub(super) fn add(&mut self, slots: u32) {
+        self.used_slots += slots;
+    }
+
+    pub(super) fn is_sealed(&self) -> bool {
+        self.sealed.is_some()
+    }
+
+    /// Makes the memory tables immutable, and begins the next bar. Writes nothing. All arguments are
+    /// as of the newest committed op, without the open scope.
+    pub(super) fn seal<S: Grooves>(
+        &mut self,
+        grooves: &mut S::Write,
+        op: u64,
+        checkpoint_op: u64,
+        timestamp_max: u64,
+    ) {
+        assert!(!self.is_sealed(), "the last seal is on disk by now");
+        self.used_slots = 0;
+        if op == checkpoint_op {
+            return;
+        }
+        let mut object_counts = Vec::new();
+        visit_grooves::<S>(grooves, &mut |groove| {
+            groove.visit_trees(&mut |tree| tree.seal());
+            object_counts.push(groove.committed_count());
+        });
+        self.sealed = Some(Sealed { op, timestamp_max, object_counts });
+    }
+}
+
+impl<S: Grooves> Writer<S> {
+    /// Ends the bar. On [`CommitError::NoSpace`] nothing was changed, and the next attempt may
+    /// succeed; any other error is final.
+    pub(super) fn end_bar(&mut self) -> Result<(), CommitError> {
+        if self.engine.bar.is_sealed() {
+            if !self.engine.compactor.is_busy() {
+                self.start_compactions()?;
+            }
+            self.install()?;
+            self.checkpoint_sealed()?;
+        }
+        self.seal();
+        if self.engine.bar.is_sealed() {
+            match self.start_compactions() {
+                // The bar has ended all the same: the next one tries again.
+                Ok(()) | Err(CommitError::NoSpace { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts everything that is committed into tables and makes a checkpoint of it.
+    pub(super) fn checkpoint(&mut self) -> Result<(), CommitError> {
+        self.engine.publisher.check()?;
+        // The first ends the bar before and seals the current one, the second installs it.
+        for _ in 0..2 {
+            self.end_bar()?;
+            if !self.engine.bar.is_sealed() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn seal(&mut self) {
+        let engine = &mut self.engine;
+        let checkpoint_op = engine.superblock.checkpoint.op;
+        let timestamp_max = engine.timestamp_max;
+        engine.bar.seal::<S>(&mut self.grooves, engine.op, checkpoint_op, timestamp_max);
+    }
+
+    /// Chooses compactions for all trees, reserves the space for their output, and starts them.
+    pub(super) fn start_compactions(&mut self) -> Result<(), CommitError> {
+        let growth = u64::from(self.engine.superblock.options.growth_factor);
+        let table_blocks = self.engine.superblock.options.parameters[0];
+        let block_size = u64::from(self.engine.superblock.options.block_size);
+        let table_sectors = table_blocks * block_size / SECTOR_SIZE as u64;
+        let op = self.engine.op;
+        let mut chosen: Vec<Vec<JobPlan>> = Vec::new();
+        let mut demands: Vec<Vec<u32>> = Vec::new();
+        let mut live_tables = 0;
+        self.visit_trees(&mut |tree| {
+            let plans = tree.choose(growth, table_sectors);
+            for plan in plans.iter().filter(|plan| !plan.is_move()) {
+                demands.push(tree.meta().layout.split(plan.rows).collect());
+            }
+            live_tables += tree.records().len();
+            chosen.push(plans);
+        });
+        let mut extents = self.engine.reserve(&demands, live_tables)?.into_iter();
+        let mut jobs: Vec<Box<dyn CompactionJob>> = Vec::new();
+        let mut plans = chosen.iter();
+        self.visit_trees(&mut |tree| {
+            let plans = plans.next().expect("a list per tree");
+            for plan in plans.iter().filter(|plan| !plan.is_move()) {
+                let extents = extents.next().expect("extents per plan");
+                jobs.push(tree.start(plan, extents, op));
+            }
+        });
+        self.engine.bar.plans = chosen;
+        self.engine.compactor.start(jobs);
+        Ok(())
+    }
+
+    /// Waits for the compactions and puts their results into the levels and the manifest log.
+    fn install(&mut self) -> Result<(), CommitError> {
+        let engine = &mut self.engine;
+        let mut outputs: Vec<JobOutput> = Vec::new();
+        for outcome in engine.compactor.finish() {
+            match outcome {
+                Ok(output) => outputs.push(output),
+                Err(failure) => {
+                    let dead = match failure {
+                        Failure::Job(JobError::Read(error)) => Dead::Read(error),
+                        Failure::Job(JobError::Write(error)) => Dead::Io(Arc::new(error)),
+                        Failure::Panicked => Dead::Panicked,
+                    };
+                    return Err(engine.publisher.kill(dead));
+                }
+            }
+        }
+        let mut outputs = outputs.into_iter();
+        let mut plans = std::mem::take(&mut engine.bar.plans).into_iter();
+        let mut edits = Vec::new();
+        self.visit_trees(&mut |tree| {
+            let plans = plans.next().expect("a list per tree");
+            let edit = tree_edit(&plans, &tree.records(), &mut outputs);
+            let (handles, moved) = tree.install(&edit);
+            edits.push((edit, handles, moved));
+        });
+        let engine = &mut self.engine;
+        for (edit, handles, moved) in edits {
+            for (_, address) in &edit.removed {
+                engine.manifest.remove(*address);
+            }
+            for record in moved.iter().chain(&edit.added) {
+                engine.manifest.insert(*record);
+            }
+            for extent in edit.unused {
+                engine.free_set.release(extent);
+            }
+            engine.retired.extend(handles);
+        }
+        Ok(())
+    }
+
+    /// Makes the state of the last seal durable, and frees what only older states refer to.
+    fn checkpoint_sealed(&mut self) -> Result<(), CommitError> {
+        let mut records = Vec::new();
+        self.visit_trees(&mut |tree| records.extend(tree.records()));
+        let engine = &mut self.engine;
+        let sealed = engine.bar.sealed.take().expect("a seal comes before its checkpoint");
+        let released = engine
+            .write_checkpoint(&sealed, records)
+            .map_err(|error| engine.publisher.kill(Dead::Io(Arc::new(error))))?;
+        // The syncs covered every entry that was appended so far.
+        engine.publisher.synced(engine.op);
+        let version = self.version();
+        let engine = &mut self.engine;
+        engine.publisher.republish(version);
+        for extent in released {
+            engine.free_set.release(extent);
+        }
+        engine.release_retired();
+        Ok(())
+    }
+}
+
+/// What a bar changes in one tree: its moves, and the outputs of its jobs.
+fn tree_edit(
+    plans: &[JobPlan],
+    records: &[TableRecord],
+    outputs: &mut impl Iterator<Item = JobOutput>,
+) -> LevelEdit {
+    let mut edit = LevelEdit::default();
+    for plan in plans {
+        if plan.is_move() {
+            for record in plan.source_tables(records) {
+                let level = record.level as usize;
+                let target = u32::try_from(plan.target_level).expect("few levels");
+                edit.moved.push((level, record.address, target));
+            }
+            continue;
+        }
+        let output = outputs.next().expect("an output per job");
+        edit.removed.extend(output.removed);
+        edit.added.extend(output.added);
+        edit.unused.extend(output.unused);
+        edit.flushed |= output.flushed;
+    }
+    edit
+}
+
+impl Engine {
+    /// Takes extents of these sizes and reserves the file's space up to their end, with some to
+    /// spare for the manifest log. If the disk is full nothing is taken.
+    fn reserve(
+        &mut self,
+        demands: &[Vec<u32>],
+        live_tables: usize,
+    ) -> Result<Vec<Vec<Extent>>, CommitError> {
+        let mut free_set = self.free_set.clone();
+        let extents: Vec<Vec<Extent>> = demands
+            .iter()
+            .map(|sizes| sizes.iter().map(|sectors| free_set.acquire(*sectors)).collect())
+            .collect();
+        let new_tables: usize = demands.iter().map(Vec::len).sum();
+        let manifest = (live_tables + new_tables + 64) * 3 * size_of::<TableRecord>();
+        let spare = (manifest as u64).next_multiple_of(SECTOR_SIZE as u64);
+        let end = free_set.end() + spare;
+        if end > self.allocated_end {
+            let length = end - self.allocated_end;
+            self.storage
+                .allocate(self.allocated_end, length)
+                .map_err(|source| CommitError::NoSpace { source: source.into() })?;
+            self.allocated_end = end;
+        }
+        self.free_set = free_set;
+        Ok(extents)
+    }
+
+    /// Writes manifest log and superblock; returns what is free once that is durable, which it is.
+    fn write_checkpoint(
+        &mut self,
+        sealed: &Sealed,
+        records: Vec<TableRecord>,
+    ) -> std::io::Result<Vec<Extent>> {
+        let live = records.len();
+        let grid = self.grid.clone();
+        let flushed =
+            self.manifest.flush(&grid, &mut self.free_set, sealed.op, move || records, live)?;
+        // Tables and manifest log are on disk before anything refers to them.
+        self.storage.sync()?;
+        let mut superblock = self.superblock.successor();
+        superblock.checkpoint = position(&self.wal, sealed.op);
+        superblock.timestamp_max = sealed.timestamp_max;
+        superblock.manifest = self.manifest.head();
+        superblock.manifest_block_count = self.manifest.block_count() as u64;
+        superblock.grid_end = self.free_set.end();
+        for (count, sealed) in superblock.object_counts.iter_mut().zip(&sealed.object_counts) {
+            *count = *sealed;
+        }
+        superblock.write(&*self.storage)?;
+        self.superblock = superblock;
+        self.wal.release(sealed.op);
+        Ok(flushed.released)
+    }
+
+    fn release_retired(&mut self) {
+        let (held, free): (Vec<_>, Vec<_>) =
+            self.retired.drain(..).partition(|handle| handle.is_held());
+        self.retired = held;
+        for handle in free {
+            self.free_set.release(handle.extent());
+        }
+    }
+}
+
+fn position(wal: &WalWriter, op: u64) -> crate::superblock::WalPosition {
+    wal.position_of(op).expect("the entries since the last checkpoint are live")
+}

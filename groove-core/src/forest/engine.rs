@@ -1,0 +1,174 @@
+//! The writer: one commit after the other.
+
+use std::sync::Arc;
+
+use crate::constants::GROOVES_MAX;
+use crate::error::CommitError;
+use crate::grid::{FreeSet, Grid};
+use crate::groove::{AnyGroove, GrooveVisitor};
+use crate::manifest::ManifestLog;
+use crate::storage::Storage;
+use crate::superblock::Superblock;
+use crate::tree::{AnyTree, TableHandle};
+use crate::wal::{AppendError, WalWriter, entry_slots};
+
+use super::bar::Bar;
+use super::compactor::Compactor;
+use super::grooves::Grooves;
+use super::publish::{Dead, Publisher};
+use super::timestamps::Timestamps;
+use super::version::ForestVersion;
+
+/// Everything that only the holder of the writer's lock may touch.
+pub(super) struct Writer<S: Grooves> {
+    pub(super) grooves: S::Write,
+    pub(super) engine: Engine,
+}
+
+/// The writer's state beside the grooves.
+pub(super) struct Engine {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) grid: Arc<Grid>,
+    pub(super) publisher: Arc<Publisher>,
+    /// The newest durable superblock.
+    pub(super) superblock: Superblock,
+    pub(super) wal: WalWriter,
+    pub(super) manifest: ManifestLog,
+    pub(super) free_set: FreeSet,
+    /// Up to here the file's space is reserved.
+    pub(super) allocated_end: u64,
+    pub(super) compactor: Compactor,
+    pub(super) bar: Bar,
+    /// Tables that no level refers to; free once the checkpoint that says so is durable and no
+    /// reader holds them.
+    pub(super) retired: Vec<TableHandle>,
+    pub(super) timestamps: Arc<Timestamps>,
+    /// The newest committed op.
+    pub(super) op: u64,
+    /// The highest timestamp as of that op.
+    pub(super) timestamp_max: u64,
+}
+
+/// A groove's part of a log entry: its number and the length of its changes, before the changes.
+pub(super) const SECTION_HEADER_SIZE: usize = 8;
+
+fn section_header(groove: usize, length: usize) -> [u8; SECTION_HEADER_SIZE] {
+    let groove = u32::try_from(groove).expect("few grooves");
+    let length = u32::try_from(length).expect("a log entry is below 4 GiB");
+    let mut header = [0; SECTION_HEADER_SIZE];
+    header[..4].copy_from_slice(&groove.to_le_bytes());
+    header[4..].copy_from_slice(&length.to_le_bytes());
+    header
+}
+
+impl<S: Grooves> Writer<S> {
+    /// Shows each groove, in declaration order.
+    pub(super) fn visit_grooves(&mut self, visit: &mut dyn FnMut(&mut dyn AnyGroove)) {
+        visit_grooves::<S>(&mut self.grooves, visit);
+    }
+
+    /// Commits the open scope: appends it to the log and makes it part of the trees. `None` if the
+    /// scope changed nothing. Durable and visible after [`Publisher::sync_to`].
+    ///
+    /// After an error the scope is as it was; the caller discards it.
+    pub(super) fn commit(&mut self) -> Result<Option<u64>, CommitError> {
+        self.engine.publisher.check()?;
+        let mut headers = [[0; SECTION_HEADER_SIZE]; GROOVES_MAX];
+        let mut lengths = [0; GROOVES_MAX];
+        let mut at = 0;
+        self.visit_grooves(&mut |groove| {
+            lengths[at] = groove.changes().len();
+            if lengths[at] > 0 {
+                headers[at] = section_header(at, lengths[at]);
+            }
+            at += 1;
+        });
+        let sections = lengths.iter().filter(|length| **length > 0).count();
+        if sections == 0 {
+            return Ok(None);
+        }
+        let bytes = lengths.iter().sum::<usize>() + sections * SECTION_HEADER_SIZE;
+        let bytes_max = self.engine.wal.body_length_max();
+        if bytes as u64 > bytes_max {
+            return Err(CommitError::ScopeTooLarge { bytes: bytes as u64, bytes_max });
+        }
+        let slots = u32::try_from(entry_slots(bytes as u64)).expect("at most the ring's slots");
+        if !self.engine.bar.has_room(slots) {
+            self.end_bar()?;
+        }
+        self.engine.bar.add(slots);
+        self.engine.keep_pace();
+        let op = self.append(&headers, &lengths, bytes)?;
+        self.engine.op = op;
+        self.engine.timestamp_max = self.engine.timestamps.highest();
+        self.visit_grooves(&mut |groove| groove.commit());
+        let version = self.version();
+        self.engine.publisher.appended(version);
+        Ok(Some(op))
+    }
+
+    fn append(
+        &mut self,
+        headers: &[[u8; SECTION_HEADER_SIZE]],
+        lengths: &[usize],
+        bytes: usize,
+    ) -> Result<u64, CommitError> {
+        let mut body = Vec::with_capacity(bytes);
+        let mut at = 0;
+        visit_grooves::<S>(&mut self.grooves, &mut |groove| {
+            if lengths[at] > 0 {
+                body.extend_from_slice(&headers[at]);
+                body.extend_from_slice(groove.changes());
+            }
+            at += 1;
+        });
+        let engine = &mut self.engine;
+        let op = engine.op + 1;
+        // What is synced by another writer's sync in this moment may be noted an entry later.
+        let synced_op = engine.publisher.synced_op().min(engine.op);
+        match engine.wal.append(&*engine.storage, op, synced_op, &[&body]) {
+            Ok(position) => Ok(position.op),
+            Err(AppendError::TooLarge { bytes, bytes_max }) => {
+                Err(CommitError::ScopeTooLarge { bytes, bytes_max })
+            }
+            Err(AppendError::Reserve(source)) => {
+                Err(CommitError::NoSpace { source: source.into() })
+            }
+            Err(AppendError::Write(source)) => {
+                Err(engine.publisher.kill(Dead::Io(Arc::new(source))))
+            }
+            Err(AppendError::Full { needed, free }) => {
+                panic!("a bar has half the log, but {needed} slots are needed and {free} are free")
+            }
+        }
+    }
+
+    /// What readers see of the newest committed op.
+    pub(super) fn version(&mut self) -> ForestVersion {
+        let mut trees = Vec::new();
+        let mut counts = Vec::new();
+        visit_grooves::<S>(&mut self.grooves, &mut |groove| {
+            groove.visit_trees(&mut |tree| trees.push(tree.version()));
+            counts.push(groove.committed_count());
+        });
+        ForestVersion::new(self.engine.op, trees, counts)
+    }
+
+    /// Shows each tree of each groove, in declaration order.
+    pub(super) fn visit_trees(&mut self, visit: &mut dyn FnMut(&mut dyn AnyTree)) {
+        visit_grooves::<S>(&mut self.grooves, &mut |groove| groove.visit_trees(visit));
+    }
+}
+
+pub(super) fn visit_grooves<S: Grooves>(
+    grooves: &mut S::Write,
+    visit: &mut dyn FnMut(&mut dyn AnyGroove),
+) {
+    S::visit(grooves, &mut GrooveVisitor::new(visit));
+}
+
+impl Engine {
+    fn keep_pace(&self) {
+        self.compactor.keep_pace(u64::from(self.bar.used_slots()), u64::from(self.bar.slots()));
+    }
+}

@@ -1,0 +1,285 @@
+//! [`Forest`]: the handle that a user holds.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::{CommitError, OpenError};
+use crate::groove::SnapshotOpener;
+use crate::storage::Storage;
+
+use super::engine::Writer;
+use super::grooves::Grooves;
+use super::options::{Durability, Options};
+use super::publish::{Dead, Publisher};
+use super::scope::{Abort, Scope, WriteError};
+use super::version::ForestVersion;
+use super::{create, open};
+
+/// An open forest: one file with all grooves of `S`.
+///
+/// Cheap to clone; every clone is the same forest, on any thread. The file is closed when the last
+/// one is dropped.
+pub struct Forest<S: Grooves> {
+    inner: Arc<Inner<S>>,
+}
+
+pub(super) struct Inner<S: Grooves> {
+    pub(super) writer: Mutex<Writer<S>>,
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) durability: Durability,
+}
+
+impl<S: Grooves> Clone for Forest<S> {
+    fn clone(&self) -> Self {
+        Forest { inner: self.inner.clone() }
+    }
+}
+
+impl<S: Grooves> fmt::Debug for Forest<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Forest")
+            .field("op", &self.inner.publisher.current().op())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a forest is made of at the moment, for tuning and for tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// The newest committed op.
+    pub op: u64,
+    /// The op that the last checkpoint covers: what comes after it is replayed at the next open.
+    pub checkpoint_op: u64,
+    /// Blocks read from the storage since the forest was opened.
+    pub blocks_read: u64,
+    /// Blocks found in the cache since the forest was opened.
+    pub cache_hits: u64,
+    /// Tables of all trees.
+    pub tables: u64,
+    /// The deepest level that has tables, counted from 1; 0 if there are none.
+    pub levels: u32,
+    /// Bytes of all tables on disk.
+    pub table_bytes: u64,
+    /// Bytes of the file that are free for new tables.
+    pub free_bytes: u64,
+    /// Bytes of memory tables.
+    pub memory_bytes: u64,
+    /// Blocks of the manifest log.
+    pub manifest_blocks: u64,
+}
+
+impl<S: Grooves> Forest<S> {
+    /// Opens the forest at `path`, or creates it there if there is no file. Takes the file for
+    /// itself: a second handle, of this process or another, is refused.
+    ///
+    /// What was committed since the last checkpoint is replayed from the log: at most half a second
+    /// of work for the default log, whatever the size of the file.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the file is unchanged.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        open::open_file(path.as_ref(), &options)
+    }
+
+    /// Opens the forest that `storage` holds, or creates it there if `storage` is empty. For
+    /// memory, and for devices of the caller's own.
+    ///
+    /// # Errors
+    /// [`OpenError`], with `<storage>` in place of the path.
+    pub fn open_storage(storage: Arc<dyn Storage>, options: Options) -> Result<Self, OpenError> {
+        let path = Path::new("<storage>");
+        match storage.length() {
+            Ok(0) => create::create_storage(path, storage, &options),
+            Ok(_) => open::open_storage(path, storage, &options),
+            Err(source) => Err(OpenError::Io { path: path.into(), source }),
+        }
+    }
+
+    /// Looks at the last checkpoint of the forest at `path` without changing or locking it: what was
+    /// committed later is not seen. A writer that goes on may reuse what the checkpoint refers to;
+    /// reads then fail with a checksum error, and never give wrong objects.
+    ///
+    /// # Errors
+    /// [`OpenError`], also if there is no file.
+    pub fn open_read_only(
+        path: impl AsRef<Path>,
+        options: Options,
+    ) -> Result<S::Snapshot, OpenError> {
+        open::open_read_only::<S>(path.as_ref(), &options)
+    }
+
+    pub(super) fn new(writer: Writer<S>, durability: Durability) -> Self {
+        let publisher = writer.engine.publisher.clone();
+        Forest { inner: Arc::new(Inner { writer: Mutex::new(writer), publisher, durability }) }
+    }
+
+    /// Runs `scope` and commits what it changed: in all trees or, if it returns an error or panics,
+    /// in none. Durable when this returns, unless the options say [`Durability::Buffered`].
+    ///
+    /// One scope is open at a time; other writers wait. `scope` must not call `write` of the same
+    /// forest.
+    ///
+    /// # Errors
+    /// [`WriteError`]: nothing was changed, except that after [`CommitError::Dead`] a reopen may
+    /// find the scope committed, if it reached the disk.
+    pub fn write<T>(
+        &self,
+        scope: impl FnOnce(&mut Scope<'_, S>) -> Result<T, Abort>,
+    ) -> Result<T, WriteError> {
+        /// What `try_write` converts commit errors to.
+        enum Failed {
+            Abort(Abort),
+            Commit(CommitError),
+        }
+        impl From<CommitError> for Failed {
+            fn from(error: CommitError) -> Self {
+                Failed::Commit(error)
+            }
+        }
+        self.try_write(|open| scope(open).map_err(Failed::Abort)).map_err(|failed| match failed {
+            Failed::Abort(abort) => abort.into(),
+            Failed::Commit(error) => error.into(),
+        })
+    }
+
+    /// As [`Forest::write`], with an error type of the caller's own.
+    ///
+    /// # Errors
+    /// What `scope` returns, or a [`CommitError`].
+    pub fn try_write<T, E: From<CommitError>>(
+        &self,
+        scope: impl FnOnce(&mut Scope<'_, S>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let (value, op) = {
+            let mut writer = self.lock();
+            self.inner.publisher.check()?;
+            let mut open = Scope::open(&mut writer);
+            let value = scope(&mut open)?;
+            (value, open.commit()?)
+        };
+        if let Some(op) = op {
+            self.acknowledge(op)?;
+        }
+        Ok(value)
+    }
+
+    fn acknowledge(&self, op: u64) -> Result<(), CommitError> {
+        match self.inner.durability {
+            Durability::Buffered => {
+                self.inner.publisher.publish_unsynced();
+                Ok(())
+            }
+            Durability::Sync => {
+                self.inner.publisher.sync_to(op)?;
+                self.mark_synced()
+            }
+        }
+    }
+
+    /// Says in the file how far the log is on disk, if no other writer is about to do the same.
+    fn mark_synced(&self) -> Result<(), CommitError> {
+        let Ok(mut writer) = self.inner.writer.try_lock() else { return Ok(()) };
+        writer.mark_synced()
+    }
+
+    /// The state after the newest op that is on disk. Never waits.
+    pub fn snapshot(&self) -> S::Snapshot {
+        snapshot::<S>(&self.inner.publisher.current())
+    }
+
+    /// Returns when everything that was committed is on disk.
+    ///
+    /// # Errors
+    /// [`CommitError`] if the device failed, now or before.
+    pub fn sync(&self) -> Result<(), CommitError> {
+        let op = self.lock().engine.op;
+        self.inner.publisher.sync_to(op)?;
+        self.inner.publisher.check()
+    }
+
+    /// Writes everything that is committed into tables and makes a checkpoint: the next open has
+    /// nothing to replay. Checkpoints come by themselves; this is for a planned end.
+    ///
+    /// # Errors
+    /// [`CommitError`] as for a commit.
+    pub fn checkpoint(&self) -> Result<(), CommitError> {
+        let mut writer = self.lock();
+        let publisher = self.inner.publisher.clone();
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.checkpoint()));
+        result.unwrap_or_else(|_| Err(publisher.kill(Dead::Panicked)))
+    }
+
+    /// Waits until everything is on disk and closes this handle; if it is the last one, the file is
+    /// closed and may be opened again.
+    ///
+    /// # Errors
+    /// [`CommitError`] if the device failed, now or before.
+    pub fn close(self) -> Result<(), CommitError> {
+        self.sync()?;
+        self.lock().mark_synced()?;
+        self.lock().engine.sync()
+    }
+
+    /// What the forest is made of at the moment. Walks the list of tables.
+    pub fn statistics(&self) -> Statistics {
+        self.lock().statistics()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer<S>> {
+        // A scope that panicked was discarded; a commit that panicked made the handle dead.
+        self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn snapshot<S: Grooves>(version: &Arc<ForestVersion>) -> S::Snapshot {
+    S::snapshot(&mut SnapshotOpener::new(version, S::GROOVES))
+}
+
+impl<S: Grooves> Writer<S> {
+    fn mark_synced(&mut self) -> Result<(), CommitError> {
+        let engine = &mut self.engine;
+        engine.publisher.check()?;
+        let op = engine.publisher.synced_op().min(engine.op);
+        engine
+            .wal
+            .write_mark(&*engine.storage, op)
+            .map_err(|error| engine.publisher.kill(Dead::Io(Arc::new(error))))
+    }
+
+    fn statistics(&mut self) -> Statistics {
+        let (mut tables, mut levels, mut table_bytes, mut memory_bytes) = (0, 0, 0, 0);
+        self.visit_trees(&mut |tree| {
+            for record in tree.records() {
+                tables += 1;
+                levels = levels.max(record.level + 1);
+                let extent = record.extent();
+                table_bytes += extent.end() - extent.address;
+            }
+            memory_bytes += tree.memory() as u64;
+        });
+        let engine = &self.engine;
+        let (blocks_read, cache_hits) = engine.grid.counters();
+        Statistics {
+            op: engine.op,
+            checkpoint_op: engine.superblock.checkpoint.op,
+            blocks_read,
+            cache_hits,
+            tables,
+            levels,
+            table_bytes,
+            free_bytes: engine.free_set.free_sectors() * crate::constants::SECTOR_SIZE as u64,
+            memory_bytes,
+            manifest_blocks: engine.manifest.block_count() as u64,
+        }
+    }
+}
+
+impl super::engine::Engine {
+    fn sync(&self) -> Result<(), CommitError> {
+        let result = self.storage.sync();
+        result.map_err(|error| self.publisher.kill(Dead::Io(Arc::new(error))))
+    }
+}

@@ -1,0 +1,30 @@
+//! All grooves of one file: the unit of commit, checkpoint and recovery.
+//!
+//! - [`handle`]: what a user holds; `write`, `snapshot`.
+//! - [`scope`]: the open scope, its savepoints, how it ends.
+//! - [`engine`]: one commit: log, memory tables, pace; [`bar`]: the end of a bar: install, checkpoint,
+//!   seal, choose; [`compactor`]: who runs the compactions.
+//! - [`publish`]: sync and publication of what was committed, shared by waiting writers.
+//! - [`open`]: create, check, recover.
+
+mod bar;
+mod compactor;
+mod create;
+mod engine;
+mod grooves;
+mod handle;
+mod open;
+mod options;
+mod publish;
+mod recover;
+mod scope;
+mod timestamps;
+mod version;
+
+pub use grooves::Grooves;
+pub use handle::{Forest, Statistics};
+pub use options::{Clock, Durability, Options};
+pub use scope::{Abort, Scope, ScopeEnd, WriteError};
+pub use version::ForestVersion;
+
+pub(crate) use timestamps::Timestamps;

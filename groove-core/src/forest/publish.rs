@@ -1,0 +1,137 @@
+//! Makes commits durable and visible, in this order.
+//!
+//! A commit is appended to the log under the writer's lock and handed over here. Whoever needs it on
+//! disk takes the sync lock: the first syncs for all that were appended by then, the others find
+//! their op synced when they get the lock (group commit). A version is published only when its op is
+//! on disk, so no reader ever sees what a crash could take back.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use crate::error::{CommitError, ReadError};
+use crate::storage::Storage;
+
+use super::version::ForestVersion;
+
+/// Why the handle writes no more.
+#[derive(Debug, Clone)]
+pub(super) enum Dead {
+    Io(Arc<io::Error>),
+    Read(ReadError),
+    Panicked,
+}
+
+impl From<Dead> for CommitError {
+    fn from(dead: Dead) -> Self {
+        match dead {
+            Dead::Io(source) => CommitError::Dead { source },
+            Dead::Read(error) => CommitError::Read(error),
+            Dead::Panicked => CommitError::Panicked,
+        }
+    }
+}
+
+/// What writers and readers of a forest share.
+pub(super) struct Publisher {
+    storage: Arc<dyn Storage>,
+    current: ArcSwap<ForestVersion>,
+    /// Appended, not yet on disk; ascending.
+    waiting: Mutex<VecDeque<Arc<ForestVersion>>>,
+    synced_op: AtomicU64,
+    /// Held while one thread syncs for all.
+    sync: Mutex<()>,
+    dead: OnceLock<Dead>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What these locks protect is whole at each moment: a panic elsewhere does not spoil it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Publisher {
+    /// `version` is on disk.
+    pub(super) fn new(storage: Arc<dyn Storage>, version: ForestVersion) -> Self {
+        Publisher {
+            storage,
+            synced_op: AtomicU64::new(version.op()),
+            current: ArcSwap::from_pointee(version),
+            waiting: Mutex::new(VecDeque::new()),
+            sync: Mutex::new(()),
+            dead: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn current(&self) -> Arc<ForestVersion> {
+        self.current.load_full()
+    }
+
+    pub(super) fn synced_op(&self) -> u64 {
+        self.synced_op.load(Ordering::Acquire)
+    }
+
+    /// The first failure counts; returns it.
+    pub(super) fn kill(&self, dead: Dead) -> CommitError {
+        self.dead.get_or_init(|| dead).clone().into()
+    }
+
+    pub(super) fn check(&self) -> Result<(), CommitError> {
+        self.dead.get().map_or(Ok(()), |dead| Err(dead.clone().into()))
+    }
+
+    /// Takes a version over whose log entry was appended, under the writer's lock.
+    pub(super) fn appended(&self, version: ForestVersion) {
+        lock(&self.waiting).push_back(Arc::new(version));
+    }
+
+    /// Publishes everything that was appended without waiting for the disk.
+    pub(super) fn publish_unsynced(&self) {
+        self.publish(u64::MAX);
+    }
+
+    /// Returns when `op` is on disk and published.
+    pub(super) fn sync_to(&self, op: u64) -> Result<(), CommitError> {
+        if self.synced_op() >= op {
+            return Ok(());
+        }
+        let _leader = lock(&self.sync);
+        if self.synced_op() >= op {
+            return Ok(());
+        }
+        self.check()?;
+        // Everything in the queue was appended before this sync begins.
+        let target = lock(&self.waiting).back().map_or(op, |version| version.op().max(op));
+        self.storage.sync().map_err(|error| self.kill(Dead::Io(Arc::new(error))))?;
+        self.synced(target);
+        Ok(())
+    }
+
+    /// Notes that everything up to `op` is on disk, and publishes it.
+    pub(super) fn synced(&self, op: u64) {
+        self.synced_op.fetch_max(op, Ordering::AcqRel);
+        self.publish(op);
+    }
+
+    /// Publishes a version of an op that is published already: the same objects in other tables.
+    pub(super) fn republish(&self, version: ForestVersion) {
+        let mut waiting = lock(&self.waiting);
+        assert!(waiting.is_empty(), "everything is on disk at a checkpoint");
+        waiting.clear();
+        self.current.store(Arc::new(version));
+    }
+
+    fn publish(&self, op: u64) {
+        // The lock is held while storing: versions are published in ascending order.
+        let mut waiting = lock(&self.waiting);
+        let mut newest = None;
+        while waiting.front().is_some_and(|version| version.op() <= op) {
+            newest = waiting.pop_front();
+        }
+        if let Some(newest) = newest {
+            self.current.store(newest);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Brings a forest from its last checkpoint to its last op.
+//!
+//! 1. The log is replayed into memory tables, with a seal where the writer sealed. Nothing is
+//!    written: if the log turns out to be damaged, the file is as it was.
+//! 2. The superblock gets the next epoch, before anything else is written: from here on the log can
+//!    be continued, and what recovery cut off never follows it.
+//! 3. The compactions that were under way start again. If the log ends with entries of which nothing
+//!    says that they were on disk, a checkpoint makes them so: after a failed sync of an earlier
+//!    process they may be in the system's cache only, where no later sync picks them up, and writing
+//!    them again in place could tear the only copy.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{CommitError, OpenError, ReadError};
+use crate::groove::ReplayError;
+use crate::storage::Storage;
+use crate::wal::{self, WalWriter, entry_slots};
+
+use super::bar::Bar;
+use super::compactor::Compactor;
+use super::engine::{Engine, SECTION_HEADER_SIZE, Writer, visit_grooves};
+use super::grooves::Grooves;
+use super::handle::Forest;
+use super::open::{Checked, commit_error, invalid_entry, io_error, read_error};
+use super::options::Options;
+use super::publish::Publisher;
+use super::timestamps::Timestamps;
+use super::version::ForestVersion;
+
+/// Replays the log after the checkpoint, and opens the forest for writing.
+pub(super) fn recover<S: Grooves>(
+    path: &Path,
+    checked: Checked<S>,
+    options: &Options,
+) -> Result<Forest<S>, OpenError> {
+    let Checked { grid, superblock, manifest, free_set, grooves, timestamps } = checked;
+    let storage: Arc<dyn Storage> = grid.storage().clone();
+    let mut replay = Replay::<S> {
+        grooves,
+        bar: Bar::new(superblock.options.wal_slots),
+        op: superblock.checkpoint.op,
+        checkpoint_op: superblock.checkpoint.op,
+        timestamps: timestamps.clone(),
+    };
+    let recovered = wal::recover(&*storage, &superblock, |op, body| replay.entry(op, body))
+        .map_err(|error| read_error(path, error))?;
+    let Replay { grooves, bar, op, .. } = replay;
+
+    let is_doubtful = recovered.last().op > recovered.synced_op();
+    let mut superblock = superblock.successor();
+    superblock.epoch += 1;
+    superblock.write(&*storage).map_err(|error| io_error(path, error))?;
+
+    let publisher = ForestVersion::new(op, Vec::new(), Vec::new());
+    let publisher = Arc::new(Publisher::new(storage.clone(), publisher));
+    let engine = Engine {
+        wal: WalWriter::resume(&superblock, recovered),
+        allocated_end: superblock.grid_end,
+        storage,
+        grid,
+        publisher: publisher.clone(),
+        superblock,
+        manifest,
+        free_set,
+        compactor: Compactor::new(options.compaction_threads),
+        bar,
+        retired: Vec::new(),
+        timestamp_max: timestamps.highest(),
+        timestamps,
+        op,
+    };
+    let mut writer = Writer::<S> { grooves, engine };
+    let version = writer.version();
+    publisher.republish(version);
+    let result = match is_doubtful {
+        true => writer.checkpoint(),
+        false if writer.engine.bar.is_sealed() => writer.start_compactions(),
+        false => Ok(()),
+    };
+    match result {
+        // On a full disk reads go on; the end of the bar tries again, and reports it.
+        Ok(()) | Err(CommitError::NoSpace { .. }) => {}
+        Err(error) => return Err(commit_error(path, error)),
+    }
+    Ok(Forest::new(writer, options.durability))
+}
+
+/// The state that log entries are replayed into.
+struct Replay<S: Grooves> {
+    grooves: S::Write,
+    bar: Bar,
+    op: u64,
+    checkpoint_op: u64,
+    timestamps: Arc<Timestamps>,
+}
+
+impl<S: Grooves> Replay<S> {
+    fn entry(&mut self, op: u64, body: &[u8]) -> Result<(), ReadError> {
+        let slots = entry_slots(body.len() as u64);
+        let slots = u32::try_from(slots).map_err(|_| invalid_entry("length"))?;
+        // The writer sealed before the entry that had no room in its bar. The log holds two bars,
+        // so this happens once; a second time would only make the memory tables larger.
+        if !self.bar.has_room(slots) && !self.bar.is_sealed() {
+            let (op, checkpoint_op) = (self.op, self.checkpoint_op);
+            let timestamp_max = self.timestamps.highest();
+            self.bar.seal::<S>(&mut self.grooves, op, checkpoint_op, timestamp_max);
+        }
+        self.bar.add(slots);
+        self.sections(body)?;
+        visit_grooves::<S>(&mut self.grooves, &mut |groove| groove.commit());
+        self.op = op;
+        Ok(())
+    }
+
+    fn sections(&mut self, mut body: &[u8]) -> Result<(), ReadError> {
+        let mut sections = vec![&[][..]; S::GROOVES.len()];
+        while !body.is_empty() {
+            let (header, rest) =
+                body.split_first_chunk::<SECTION_HEADER_SIZE>().ok_or(invalid_entry("length"))?;
+            let [g0, g1, g2, g3, l0, l1, l2, l3] = *header;
+            let groove = u32::from_le_bytes([g0, g1, g2, g3]) as usize;
+            let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+            let (changes, rest) =
+                rest.split_at_checked(length).ok_or(invalid_entry("length of a section"))?;
+            let section = sections.get_mut(groove).ok_or(invalid_entry("groove"))?;
+            if !section.is_empty() {
+                return Err(invalid_entry("groove, which comes twice"));
+            }
+            *section = changes;
+            body = rest;
+        }
+        let mut result = Ok(());
+        let mut sections = sections.into_iter();
+        visit_grooves::<S>(&mut self.grooves, &mut |groove| {
+            let changes = sections.next().expect("a section per groove");
+            if result.is_ok() {
+                result = groove.replay(changes);
+            }
+        });
+        result.map_err(|error| match error {
+            ReplayError::Read(error) => error,
+            ReplayError::Invalid(what) => invalid_entry(what),
+        })
+    }
+}

@@ -1,0 +1,208 @@
+//! The grid: the region of the file that holds tables, the manifest log and the schema.
+//!
+//! A block is addressed by a [`BlockRef`], which its parent holds: where it is, how long, and the
+//! checksum of its bytes. No byte of a block is interpreted before the checksum agrees, so a rotten,
+//! stale or misplaced block is an error and never data. Blocks are immutable once they are referred to.
+
+mod block;
+mod cache;
+mod free_set;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) use block::{BLOCK_HEADER_SIZE, BlockHeader, BlockInfo, BlockRef, seal_block};
+pub(crate) use cache::BlockCache;
+pub(crate) use free_set::{Extent, FreeSet};
+
+use crate::checksum::checksum;
+use crate::error::{BlockKind, Corruption, Damage, ReadError};
+use crate::storage::{ReadRequest, Storage};
+
+/// Sectors that `bytes` take.
+pub(crate) fn sectors(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(crate::constants::SECTOR_SIZE)).expect("a block is below 4 GiB")
+}
+
+/// Reads and writes blocks, through a cache.
+pub(crate) struct Grid {
+    storage: Arc<dyn Storage>,
+    cache: BlockCache,
+    file_id: [u8; 16],
+    blocks_read: AtomicU64,
+    cache_hits: AtomicU64,
+}
+
+impl Grid {
+    pub(crate) fn new(storage: Arc<dyn Storage>, file_id: [u8; 16], cache_size: u64) -> Self {
+        Grid {
+            storage,
+            cache: BlockCache::new(cache_size),
+            file_id,
+            blocks_read: AtomicU64::new(0),
+            cache_hits: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn file_id(&self) -> [u8; 16] {
+        self.file_id
+    }
+
+    /// Blocks read from the storage so far, and blocks found in the cache.
+    pub(crate) fn counters(&self) -> (u64, u64) {
+        (self.blocks_read.load(Ordering::Relaxed), self.cache_hits.load(Ordering::Relaxed))
+    }
+
+    /// Reads a block through the cache.
+    pub(crate) fn read(
+        &self,
+        reference: &BlockRef,
+        kind: BlockKind,
+        tree: &Arc<str>,
+    ) -> Result<Arc<[u8]>, ReadError> {
+        if let Some(block) = self.cache.get(reference) {
+            self.cache_hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(block);
+        }
+        let block: Arc<[u8]> = self.read_uncached(reference, kind, Some(tree))?.into();
+        self.cache.insert(reference, block.clone());
+        Ok(block)
+    }
+
+    /// Reads a block past the cache.
+    pub(crate) fn read_uncached(
+        &self,
+        reference: &BlockRef,
+        kind: BlockKind,
+        tree: Option<&Arc<str>>,
+    ) -> Result<Vec<u8>, ReadError> {
+        let mut bytes = vec![0; reference.length as usize];
+        let result = self.storage.read_at(reference.address, &mut bytes);
+        self.blocks_read.fetch_add(1, Ordering::Relaxed);
+        self.check(reference, kind, tree, result, &bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads many blocks through the cache, with as many reads in flight as the device takes.
+    pub(crate) fn read_batch(
+        &self,
+        references: &[BlockRef],
+        kind: BlockKind,
+        tree: &Arc<str>,
+    ) -> Result<Vec<Arc<[u8]>>, ReadError> {
+        let mut blocks: Vec<Option<Arc<[u8]>>> = Vec::with_capacity(references.len());
+        let mut missing = Vec::new();
+        let mut requests = Vec::new();
+        for (at, reference) in references.iter().enumerate() {
+            let cached = self.cache.get(reference);
+            if cached.is_some() {
+                self.cache_hits.fetch_add(1, Ordering::Relaxed);
+            } else {
+                missing.push(at);
+                requests.push(ReadRequest {
+                    offset: reference.address,
+                    buffer: vec![0; reference.length as usize],
+                    result: Ok(()),
+                });
+            }
+            blocks.push(cached);
+        }
+        self.storage.read_batch(&mut requests);
+        self.blocks_read.fetch_add(requests.len() as u64, Ordering::Relaxed);
+        for (at, request) in missing.into_iter().zip(requests) {
+            let reference = &references[at];
+            self.check(reference, kind, Some(tree), request.result, &request.buffer)?;
+            let block: Arc<[u8]> = request.buffer.into();
+            self.cache.insert(reference, block.clone());
+            blocks[at] = Some(block);
+        }
+        Ok(blocks.into_iter().map(|block| block.expect("read or cached")).collect())
+    }
+
+    /// Reads consecutive blocks with one read, past the cache: for merges, which read all of a
+    /// table once.
+    pub(crate) fn read_consecutive(
+        &self,
+        references: &[BlockRef],
+        kind: BlockKind,
+        tree: &Arc<str>,
+    ) -> Result<Vec<u8>, ReadError> {
+        let length = references.iter().map(|reference| reference.length as usize).sum();
+        let mut bytes = vec![0; length];
+        let result = self.storage.read_at(references[0].address, &mut bytes);
+        if let Err(error) = result {
+            return Err(self.io_error(&references[0], kind, Some(tree), error));
+        }
+        self.blocks_read.fetch_add(references.len() as u64, Ordering::Relaxed);
+        let mut rest = &bytes[..];
+        let mut address = references[0].address;
+        for reference in references {
+            assert_eq!(address, reference.address, "the blocks are consecutive");
+            address += u64::from(reference.length);
+            let (block, behind) = rest.split_at(reference.length as usize);
+            self.check(reference, kind, Some(tree), Ok(()), block)?;
+            rest = behind;
+        }
+        Ok(bytes)
+    }
+
+    pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> io::Result<()> {
+        assert!(address.is_multiple_of(crate::constants::SECTOR_SIZE as u64), "misaligned write");
+        self.storage.write_at(address, bytes)
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    fn io_error(
+        &self,
+        reference: &BlockRef,
+        kind: BlockKind,
+        tree: Option<&Arc<str>>,
+        error: io::Error,
+    ) -> ReadError {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            let file_length = self.storage.length().unwrap_or(0);
+            return corrupt(reference.address, kind, tree, Damage::Truncated { file_length });
+        }
+        ReadError::Io {
+            offset: reference.address,
+            length: reference.length as usize,
+            source: Arc::new(error),
+        }
+    }
+
+    fn check(
+        &self,
+        reference: &BlockRef,
+        kind: BlockKind,
+        tree: Option<&Arc<str>>,
+        result: io::Result<()>,
+        bytes: &[u8],
+    ) -> Result<(), ReadError> {
+        if let Err(error) = result {
+            return Err(self.io_error(reference, kind, tree, error));
+        }
+        let found = checksum(kind.into(), bytes);
+        if found != reference.checksum {
+            let damage = Damage::Checksum { expected: reference.checksum, found };
+            return Err(corrupt(reference.address, kind, tree, damage));
+        }
+        if let Err(what) = BlockHeader::check(bytes, reference, kind, &self.file_id) {
+            return Err(corrupt(reference.address, kind, tree, Damage::Invalid { what }));
+        }
+        Ok(())
+    }
+}
+
+/// A damaged block, as an error.
+pub(crate) fn corrupt(
+    offset: u64,
+    kind: BlockKind,
+    tree: Option<&Arc<str>>,
+    damage: Damage,
+) -> ReadError {
+    ReadError::Corrupt(Corruption { offset, kind, tree: tree.cloned(), damage })
+}

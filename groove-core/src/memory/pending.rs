@@ -1,0 +1,162 @@
+//! The changes of the open scope in one tree: a list in the order of the calls, cut back when a
+//! scope is discarded and sorted into a [`Run`] when it is committed.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+use super::run::{Key, Run, Usage};
+
+/// No earlier change of the same key.
+const NONE: u32 = u32::MAX;
+
+/// A position in the list of changes, to cut back to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PendingMark(usize);
+
+/// The changes of the open scope in one tree.
+pub(crate) struct Pending<const K: usize> {
+    usage: Usage,
+    keys: Vec<Key<K>>,
+    tombstones: Vec<bool>,
+    payload: Vec<u8>,
+    payload_width: usize,
+    /// For [`Usage::Map`]: the newest change of each key, and for each change the one of the same
+    /// key before it, so that cutting the list back restores the table.
+    newest: HashTable<u32>,
+    previous: Vec<u32>,
+    hasher: FixedState,
+}
+
+impl<const K: usize> Pending<K> {
+    pub(crate) fn new(usage: Usage, payload_width: usize) -> Self {
+        Pending {
+            usage,
+            keys: Vec::new(),
+            tombstones: Vec::new(),
+            payload: Vec::new(),
+            payload_width,
+            newest: HashTable::new(),
+            previous: Vec::new(),
+            hasher: FixedState::default(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(crate) fn keys(&self) -> &[Key<K>] {
+        &self.keys
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, key: Key<K>, tombstone: bool, payload: &[u8]) {
+        assert_eq!(payload.len(), self.payload_width, "a payload has its tree's width");
+        if self.usage == Usage::Map {
+            let at = u32::try_from(self.keys.len()).expect("a scope has less than 2^32 changes");
+            let hash = self.hasher.hash_one(key);
+            match self.newest.find_mut(hash, |other| self.keys[*other as usize] == key) {
+                Some(newest) => self.previous.push(std::mem::replace(newest, at)),
+                None => {
+                    self.previous.push(NONE);
+                    let (keys, hasher) = (&self.keys, &self.hasher);
+                    self.newest
+                        .insert_unique(hash, at, |other| hasher.hash_one(keys[*other as usize]));
+                }
+            }
+        }
+        self.keys.push(key);
+        self.tombstones.push(tombstone);
+        self.payload.extend_from_slice(payload);
+    }
+
+    /// The newest change of a key: its payload, or `Some(None)` if it was removed. Map trees only.
+    pub(crate) fn lookup(&self, key: &Key<K>) -> Option<Option<&[u8]>> {
+        assert_eq!(self.usage, Usage::Map, "index entries are scanned, not looked up");
+        if self.keys.is_empty() {
+            return None;
+        }
+        let hash = self.hasher.hash_one(key);
+        let at = *self.newest.find(hash, |other| self.keys[*other as usize] == *key)? as usize;
+        Some(
+            (!self.tombstones[at])
+                .then(|| &self.payload[at * self.payload_width..(at + 1) * self.payload_width]),
+        )
+    }
+
+    pub(crate) fn mark(&self) -> PendingMark {
+        PendingMark(self.keys.len())
+    }
+
+    /// Takes all changes since `mark` back.
+    pub(crate) fn truncate(&mut self, mark: PendingMark) {
+        assert!(mark.0 <= self.keys.len(), "scopes are closed in reverse order");
+        if self.usage == Usage::Map {
+            for at in (mark.0..self.keys.len()).rev() {
+                let hash = self.hasher.hash_one(self.keys[at]);
+                let entry = self
+                    .newest
+                    .find_entry(hash, |other| *other as usize == at)
+                    .expect("the last change of a key is its newest one");
+                match self.previous[at] {
+                    NONE => {
+                        entry.remove();
+                    }
+                    previous => *entry.into_mut() = previous,
+                }
+            }
+            self.previous.truncate(mark.0);
+        }
+        self.keys.truncate(mark.0);
+        self.tombstones.truncate(mark.0);
+        self.payload.truncate(mark.0 * self.payload_width);
+    }
+
+    /// The net effect of all changes, sorted; the list is empty afterwards.
+    pub(crate) fn take_run(&mut self) -> Run<K> {
+        let run = if self.keys.is_sorted_by(|a, b| a < b) {
+            Run::from_sorted(
+                std::mem::take(&mut self.keys),
+                std::mem::take(&mut self.tombstones),
+                std::mem::take(&mut self.payload),
+                self.payload_width,
+            )
+        } else {
+            self.sorted_run()
+        };
+        self.clear();
+        run
+    }
+
+    /// The net effect of all changes, sorted; the list stays.
+    pub(crate) fn sorted_run(&self) -> Run<K> {
+        let mut order: Vec<(Key<K>, u32)> =
+            self.keys.iter().zip(0..).map(|(key, at)| (*key, at)).collect();
+        order.sort_unstable();
+        let mut run = Run::with_capacity(self.payload_width, order.len());
+        for changes in order.chunk_by(|a, b| a.0 == b.0) {
+            let (key, at) = changes[changes.len() - 1];
+            let at = at as usize;
+            // An index entry that was put and removed (or removed and put) is as it was before.
+            if self.usage == Usage::Set && changes.len() % 2 == 0 {
+                continue;
+            }
+            let payload = &self.payload[at * self.payload_width..(at + 1) * self.payload_width];
+            run.push(key, self.tombstones[at], payload);
+        }
+        run
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.keys.clear();
+        self.tombstones.clear();
+        self.payload.clear();
+        self.previous.clear();
+        self.newest.clear();
+    }
+}

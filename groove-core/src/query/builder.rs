@@ -1,0 +1,211 @@
+//! [`Query`]: what users put together and ask.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::RangeBounds;
+
+use crate::error::QueryError;
+use crate::groove::GrooveView;
+use crate::object::Object;
+use crate::tree::Direction;
+
+use super::cursor::Cursor;
+use super::handle::timestamp_range;
+use super::objects::{ObjectTimestamps, Objects, read_object};
+use super::page::Page;
+use super::predicate::Predicate;
+use super::request::Request;
+use super::rows::BATCH_ROWS_MAX;
+use super::stream::Window;
+
+/// A question to one groove at one op.
+///
+/// It owns a snapshot of the groove's trees: it can be kept, cloned, asked several times and moved
+/// to other threads, and always answers from the same state. Nothing is read before one of the
+/// methods that end it ([`iter`](Query::iter), [`collect`](Query::collect), [`first`](Query::first),
+/// [`exists`](Query::exists), [`count`](Query::count), [`iter_timestamps`](Query::iter_timestamps))
+/// is called.
+///
+/// What it costs, beside reading the rows that are given:
+///
+/// * one key of an index: its entries, as far as the limit;
+/// * one key of a unique index: one look-up;
+/// * a range of an index: all entries in the range, whatever the limit; their timestamps are held
+///   in memory (8 bytes each) and sorted;
+/// * `a & b`: in proportion to the smaller one, the larger is skipped through;
+/// * `a | b`: both, as far as the limit;
+/// * `a & !b`: `a`, and `b` where `a` is;
+/// * `!b` alone: all timestamps, as far as the limit;
+/// * ranges of timestamps: nothing, they narrow what the other conditions read.
+#[must_use = "a query reads nothing until it is asked: by `collect`, `iter`, `count`, …"]
+pub struct Query<O: Object> {
+    request: Request,
+    object: PhantomData<fn() -> O>,
+}
+
+impl<O: Object> Query<O> {
+    /// The objects of `view` that meet `predicate`, oldest first.
+    pub(crate) fn new(view: GrooveView, predicate: Predicate<O>) -> Query<O> {
+        Query::of(Request::new(view, predicate.node))
+    }
+
+    fn of(request: Request) -> Query<O> {
+        Query { request, object: PhantomData }
+    }
+
+    /// Gives objects with the highest timestamp first. Costs the same as oldest first.
+    pub fn newest_first(mut self) -> Query<O> {
+        self.request.direction = Direction::Descending;
+        self
+    }
+
+    /// Gives objects with the lowest timestamp first, as is the default.
+    pub fn oldest_first(mut self) -> Query<O> {
+        self.request.direction = Direction::Ascending;
+        self
+    }
+
+    /// Gives at most `n` objects. `limit(0)` gives none and reads nothing.
+    pub fn limit(mut self, n: usize) -> Query<O> {
+        self.request.limit = Some(n);
+        self
+    }
+
+    /// Begins behind the place where an earlier page ended ([`Page::next`]), or at the beginning for
+    /// `None`.
+    ///
+    /// Costs nothing for what lies before it. The methods that end the query give
+    /// [`QueryError::ForeignCursor`] if the cursor belongs to another groove, predicate, range of
+    /// timestamps or direction; the limit may be another one.
+    pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Query<O> {
+        self.request.after = cursor.into();
+        self
+    }
+
+    /// Only objects with a timestamp in `range`; ranges of several calls are intersected. An empty
+    /// range gives no objects.
+    ///
+    /// Costs nothing; what lies outside is not read.
+    pub fn timestamps(mut self, range: impl RangeBounds<u64>) -> Query<O> {
+        let window = match timestamp_range(range) {
+            Some(range) => Window { min: range.min.low(), max: range.max.low() },
+            None => Window::EMPTY,
+        };
+        self.request.window = self.request.window.intersection(&window);
+        self
+    }
+
+    /// The objects, read as the iterator goes on: rows in batches, 16 at first and up to 1,024.
+    ///
+    /// # Errors
+    /// Of the iterator: [`QueryError::ForeignCursor`] as first item, [`QueryError::Read`] as last.
+    pub fn iter(&self) -> Objects<O> {
+        Objects::new(self.request.clone())
+    }
+
+    /// The timestamps of the objects, from the indexes alone; rows are not read.
+    ///
+    /// # Errors
+    /// Of the iterator: as of [`Query::iter`].
+    pub fn iter_timestamps(&self) -> ObjectTimestamps {
+        ObjectTimestamps::new(self.request.clone())
+    }
+
+    /// All objects up to the limit, and a cursor if there are more.
+    ///
+    /// Rows are read in batches of up to 1,024; behind the limit one timestamp is read to know
+    /// whether there is more. With `limit(0)` the page is empty and hands the cursor of
+    /// [`Query::after`] on.
+    ///
+    /// # Errors
+    /// * [`QueryError::ForeignCursor`] if the cursor belongs to another query;
+    /// * [`QueryError::Read`] if the file cannot be read; never a shorter page instead.
+    pub fn collect(&self) -> Result<Page<O>, QueryError> {
+        let request = &self.request;
+        if request.limit() == 0 {
+            return Ok(Page::new(Vec::new(), request.after));
+        }
+        let mut rows = request.rows(BATCH_ROWS_MAX)?;
+        let mut objects: Vec<O> = Vec::new();
+        while let Some(object) = read_object(request, &mut rows)? {
+            objects.push(object);
+        }
+        let more = rows.has_more()?;
+        let last = objects.last().filter(|_| more);
+        let next = last.map(|last| request.cursor(last.timestamp()));
+        Ok(Page::new(objects, next))
+    }
+
+    /// The first object, if there is one.
+    ///
+    /// Cost: one timestamp of the answer and one row.
+    ///
+    /// # Errors
+    /// As of [`Query::collect`].
+    pub fn first(&self) -> Result<Option<O>, QueryError> {
+        if self.request.limit() == 0 {
+            return Ok(None);
+        }
+        read_object(&self.request, &mut self.request.rows(1)?)
+    }
+
+    /// Whether there is an object.
+    ///
+    /// Cost: one timestamp of the answer; no row.
+    ///
+    /// # Errors
+    /// As of [`Query::collect`].
+    pub fn exists(&self) -> Result<bool, QueryError> {
+        self.request.exists()
+    }
+
+    /// The number of objects that the query gives; a limit and a cursor count.
+    ///
+    /// Cost: what is said of one non-unique index is counted by the index's tree, from tables'
+    /// counts and the blocks at the edges of the range; so are its negation and, without a condition,
+    /// all objects. Everything else is counted one timestamp at a time. Rows are never read.
+    ///
+    /// # Errors
+    /// As of [`Query::collect`].
+    pub fn count(&self) -> Result<u64, QueryError> {
+        self.request.count()
+    }
+}
+
+impl<O: Object> Clone for Query<O> {
+    fn clone(&self) -> Query<O> {
+        Query::of(self.request.clone())
+    }
+}
+
+impl<O: Object> fmt::Debug for Query<O> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Query")
+            .field("groove", &self.request.view.schema.name)
+            .field("predicate", &self.request.node)
+            .field("timestamps", &self.request.window)
+            .field("direction", &self.request.direction)
+            .field("limit", &self.request.limit)
+            .field("after", &self.request.after)
+            .finish()
+    }
+}
+
+impl<O: Object> IntoIterator for Query<O> {
+    type Item = Result<O, QueryError>;
+    type IntoIter = Objects<O>;
+
+    fn into_iter(self) -> Objects<O> {
+        Objects::new(self.request)
+    }
+}
+
+impl<O: Object> IntoIterator for &Query<O> {
+    type Item = Result<O, QueryError>;
+    type IntoIter = Objects<O>;
+
+    fn into_iter(self) -> Objects<O> {
+        self.iter()
+    }
+}

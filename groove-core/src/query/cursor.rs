@@ -1,0 +1,153 @@
+//! A place between two objects of a query's answer.
+
+use crate::constants::TIMESTAMP_MAX;
+use crate::schema::Schema;
+use crate::tree::Direction;
+
+use super::predicate::Node;
+use super::stream::Window;
+
+/// Where a page ended: the next one begins after it.
+///
+/// It holds the timestamp of the last object and a hash of the query: groove, predicate, range of
+/// timestamps and direction, but not the limit. The order of the terms in an `&` or `|` makes no
+/// difference. It stays valid when objects are inserted or removed, after the forest is reopened,
+/// and in other processes and releases; objects before it are never given again. Another query
+/// refuses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    pub(super) timestamp: u64,
+    pub(super) direction: Direction,
+    pub(super) query: u64,
+}
+
+const FORMAT: u8 = 1;
+
+impl Cursor {
+    /// The timestamp of the last object before the cursor.
+    pub fn timestamp(&self) -> u64 {
+        self.timestamp
+    }
+
+    /// The cursor as bytes, the same on every machine.
+    pub fn to_bytes(&self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        bytes[..8].copy_from_slice(&self.timestamp.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.query.to_le_bytes());
+        bytes[16] = match self.direction {
+            Direction::Ascending => 0,
+            Direction::Descending => 1,
+        };
+        bytes[17] = FORMAT;
+        let check = check(&bytes);
+        bytes[20..].copy_from_slice(&check);
+        bytes
+    }
+
+    /// The cursor of which [`Cursor::to_bytes`] gave `bytes`; `None` if they are anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Cursor> {
+        let bytes: &[u8; 24] = bytes.try_into().ok()?;
+        let timestamp = u64::from_le_bytes(*bytes.first_chunk()?);
+        let query = u64::from_le_bytes(*bytes[8..].first_chunk()?);
+        let direction = match bytes[16..20] {
+            [0, FORMAT, 0, 0] => Direction::Ascending,
+            [1, FORMAT, 0, 0] => Direction::Descending,
+            _ => return None,
+        };
+        let valid = bytes[20..] == check(bytes) && (1..=TIMESTAMP_MAX).contains(&timestamp);
+        valid.then_some(Cursor { timestamp, direction, query })
+    }
+}
+
+/// The last four bytes of a cursor, which guard the others against accidents of transport.
+fn check(bytes: &[u8; 24]) -> [u8; 4] {
+    let mut hash = Hash::new();
+    hash.bytes(&bytes[..20]);
+    let hash = hash.finish();
+    ((hash >> 32) as u32 ^ hash as u32).to_le_bytes()
+}
+
+/// The hash by which a cursor knows its query. Part of the format of cursors: the same in every
+/// release, whatever the plan.
+pub(super) fn query_hash(
+    schema: &Schema,
+    node: &Node,
+    window: Window,
+    direction: Direction,
+) -> u64 {
+    let mut hash = Hash::new();
+    hash.text(schema.name);
+    hash.u64(node_hash(schema, node));
+    hash.u64(window.min);
+    hash.u64(window.max);
+    hash.bytes(match direction {
+        Direction::Ascending => b"a",
+        Direction::Descending => b"d",
+    });
+    hash.finish()
+}
+
+/// Indexes go by their names, since their order may change when the struct does.
+fn node_hash(schema: &Schema, node: &Node) -> u64 {
+    let mut hash = Hash::new();
+    let (tag, nodes): (&[u8], &[Node]) = match node {
+        Node::And(nodes) => (b"and", nodes),
+        Node::Or(nodes) => (b"or", nodes),
+        Node::Not(node) => (b"not", std::slice::from_ref(node)),
+        Node::All => (b"all", &[]),
+        Node::None => (b"none", &[]),
+        Node::Keys { .. } => (b"keys", &[]),
+        Node::Present { .. } => (b"present", &[]),
+        Node::Timestamps(_) => (b"timestamps", &[]),
+    };
+    hash.bytes(tag);
+    let mut terms = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        terms.push(node_hash(schema, node));
+    }
+    terms.sort_unstable();
+    terms.into_iter().for_each(|term| hash.u64(term));
+    match node {
+        Node::All | Node::None | Node::And(_) | Node::Or(_) | Node::Not(_) => {}
+        Node::Keys { index, range } => {
+            hash.text(schema.indexes[*index].name);
+            range.min.all_limbs().iter().chain(range.max.all_limbs()).for_each(|&l| hash.u64(l));
+        }
+        Node::Present { index } => hash.text(schema.indexes[*index].name),
+        Node::Timestamps(range) => {
+            hash.u64(range.min.low());
+            hash.u64(range.max.low());
+        }
+    }
+    hash.finish()
+}
+
+/// FNV-1a of 64 bits, and a final mix: it tells queries apart, it resists nobody.
+struct Hash(u64);
+
+impl Hash {
+    fn new() -> Hash {
+        Hash(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    fn u64(&mut self, number: u64) {
+        self.bytes(&number.to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.u64(text.len() as u64);
+        self.bytes(text.as_bytes());
+    }
+
+    fn finish(self) -> u64 {
+        let mut hash = self.0;
+        hash = (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        hash ^ hash >> 32
+    }
+}

@@ -1,0 +1,246 @@
+//! The handles that the derive generates as associated constants (`Transfer::CODE`): their methods
+//! make [`Predicate`]s.
+//!
+//! All comparisons are encoded here into ranges of keys, so that everything below is free of the
+//! types of fields. No value makes these methods fail: what no object can have matches nothing.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Bound, RangeBounds};
+
+use crate::constants::{INDEX_KEY_WIDTH_MAX, TIMESTAMP_MAX};
+use crate::field::IndexKey;
+
+use super::key_range::{EncodedKey, KeyRange, Place};
+use super::operand::Operand;
+use super::predicate::{Node, Predicate};
+
+/// A non-unique index of `O` over keys of type `F`, as an associated constant of `O`.
+pub struct Index<O, F> {
+    pub(crate) ordinal: usize,
+    types: PhantomData<fn() -> (O, F)>,
+}
+
+/// A unique index of `O` over keys of type `F`, as an associated constant of `O`.
+pub struct UniqueIndex<O, F> {
+    pub(crate) ordinal: usize,
+    types: PhantomData<fn() -> (O, F)>,
+}
+
+/// The timestamps of `O`, as an associated constant of `O`.
+pub struct Timestamps<O> {
+    object: PhantomData<fn() -> O>,
+}
+
+macro_rules! index_handle {
+    ($handle:ident, eq: $eq_cost:literal, range: $range_cost:literal) => {
+        impl<O, F> $handle<O, F> {
+            /// The handle of the index that is number `ordinal` of the schema. For the derive only.
+            #[doc(hidden)]
+            pub const fn new(ordinal: usize) -> $handle<O, F> {
+                $handle { ordinal, types: PhantomData }
+            }
+        }
+
+        impl<O, F: IndexKey> $handle<O, F> {
+            /// Objects whose key is `value`.
+            ///
+            #[doc = $eq_cost]
+            pub fn eq(self, value: impl Operand<F>) -> Predicate<O> {
+                let place = place(&value);
+                self.within(Bound::Included(place), Bound::Included(place))
+            }
+
+            /// Objects whose key is not `value`, those without a key in an optional index included:
+            /// the same as `!eq(value)`.
+            ///
+            /// Cheap beside a positive condition; alone it walks all objects.
+            pub fn ne(self, value: impl Operand<F>) -> Predicate<O> {
+                !self.eq(value)
+            }
+
+            /// Objects whose key is less than `value`.
+            ///
+            #[doc = $range_cost]
+            pub fn lt(self, value: impl Operand<F>) -> Predicate<O> {
+                self.within(Bound::Unbounded, Bound::Excluded(place(&value)))
+            }
+
+            /// Objects whose key is `value` or less.
+            ///
+            #[doc = $range_cost]
+            pub fn le(self, value: impl Operand<F>) -> Predicate<O> {
+                self.within(Bound::Unbounded, Bound::Included(place(&value)))
+            }
+
+            /// Objects whose key is greater than `value`.
+            ///
+            #[doc = $range_cost]
+            pub fn gt(self, value: impl Operand<F>) -> Predicate<O> {
+                self.within(Bound::Excluded(place(&value)), Bound::Unbounded)
+            }
+
+            /// Objects whose key is `value` or greater.
+            ///
+            #[doc = $range_cost]
+            pub fn ge(self, value: impl Operand<F>) -> Predicate<O> {
+                self.within(Bound::Included(place(&value)), Bound::Unbounded)
+            }
+
+            /// Objects whose key is in `range`; none if its start is beyond its end.
+            ///
+            #[doc = $range_cost]
+            pub fn range(self, range: impl RangeBounds<F>) -> Predicate<O> {
+                let (lower, upper) = (range.start_bound(), range.end_bound());
+                self.within(lower.map(|value| place(value)), upper.map(|value| place(value)))
+            }
+
+            /// Objects whose key is one of `values`: the `IN` of SQL. None if there are no values.
+            ///
+            /// Cost: that of `eq` for each value; the answers are merged.
+            pub fn one_of<V: Operand<F>>(
+                self,
+                values: impl IntoIterator<Item = V>,
+            ) -> Predicate<O> {
+                Predicate::any_of(values.into_iter().map(|value| self.eq(value)))
+            }
+
+            /// Objects that have a value in this index: not those that an optional index leaves out,
+            /// not those for which a derived index gives `None`, not `None` in an index on an
+            /// `Option`. All objects, if the index is of no such kind.
+            ///
+            #[doc = $range_cost]
+            pub fn is_some(self) -> Predicate<O> {
+                Predicate::new(Node::Present { index: self.ordinal })
+            }
+
+            /// Objects that have no value in this index: the same as `!is_some()`.
+            ///
+            /// Cost: reads the whole index, and walks all objects if it stands alone.
+            pub fn is_none(self) -> Predicate<O> {
+                !self.is_some()
+            }
+
+            fn within(self, lower: Bound<Place>, upper: Bound<Place>) -> Predicate<O> {
+                match KeyRange::within(lower, upper, F::KEY_WIDTH) {
+                    Some(range) => Predicate::new(Node::Keys { index: self.ordinal, range }),
+                    None => Predicate::none(),
+                }
+            }
+        }
+
+        impl<O, F> Clone for $handle<O, F> {
+            fn clone(&self) -> $handle<O, F> {
+                *self
+            }
+        }
+
+        impl<O, F> Copy for $handle<O, F> {}
+
+        impl<O, F> fmt::Debug for $handle<O, F> {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.debug_tuple(stringify!($handle)).field(&self.ordinal).finish()
+            }
+        }
+    };
+}
+
+index_handle!(
+    Index,
+    eq: "Cost: a scan of the entries of this key only, in timestamp order, as far as it is asked for.",
+    range: "Cost: reads all entries in the range, whatever the limit, and sorts their timestamps."
+);
+index_handle!(
+    UniqueIndex,
+    eq: "Cost: one look-up.",
+    range: "Cost: reads all entries in the range, whatever the limit, and sorts their timestamps."
+);
+
+impl<O> Timestamps<O> {
+    /// The handle of the timestamps. For the derive only.
+    #[doc(hidden)]
+    pub const fn new() -> Timestamps<O> {
+        Timestamps { object: PhantomData }
+    }
+
+    /// The object whose timestamp is `timestamp`.
+    ///
+    /// Cost: as for all conditions on timestamps, no more than what lies in the range is read, and
+    /// beside conditions on indexes nothing at all.
+    pub fn eq(self, timestamp: u64) -> Predicate<O> {
+        self.range(timestamp..=timestamp)
+    }
+
+    /// All objects but the one whose timestamp is `timestamp`.
+    pub fn ne(self, timestamp: u64) -> Predicate<O> {
+        !self.eq(timestamp)
+    }
+
+    /// Objects before `timestamp`.
+    pub fn lt(self, timestamp: u64) -> Predicate<O> {
+        self.range(..timestamp)
+    }
+
+    /// Objects at or before `timestamp`.
+    pub fn le(self, timestamp: u64) -> Predicate<O> {
+        self.range(..=timestamp)
+    }
+
+    /// Objects after `timestamp`.
+    pub fn gt(self, timestamp: u64) -> Predicate<O> {
+        self.range((Bound::Excluded(timestamp), Bound::Unbounded))
+    }
+
+    /// Objects at or after `timestamp`.
+    pub fn ge(self, timestamp: u64) -> Predicate<O> {
+        self.range(timestamp..)
+    }
+
+    /// Objects whose timestamp is in `range`; none if its start is beyond its end.
+    pub fn range(self, range: impl RangeBounds<u64>) -> Predicate<O> {
+        match timestamp_range(range) {
+            Some(range) => Predicate::new(Node::Timestamps(range)),
+            None => Predicate::none(),
+        }
+    }
+
+    /// Objects whose timestamp is one of `timestamps`. None if there are none.
+    pub fn one_of(self, timestamps: impl IntoIterator<Item = u64>) -> Predicate<O> {
+        Predicate::any_of(timestamps.into_iter().map(|timestamp| self.eq(timestamp)))
+    }
+}
+
+impl<O> Clone for Timestamps<O> {
+    fn clone(&self) -> Timestamps<O> {
+        *self
+    }
+}
+
+impl<O> Copy for Timestamps<O> {}
+
+impl<O> fmt::Debug for Timestamps<O> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Timestamps")
+    }
+}
+
+/// All timestamps that an object can have.
+pub(crate) fn all_timestamps() -> KeyRange {
+    KeyRange { min: EncodedKey::from_u64(1), max: EncodedKey::from_u64(TIMESTAMP_MAX) }
+}
+
+/// The timestamps of `range` that an object can have; `None` if there are none.
+pub(crate) fn timestamp_range(range: impl RangeBounds<u64>) -> Option<KeyRange> {
+    let place = |&number: &u64| Place { key: EncodedKey::from_u64(number), exact: true };
+    KeyRange::within(range.start_bound().map(place), range.end_bound().map(place), 8)?
+        .intersection(&all_timestamps())
+}
+
+/// Where `value` lies among the encoded keys.
+fn place<F: IndexKey>(value: &(impl Operand<F> + ?Sized)) -> Place {
+    const { crate::key::assert_index_key::<F>() };
+    let mut buffer = [0; INDEX_KEY_WIDTH_MAX];
+    let bytes = &mut buffer[..F::KEY_WIDTH];
+    let exact = value.write_operand(bytes);
+    Place { key: EncodedKey::from_bytes(bytes), exact }
+}

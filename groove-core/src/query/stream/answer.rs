@@ -1,0 +1,44 @@
+//! The outermost stream: timestamps one after the other, and an error that stays.
+
+use crate::error::ReadError;
+use crate::tree::Direction;
+
+use super::{BoxStream, Window, rank};
+
+/// The timestamps of a query, in its direction.
+///
+/// Once a read has failed, every later call gives the same error: an answer that was cut short never
+/// looks complete.
+pub(crate) struct Answer {
+    stream: BoxStream,
+    direction: Direction,
+    /// Beyond the last timestamp that was given.
+    target: u64,
+    failure: Option<ReadError>,
+}
+
+impl Answer {
+    pub(crate) fn new(stream: BoxStream, window: Window, direction: Direction) -> Answer {
+        Answer { stream, direction, target: window.first_rank(direction), failure: None }
+    }
+
+    /// The next timestamp; `None` at the end, and from then on.
+    pub(crate) fn next(&mut self) -> Result<Option<u64>, ReadError> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        match self.stream.seek(self.target) {
+            Ok(Some(found)) => {
+                debug_assert!(found >= self.target, "a stream went back");
+                // Timestamps end before 2^63 and begin at 1: neither rank is the last u64.
+                self.target = found + 1;
+                Ok(Some(rank(self.direction, found)))
+            }
+            Ok(None) => Ok(None),
+            Err(failure) => {
+                self.failure = Some(failure.clone());
+                Err(failure)
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Streams of timestamps: what a plan is made of.
+//!
+//! A stream gives the timestamps of the objects that meet a condition, each once, in one direction.
+//! It has a single operation, [`Stream::seek`], and its targets never go back; "the next one" is a
+//! seek to just beyond the last. Skipping is therefore the same thing as going on, at every level: an
+//! intersection seeks its parts to each other's timestamps, the others pass targets down, and a scan
+//! of an index passes them to the tree, which skips blocks and tables.
+//!
+//! Timestamps travel as *ranks*: the timestamp itself if the stream ascends, its complement if it
+//! descends. Ranks always grow, so only the leaves know of directions.
+//!
+//! | stream | answers | memory |
+//! |---|---|---|
+//! | [`TimestampScan`] | one key of an index tree; all objects | a scan |
+//! | [`TimestampSet`] | ranges of an index, keys of a unique tree | 8 bytes per entry |
+//! | [`Bounds`] | any timestamp in given ranges, beside another stream only | its ranges |
+//! | [`Intersection`], [`Union`] | and, or | their parts |
+//! | [`Filtered`] | and, and not: a stream and a [`Filter`] that decides about each timestamp | both |
+//!
+//! A stream that failed is not asked again: [`Answer`], which owns the outermost, gives the first
+//! failure on every later call.
+
+mod answer;
+mod bounds;
+mod entries;
+mod filter;
+mod intersection;
+mod timestamp_scan;
+mod timestamp_set;
+mod union;
+
+pub(crate) use answer::Answer;
+pub(crate) use bounds::Bounds;
+pub(crate) use entries::Entries;
+pub(crate) use filter::{Filter, Filtered};
+pub(crate) use intersection::Intersection;
+pub(crate) use timestamp_scan::TimestampScan;
+pub(crate) use timestamp_set::TimestampSet;
+pub(crate) use union::Union;
+
+use crate::constants::TIMESTAMP_MAX;
+use crate::error::ReadError;
+use crate::tree::Direction;
+
+/// The timestamps of a condition, in one direction.
+pub(crate) trait Stream: Send {
+    /// The lowest rank that is `target` or beyond; `None` if there is none, and from then on.
+    ///
+    /// Targets never go back. A target at or before the last answer gives that answer again.
+    fn seek(&mut self, target: u64) -> Result<Option<u64>, ReadError>;
+}
+
+/// A stream of any kind.
+pub(crate) type BoxStream = Box<dyn Stream>;
+
+/// The rank of a timestamp, or the timestamp of a rank.
+pub(crate) fn rank(direction: Direction, timestamp: u64) -> u64 {
+    match direction {
+        Direction::Ascending => timestamp,
+        Direction::Descending => !timestamp,
+    }
+}
+
+/// The timestamps from `min` to `max`, both included, that a query looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) min: u64,
+    pub(crate) max: u64,
+}
+
+impl Window {
+    /// All timestamps that an object can have.
+    pub(crate) const ALL: Window = Window { min: 1, max: TIMESTAMP_MAX };
+    /// No timestamp.
+    pub(crate) const EMPTY: Window = Window { min: 1, max: 0 };
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.min > self.max
+    }
+
+    pub(crate) fn contains(&self, timestamp: u64) -> bool {
+        self.min <= timestamp && timestamp <= self.max
+    }
+
+    /// The timestamps in both.
+    pub(crate) fn intersection(&self, other: &Window) -> Window {
+        let window = Window { min: self.min.max(other.min), max: self.max.min(other.max) };
+        if window.is_empty() { Window::EMPTY } else { window }
+    }
+
+    /// What is left of it for a stream whose next target is `target`.
+    pub(crate) fn rest(&self, direction: Direction, target: u64) -> Window {
+        let timestamp = rank(direction, target);
+        self.intersection(&match direction {
+            Direction::Ascending => Window { min: timestamp, max: u64::MAX },
+            Direction::Descending => Window { min: 0, max: timestamp },
+        })
+    }
+
+    /// The lowest rank, where a stream begins.
+    pub(crate) fn first_rank(&self, direction: Direction) -> u64 {
+        match direction {
+            Direction::Ascending => self.min,
+            Direction::Descending => rank(direction, self.max),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What queries read: as little as the method's documentation says.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::query::{Predicate, Query};
+
+use super::item::{Item, view_of};
+use super::mock::Device;
+
+/// 10,000 items: every second has tiny 1, every hundredth small 7, every thousandth wide 3.
+fn query(predicate: Predicate<Item>) -> (Query<Item>, Arc<Device>) {
+    let item = |n: u64| Item {
+        id: u128::from(n),
+        code: n,
+        tiny: u8::from(n.is_multiple_of(2)),
+        small: if n.is_multiple_of(100) { 7 } else { 1 },
+        wide: if n.is_multiple_of(1000) { 3 } else { n << 8 },
+        timestamp: n,
+        ..Item::default()
+    };
+    let items: Vec<Item> = (1..=10_000).map(item).collect();
+    let (view, device) = view_of(&items);
+    (Query::new(view, predicate), device)
+}
+
+#[test]
+fn an_intersection_costs_what_its_smallest_side_does() {
+    let parts = [Item::TINY.eq(1), Item::SMALL.eq(7), Item::WIDE.eq(3)];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let (query, device) = query(Predicate::all_of(order.map(|i| parts[i].clone())));
+        assert_eq!(query.iter_timestamps().count(), 10);
+        let scanned = device.scanned.load(Relaxed);
+        assert!(scanned <= 60, "{scanned} entries for 10 of 10, 100 and 5,000, in order {order:?}");
+    }
+}
+
+#[test]
+fn a_limit_stops_the_scan() {
+    let (query, device) = query(Item::TINY.eq(1));
+    assert_eq!(query.clone().limit(5).newest_first().collect().expect("no read fails").len(), 5);
+    assert_eq!(device.scanned.load(Relaxed), 6, "one more, to know whether there is more");
+    assert_eq!(device.looked_up.load(Relaxed), 5);
+
+    device.reset(0);
+    assert!(query.first().expect("no read fails").is_some());
+    assert_eq!((device.scanned.load(Relaxed), device.looked_up.load(Relaxed)), (1, 1));
+
+    device.reset(0);
+    assert!(query.exists().expect("no read fails"));
+    assert_eq!((device.scanned.load(Relaxed), device.looked_up.load(Relaxed)), (1, 0));
+}
+
+#[test]
+fn an_iterator_begins_with_small_batches_and_reads_nothing_before() {
+    let (query, device) = query(Item::TINY.eq(1));
+    let mut iter = query.iter();
+    assert_eq!(device.calls.load(Relaxed), 0);
+    assert!(iter.next().is_some_and(|first| first.is_ok()));
+    assert_eq!(device.looked_up.load(Relaxed), 16);
+    assert_eq!(iter.by_ref().take(16).count(), 16);
+    assert_eq!(device.looked_up.load(Relaxed), 16 + 32);
+    assert_eq!(iter.count(), 5000 - 17);
+    assert_eq!(device.looked_up.load(Relaxed), 5000);
+}
+
+#[test]
+fn all_objects_are_one_scan_of_the_object_tree() {
+    for predicate in [Predicate::all(), Item::TIMESTAMP.gt(9_000), Item::TINY.range(..)] {
+        let (query, device) = query(predicate);
+        let length = query.collect().expect("no read fails").len() as u64;
+        assert_eq!(device.scanned.load(Relaxed), length);
+        assert_eq!(device.looked_up.load(Relaxed), 0);
+    }
+}
+
+#[test]
+fn conditions_on_timestamps_read_nothing_beside_an_index() {
+    let window = Item::TIMESTAMP.range(5_000..5_010) & Item::TIMESTAMP.ne(5_004);
+    let (query, device) = query(Item::TINY.eq(1) & window & Item::SMALL.ne(7));
+    assert_eq!(query.iter_timestamps().count(), 3);
+    let scanned = device.scanned.load(Relaxed);
+    assert!(scanned <= 8, "{scanned} entries");
+}
+
+#[test]
+fn a_count_on_one_index_scans_nothing() {
+    let (query, device) = query(Item::TINY.eq(1));
+    assert_eq!(query.count().expect("no read fails"), 5000);
+    assert_eq!(query.clone().timestamps(..=100).count().expect("no read fails"), 50);
+    assert_eq!((device.scanned.load(Relaxed), device.counts.load(Relaxed)), (0, 2));
+    let (view, device) = view_of(&[]);
+    for predicate in [
+        Item::WIDE.range(3..),
+        Item::SMALL.is_none(),
+        Item::TINY.ne(1),
+        Item::TINY.one_of([0, 1, 5]),
+        Predicate::all(),
+        Item::WIDE.ge(3) & Item::WIDE.lt(700),
+    ] {
+        let query = Query::new(view.clone(), predicate);
+        assert_eq!(query.count().expect("no read fails"), 0);
+    }
+    assert_eq!(device.scanned.load(Relaxed), 0);
+}
+
+#[test]
+fn unique_keys_are_looked_up_together() {
+    let (query, device) = query(Item::CODE.one_of(1..=500) & Item::TINY.eq(1));
+    assert_eq!(query.iter_timestamps().count(), 250);
+    assert_eq!(device.looked_up.load(Relaxed), 500);
+}
+
+#[test]
+fn a_range_is_not_read_if_a_smaller_part_is_empty() {
+    let (query, device) = query(Item::CODE.eq(77_777) & Item::WIDE.gt(0));
+    assert!(!query.exists().expect("no read fails"));
+    assert_eq!((device.scanned.load(Relaxed), device.counts.load(Relaxed)), (0, 0));
+}
+
+#[test]
+fn comparisons_on_one_index_become_one_range() {
+    let (query, device) =
+        query(Item::WIDE.ge(100 << 8) & Item::WIDE.lt(110 << 8) & Item::WIDE.ne(0));
+    assert_eq!(query.iter_timestamps().count(), 10);
+    assert_eq!(device.scanned.load(Relaxed), 10);
+}
+
+#[test]
+fn many_keys_of_one_index_are_collected_instead_of_scanned_side_by_side() {
+    for (keys, scanned) in [(0..200u64, 1), (0..2_000, 1_998)] {
+        let length = keys.end;
+        let (query, device) = query(Item::WIDE.one_of(keys.map(|n| (n + 1_001) << 8)));
+        assert!(query.exists().expect("no read fails"));
+        assert!(device.scanned.load(Relaxed) >= scanned);
+        let expected = (1_001..1_001 + length).filter(|n| n % 1000 != 0).count();
+        assert_eq!(query.iter_timestamps().count(), expected);
+        assert_eq!(query.newest_first().collect().expect("no read fails").len(), expected);
+    }
+    let (query, device) = query(Item::CODE.one_of(1..=3_000) & Item::ID.ne(7));
+    assert_eq!(query.iter_timestamps().count(), 2_999);
+    assert_eq!(device.looked_up.load(Relaxed), 3_001);
+}
+
+#[test]
+fn a_disjunction_beside_something_smaller_only_decides() {
+    let either = Item::TINY.eq(1) & Item::TIMESTAMP.gt(100) | Item::TIMESTAMP.le(2_000);
+    let (query, device) = query(either & Item::WIDE.eq(3));
+    assert_eq!(query.iter_timestamps().count(), 10);
+    let scanned = device.scanned.load(Relaxed);
+    assert!(scanned <= 40, "{scanned} entries for 10 objects");
+}

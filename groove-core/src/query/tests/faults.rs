@@ -1,0 +1,138 @@
+//! Reads that fail, and files whose blocks contradict each other.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::error::{BlockKind, Damage, QueryError, ReadError};
+use crate::query::{Predicate, Query};
+
+use super::Random;
+use super::item::{Item, Trees};
+use super::random::{items, predicate};
+
+fn is_injected(error: &QueryError) -> bool {
+    matches!(error, QueryError::Read(ReadError::Io { offset: 4096, .. }))
+}
+
+/// Fails each call of a query in turn: the answer is whole or an error, and an iterator gives the
+/// true beginning of the answer before the error and nothing after it.
+#[test]
+fn a_failed_read_is_an_error_and_never_a_short_answer() {
+    let mut failures = 0;
+    for seed in 1..150 {
+        let mut random = Random(seed);
+        let items = items(&mut random);
+        let trees = Trees::new(&items);
+        let predicate = predicate(&mut random, &items, 3).predicate;
+        let mut query = Query::new(trees.view(), predicate);
+        if random.one_in(2) {
+            query = query.newest_first();
+        }
+        let whole = query.collect().expect("no read fails yet").into_vec();
+        trees.device.reset(0);
+        query.iter().for_each(drop);
+        let calls = trees.device.calls.load(Relaxed);
+        for call in 1..=calls + 2 {
+            trees.device.reset(call);
+            let mut iter = query.iter();
+            let given: Vec<Item> = iter.by_ref().map_while(Result::ok).collect();
+            assert!(whole.starts_with(&given), "seed {seed}, call {call}: {query:?}");
+            assert!(iter.next().is_none(), "it ended for good");
+            let failed = trees.device.calls.load(Relaxed) >= call;
+            assert_eq!(given.len() == whole.len(), !failed || given.len() == whole.len());
+            assert!(failed || given == whole);
+
+            trees.device.reset(call);
+            let errors = query.iter().filter_map(Result::err).collect::<Vec<_>>();
+            assert_eq!(errors.len(), usize::from(failed), "seed {seed}, call {call}: {query:?}");
+            assert!(errors.iter().all(is_injected));
+            failures += errors.len();
+
+            trees.device.reset(call);
+            match query.collect() {
+                Ok(page) => assert_eq!(page[..], whole[..], "seed {seed}, call {call}"),
+                Err(error) => assert!(is_injected(&error)),
+            }
+            trees.device.reset(call);
+            match query.count() {
+                Ok(count) => assert_eq!(count, whole.len() as u64, "seed {seed}, call {call}"),
+                Err(error) => assert!(is_injected(&error)),
+            }
+            trees.device.reset(call);
+            match query.exists() {
+                Ok(exists) => assert_eq!(exists, !whole.is_empty(), "seed {seed}, call {call}"),
+                Err(error) => assert!(is_injected(&error)),
+            }
+            trees.device.reset(call);
+            match query.first() {
+                Ok(first) => assert_eq!(first, whole.first().copied(), "seed {seed}, call {call}"),
+                Err(error) => assert!(is_injected(&error)),
+            }
+        }
+    }
+    assert!(failures > 1_000, "only {failures} reads failed");
+}
+
+#[test]
+fn a_failed_stream_gives_its_error_again() {
+    use crate::query::plan::Plan;
+    use crate::query::stream::Window;
+    use crate::tree::Direction;
+
+    let items: Vec<Item> =
+        (1..=9).map(|n| Item { id: n.into(), timestamp: n, ..Item::default() }).collect();
+    let trees = Trees::new(&items);
+    let view = trees.view();
+    let plan = Plan::new(view.schema, &(Item::TINY.eq(0) & !Item::WIDE.eq(7)).node);
+    let mut answer =
+        plan.answer(&view, Window::ALL, Direction::Ascending).expect("no read fails yet");
+    assert!(matches!(answer.next(), Ok(Some(1))));
+    trees.device.reset(1);
+    for _ in 0..3 {
+        assert!(matches!(answer.next(), Err(ReadError::Io { .. })));
+    }
+}
+
+fn damage(query: &Query<Item>) -> &'static str {
+    let errors: Vec<QueryError> = query.iter().filter_map(Result::err).collect();
+    let [QueryError::Read(ReadError::Corrupt(corruption))] = &errors[..] else {
+        panic!("{errors:?} is not one corruption");
+    };
+    assert!(query.collect().is_err() && query.first().is_err());
+    assert_eq!(corruption.kind, BlockKind::Value);
+    assert_eq!(corruption.tree.as_deref(), Some("Item.timestamp"));
+    match corruption.damage {
+        Damage::Invalid { what } => what,
+        damage => panic!("{damage}"),
+    }
+}
+
+#[test]
+fn an_index_entry_without_an_object_is_corruption() {
+    let mut trees = Trees::new(&[]);
+    trees.put(2, &[5], 77);
+    let query = Query::new(trees.view(), Item::TINY.eq(5));
+    assert_eq!(damage(&query), "index entry without an object");
+}
+
+#[test]
+fn a_row_that_is_no_object_is_corruption() {
+    let mut trees = Trees::new(&[]);
+    trees.insert(&Item { tiny: 5, timestamp: 77, ..Item::default() });
+    trees.objects.entries.get_mut(&vec![77]).expect("it is there")[83] = 9;
+    for predicate in [Item::TINY.eq(5), Predicate::all()] {
+        assert_eq!(damage(&Query::new(trees.view(), predicate)), "row");
+    }
+}
+
+#[test]
+fn a_timestamp_that_no_object_can_have_is_passed_over() {
+    let mut trees = Trees::new(&[]);
+    for timestamp in [0, 1 << 63, u64::MAX] {
+        trees.put(2, &[5], timestamp);
+    }
+    for predicate in [Item::TINY.eq(5), Item::TINY.gt(1)] {
+        let query = Query::new(trees.view(), predicate);
+        assert_eq!(query.collect().expect("no read fails").len(), 0);
+        assert_eq!(query.newest_first().collect().expect("no read fails").len(), 0);
+    }
+}

@@ -1,0 +1,180 @@
+//! [`TreeRead`] over a `BTreeMap`.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::error::ReadError;
+use crate::tree::{Direction, LookupBatch, Scan, TreeRead};
+
+/// What all trees of a view have in common: the calls that were made, and which of them fails.
+#[derive(Debug, Default)]
+pub(super) struct Device {
+    /// All calls that may read.
+    pub(super) calls: AtomicU64,
+    /// The number of the call that fails; 0: none.
+    pub(super) failing_call: AtomicU64,
+    /// Entries that scans gave, in index trees and the object tree.
+    pub(super) scanned: AtomicU64,
+    /// Rows that were looked up.
+    pub(super) looked_up: AtomicU64,
+    /// Calls of `count`.
+    pub(super) counts: AtomicU64,
+}
+
+impl Device {
+    fn call(&self) -> Result<(), ReadError> {
+        let call = self.calls.fetch_add(1, Relaxed) + 1;
+        if call != self.failing_call.load(Relaxed) {
+            return Ok(());
+        }
+        let source = Arc::new(io::Error::other("injected"));
+        Err(ReadError::Io { offset: 4096, length: 4096, source })
+    }
+
+    pub(super) fn reset(&self, failing_call: u64) {
+        for counter in [&self.calls, &self.scanned, &self.looked_up, &self.counts] {
+            counter.store(0, Relaxed);
+        }
+        self.failing_call.store(failing_call, Relaxed);
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct MockTree {
+    pub(super) limbs: usize,
+    pub(super) payload_width: usize,
+    pub(super) countable: bool,
+    pub(super) entries: BTreeMap<Vec<u64>, Vec<u8>>,
+    pub(super) device: Arc<Device>,
+}
+
+impl MockTree {
+    fn assert_range(&self, min: &[u64], max: &[u64]) {
+        assert_eq!((min.len(), max.len()), (self.limbs, self.limbs), "keys have all limbs");
+        assert!(min <= max, "the range is inverted");
+    }
+}
+
+impl TreeRead for MockTree {
+    fn limbs(&self) -> usize {
+        self.limbs
+    }
+
+    fn payload_width(&self) -> usize {
+        self.payload_width
+    }
+
+    fn lookup(&self, key: &[u64], payload: &mut Vec<u8>) -> Result<bool, ReadError> {
+        self.device.call()?;
+        let found = self.entries.get(key);
+        payload.extend(found.into_iter().flatten());
+        Ok(found.is_some())
+    }
+
+    fn lookup_batch(&self, keys: &[u64]) -> Result<LookupBatch, ReadError> {
+        self.device.call()?;
+        let mut batch = LookupBatch::default();
+        for key in keys.chunks(self.limbs) {
+            self.device.looked_up.fetch_add(1, Relaxed);
+            let found = self.entries.get(key);
+            batch.found.push(found.is_some());
+            batch.payload.extend(found.unwrap_or(&vec![0; self.payload_width]));
+        }
+        Ok(batch)
+    }
+
+    fn scan(self: Arc<Self>, min: &[u64], max: &[u64], direction: Direction) -> Box<dyn Scan> {
+        self.assert_range(min, max);
+        let next = (Bound::Included(min.to_vec()), Bound::Included(max.to_vec()));
+        Box::new(MockScan { tree: self, direction, next, current: None, failure: None })
+    }
+
+    fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError> {
+        assert!(self.countable, "only index trees count");
+        self.assert_range(min, max);
+        self.device.call()?;
+        self.device.counts.fetch_add(1, Relaxed);
+        Ok(self.entries.range(min.to_vec()..=max.to_vec()).count() as u64)
+    }
+}
+
+struct MockScan {
+    tree: Arc<MockTree>,
+    direction: Direction,
+    /// What is still to be scanned.
+    next: (Bound<Vec<u64>>, Bound<Vec<u64>>),
+    current: Option<(Vec<u64>, Vec<u8>)>,
+    failure: Option<ReadError>,
+}
+
+impl MockScan {
+    fn call(&mut self) -> Result<(), ReadError> {
+        if self.failure.is_none() {
+            self.failure = self.tree.device.call().err();
+        }
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+}
+
+fn is_inverted(range: &(Bound<Vec<u64>>, Bound<Vec<u64>>)) -> bool {
+    match range {
+        (Bound::Included(min), Bound::Included(max)) => min > max,
+        (
+            Bound::Included(min) | Bound::Excluded(min),
+            Bound::Included(max) | Bound::Excluded(max),
+        ) => min >= max,
+        _ => false,
+    }
+}
+
+impl Scan for MockScan {
+    fn advance(&mut self) -> Result<bool, ReadError> {
+        self.call()?;
+        if is_inverted(&self.next) {
+            self.current = None;
+            return Ok(false);
+        }
+        let mut range = self.tree.entries.range(self.next.clone());
+        let entry = match self.direction {
+            Direction::Ascending => range.next(),
+            Direction::Descending => range.next_back(),
+        };
+        self.current = entry.map(|(key, payload)| (key.clone(), payload.clone()));
+        let Some((key, _)) = &self.current else { return Ok(false) };
+        match self.direction {
+            Direction::Ascending => self.next.0 = Bound::Excluded(key.clone()),
+            Direction::Descending => self.next.1 = Bound::Excluded(key.clone()),
+        }
+        self.tree.device.scanned.fetch_add(1, Relaxed);
+        Ok(true)
+    }
+
+    fn seek(&mut self, key: &[u64]) -> Result<(), ReadError> {
+        self.call()?;
+        assert_eq!(key.len(), self.tree.limbs, "keys have all limbs");
+        let (bound, ascends) = match self.direction {
+            Direction::Ascending => (&mut self.next.0, true),
+            Direction::Descending => (&mut self.next.1, false),
+        };
+        let forward = match bound {
+            Bound::Included(at) | Bound::Excluded(at) if ascends => key > &at[..],
+            Bound::Included(at) | Bound::Excluded(at) => key < &at[..],
+            Bound::Unbounded => unreachable!("ranges are bounded"),
+        };
+        if forward {
+            *bound = Bound::Included(key.to_vec());
+        }
+        Ok(())
+    }
+
+    fn key(&self) -> &[u64] {
+        &self.current.as_ref().expect("`advance` gave a row").0
+    }
+
+    fn payload(&self) -> &[u8] {
+        &self.current.as_ref().expect("`advance` gave a row").1
+    }
+}

@@ -1,0 +1,56 @@
+//! The device under the engine: positioned reads and writes, a sync, and nothing else.
+//!
+//! Everything above sees a flat array of bytes. [`FileStorage`] is a file, [`MemoryStorage`] bytes
+//! in memory with the same meaning; tests put a device of their own that fails or tears here.
+
+mod directory;
+mod file;
+mod memory;
+#[cfg(test)]
+pub(crate) mod recorder;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+pub(crate) use directory::sync_parent_directory;
+pub use file::{FileOpenError, FileStorage};
+pub use memory::MemoryStorage;
+
+/// One read of a batch.
+#[derive(Debug)]
+pub struct ReadRequest {
+    /// Where in the storage, in bytes.
+    pub offset: u64,
+    /// Filled completely by a read that succeeds.
+    pub buffer: Vec<u8>,
+    /// How the read ended; `Ok` until it is carried out.
+    pub result: io::Result<()>,
+}
+
+/// A device that holds a forest.
+///
+/// Reads and writes are whole or an error: a short count is retried by the implementation, a read
+/// past the end is [`io::ErrorKind::UnexpectedEof`]. A write is durable only after a [`sync`] that
+/// began after the write returned; until then it may be lost, torn or reordered by a crash.
+///
+/// [`sync`]: Storage::sync
+pub trait Storage: Send + Sync + 'static {
+    /// Fills `buffer` from `offset` on.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+    /// Carries out all reads, as many at a time as the device takes, and sets each one's `result`.
+    fn read_batch(&self, requests: &mut [ReadRequest]) {
+        for request in requests {
+            request.result = self.read_at(request.offset, &mut request.buffer);
+        }
+    }
+    /// Writes all of `buffer` at `offset`, growing the storage if it ends earlier.
+    fn write_at(&self, offset: u64, buffer: &[u8]) -> io::Result<()>;
+    /// Returns once every write that returned before is durable, the length included.
+    fn sync(&self) -> io::Result<()>;
+    /// The length in bytes.
+    fn length(&self) -> io::Result<u64>;
+    /// Reserves space for `length` bytes at `offset`, growing the storage to at least their end:
+    /// later writes there do not fail for want of space. The contents of what was there stay.
+    fn allocate(&self, offset: u64, length: u64) -> io::Result<()>;
+}

@@ -1,0 +1,197 @@
+//! One body for both storages: what holds for a file holds for bytes in memory.
+
+use std::io;
+use std::ops::Range;
+use std::thread;
+
+use super::{FileStorage, MemoryStorage, ReadRequest, Storage};
+
+/// Requests with the offset and length that `shape` gives each of `indexes`.
+pub(super) fn requests(
+    indexes: Range<usize>,
+    shape: impl Fn(usize) -> (u64, usize),
+) -> Vec<ReadRequest> {
+    let request = |index| {
+        let (offset, length) = shape(index);
+        ReadRequest { offset, buffer: vec![0; length], result: Ok(()) }
+    };
+    indexes.map(request).collect()
+}
+
+fn on_each_storage(check: impl Fn(&dyn Storage)) {
+    check(&MemoryStorage::new());
+    let directory = tempfile::tempdir().unwrap();
+    check(&FileStorage::create_new(directory.path().join("a.groove")).unwrap());
+}
+
+fn read(storage: &dyn Storage, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut buffer = vec![0xee; length];
+    storage.read_at(offset, &mut buffer)?;
+    Ok(buffer)
+}
+
+fn byte_at(offset: u64) -> u8 {
+    (offset.wrapping_mul(31) >> 3) as u8
+}
+
+fn fill(storage: &dyn Storage, length: u64) {
+    let bytes: Vec<u8> = (0..length).map(byte_at).collect();
+    storage.write_at(0, &bytes).unwrap();
+}
+
+#[test]
+fn what_is_written_is_read_and_a_gap_is_zeros() {
+    on_each_storage(|storage| {
+        assert_eq!(storage.length().unwrap(), 0);
+        storage.write_at(10, b"later").unwrap();
+        storage.write_at(2, b"early").unwrap();
+        storage.write_at(4, b"R").unwrap();
+        assert_eq!(storage.length().unwrap(), 15);
+        storage.sync().unwrap();
+        storage.sync().unwrap();
+        assert_eq!(read(storage, 0, 15).unwrap(), b"\0\0eaRly\0\0\0later");
+    });
+}
+
+#[test]
+fn a_read_past_the_end_is_an_error_of_its_own_kind() {
+    on_each_storage(|storage| {
+        storage.write_at(0, &[1; 100]).unwrap();
+        for (offset, length) in [(99, 2), (100, 1), (5000, 10), (u64::MAX, 1), (u64::MAX - 4, 9)] {
+            let error = read(storage, offset, length).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{offset} {length}: {error}");
+        }
+        assert_eq!(read(storage, 99, 1).unwrap(), [1]);
+    });
+}
+
+#[test]
+fn nothing_is_read_or_written_by_empty_buffers_wherever_they_are() {
+    on_each_storage(|storage| {
+        for offset in [0, 7, u64::MAX] {
+            storage.write_at(offset, &[]).unwrap();
+            storage.allocate(offset, 0).unwrap();
+            assert_eq!(read(storage, offset, 0).unwrap(), []);
+        }
+        assert_eq!(storage.length().unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_write_where_no_file_can_reach_is_an_error() {
+    on_each_storage(|storage| {
+        storage.write_at(0, b"kept").unwrap();
+        for offset in [u64::MAX, u64::MAX - 1] {
+            assert!(storage.write_at(offset, &[1, 2, 3]).is_err());
+            assert!(storage.allocate(offset, 3).is_err());
+        }
+        assert!(storage.allocate(1 << 62, 1 << 61).is_err(), "no device has that much space");
+        assert_eq!(read(storage, 0, 4).unwrap(), b"kept");
+    });
+}
+
+#[test]
+fn allocating_grows_with_zeros_and_never_shortens_or_overwrites() {
+    on_each_storage(|storage| {
+        storage.write_at(0, &[9; 10_000]).unwrap();
+        storage.allocate(4096, 4096).unwrap();
+        assert_eq!(storage.length().unwrap(), 10_000);
+        storage.allocate(8192, 8192).unwrap();
+        assert_eq!(storage.length().unwrap(), 16_384);
+        assert_eq!(read(storage, 0, 10_000).unwrap(), [9; 10_000]);
+        assert_eq!(read(storage, 10_000, 6384).unwrap(), [0; 6384]);
+        storage.write_at(16_000, &[8; 384]).unwrap();
+        storage.sync().unwrap();
+        assert_eq!(storage.length().unwrap(), 16_384);
+    });
+}
+
+#[test]
+fn each_read_of_a_batch_has_its_own_bytes_and_its_own_end() {
+    on_each_storage(|storage| {
+        fill(storage, 100_000);
+        for count in [0, 1, 2, 4, 5, 9, 10, 64, 300] {
+            // Descending, so that the order on the device is not the order of the batch; every
+            // seventh lies past the end.
+            let shape = |index: usize| {
+                let offset = if index % 7 == 6 { 99_990 } else { 90_000 - 300 * index as u64 };
+                (offset, 1 + index * 13 % 500)
+            };
+            let mut batch = requests(0..count, shape);
+            storage.read_batch(&mut batch);
+            for (index, request) in batch.iter().enumerate() {
+                let (offset, length) = shape(index);
+                assert_eq!((request.offset, request.buffer.len()), (offset, length));
+                if offset + length as u64 > 100_000 {
+                    let error = request.result.as_ref().unwrap_err();
+                    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+                } else {
+                    assert!(request.result.is_ok(), "{:?}", request.result);
+                    let expected = (offset..offset + length as u64).map(byte_at);
+                    assert!(request.buffer.iter().copied().eq(expected), "request {index}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn batches_of_many_threads_do_not_mix() {
+    on_each_storage(|storage| {
+        fill(storage, 200_000);
+        thread::scope(|scope| {
+            for reader in 0..12_usize {
+                scope.spawn(move || {
+                    for round in 0..60_usize {
+                        let shape = |index: usize| {
+                            let place = (index * 7919 + reader * 104_729 + round * 31) % 199_000;
+                            (place as u64, 1 + (index + round) % 700)
+                        };
+                        let mut batch = requests(0..(round * 5 + reader) % 90, shape);
+                        storage.read_batch(&mut batch);
+                        for (index, request) in batch.iter().enumerate() {
+                            assert!(request.result.is_ok());
+                            let (offset, length) = shape(index);
+                            let expected = (offset..offset + length as u64).map(byte_at);
+                            assert!(request.buffer.iter().copied().eq(expected));
+                        }
+                    }
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn writers_that_grow_the_storage_at_once_lose_nothing() {
+    on_each_storage(|storage| {
+        thread::scope(|scope| {
+            for writer in 0..4_u64 {
+                scope.spawn(move || {
+                    for round in 0..50 {
+                        let place = (round * 4 + writer) * 100;
+                        storage.write_at(place, &[writer as u8 + 1; 100]).unwrap();
+                        storage.allocate(place, 200).unwrap();
+                        storage.sync().unwrap();
+                    }
+                });
+            }
+        });
+        let bytes = read(storage, 0, 20_000).unwrap();
+        for (index, piece) in bytes.chunks(100).enumerate() {
+            assert!(piece.iter().all(|&byte| byte == (index % 4) as u8 + 1), "piece {index}");
+        }
+        assert_eq!(storage.length().unwrap(), 20_100);
+    });
+}
+
+#[test]
+fn clones_of_a_storage_in_memory_share_its_bytes_and_snapshots_do_not() {
+    let storage = MemoryStorage::from_bytes(b"first".to_vec());
+    let clone = storage.clone();
+    let snapshot = storage.snapshot_bytes();
+    clone.write_at(0, b"again").unwrap();
+    assert_eq!(storage.snapshot_bytes(), b"again");
+    assert_eq!(snapshot, b"first");
+    assert_eq!(format!("{storage:?}"), "MemoryStorage { length: 5 }");
+}

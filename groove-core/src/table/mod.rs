@@ -1,0 +1,114 @@
+//! Tables: sorted, immutable values on disk.
+//!
+//! ```text
+//! extent  | value block | value block | … | filter | index block |
+//! ```
+//!
+//! A table is one extent of consecutive sectors, written once from front to back. The index block
+//! holds, per value block, its last key, its checksum and its counts; the filter (of unique trees)
+//! tells most absent keys apart without a read. The [`TableRecord`] in the manifest log refers to
+//! the index block, the index block to all others.
+
+mod builder;
+mod filter;
+mod index;
+mod layout;
+mod record;
+mod value_block;
+
+use std::sync::{Arc, OnceLock};
+
+pub(crate) use builder::TableBuilder;
+pub(crate) use filter::{Filter, filter_hash};
+pub(crate) use index::{TableIndex, checksum_from_words, checksum_words};
+pub(crate) use layout::TableLayout;
+pub(crate) use record::TableRecord;
+pub(crate) use value_block::ValueBlock;
+
+use crate::error::{BlockKind, Damage, ReadError};
+use crate::grid::{BlockRef, Extent, Grid, corrupt};
+use crate::memory::{Key, Usage};
+
+/// What all tables of one tree share.
+#[derive(Debug)]
+pub(crate) struct TreeMeta {
+    /// The tree, numbered through the forest from 1 on.
+    pub(crate) id: u32,
+    /// `groove.tree`, for errors.
+    pub(crate) name: Arc<str>,
+    /// How values of one key relate.
+    pub(crate) usage: Usage,
+    /// Bytes of an encoded key: the last bytes of its limbs.
+    pub(crate) key_width: usize,
+    /// Bytes of a payload.
+    pub(crate) payload_width: usize,
+    /// Whether tables carry a filter.
+    pub(crate) filter: bool,
+    /// How values are packed into blocks and tables.
+    pub(crate) layout: TableLayout,
+}
+
+/// A table of a level; which one, the level knows, so that a moved table is still the same table to
+/// readers that hold it. Its index block and filter are read at first use and stay in memory.
+pub(crate) struct Table<const K: usize> {
+    pub(crate) record: TableRecord,
+    pub(crate) key_min: Key<K>,
+    pub(crate) key_max: Key<K>,
+    index: OnceLock<TableIndex<K>>,
+}
+
+impl<const K: usize> Table<K> {
+    /// A table whose record was checked by [`TableRecord::check`].
+    pub(crate) fn new(record: TableRecord) -> Self {
+        let key_min = record.key_min_limbs::<K>();
+        let key_max = record.key_max_limbs::<K>();
+        assert!(key_min <= key_max, "the key range of a table is inverted");
+        Table { record, key_min, key_max, index: OnceLock::new() }
+    }
+
+    pub(crate) fn extent(&self) -> Extent {
+        self.record.extent()
+    }
+
+    /// The parsed index block and filter.
+    pub(crate) fn index(&self, grid: &Grid, meta: &TreeMeta) -> Result<&TableIndex<K>, ReadError> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let reference = self.record.index_block();
+        let bytes = grid.read_uncached(&reference, BlockKind::Index, Some(&meta.name))?;
+        let mut index = TableIndex::parse(&bytes, &self.record, meta).map_err(|what| {
+            corrupt(reference.address, BlockKind::Index, Some(&meta.name), Damage::Invalid { what })
+        })?;
+        if let Some(reference) = index.filter_block {
+            let bytes = grid.read_uncached(&reference, BlockKind::Filter, Some(&meta.name))?;
+            index.filter = Some(Filter::parse(bytes).map_err(|what| {
+                let damage = Damage::Invalid { what };
+                corrupt(reference.address, BlockKind::Filter, Some(&meta.name), damage)
+            })?);
+        }
+        Ok(self.index.get_or_init(|| index))
+    }
+
+    /// Reads a value block through the cache.
+    pub(crate) fn read_block(
+        &self,
+        grid: &Grid,
+        meta: &TreeMeta,
+        reference: &BlockRef,
+    ) -> Result<ValueBlock<K>, ReadError> {
+        let bytes = grid.read(reference, BlockKind::Value, &meta.name)?;
+        parse_block(bytes, reference, meta)
+    }
+}
+
+/// Parses a value block whose checksum agreed.
+pub(crate) fn parse_block<const K: usize>(
+    bytes: Arc<[u8]>,
+    reference: &BlockRef,
+    meta: &TreeMeta,
+) -> Result<ValueBlock<K>, ReadError> {
+    ValueBlock::parse(bytes, meta).map_err(|what| {
+        corrupt(reference.address, BlockKind::Value, Some(&meta.name), Damage::Invalid { what })
+    })
+}

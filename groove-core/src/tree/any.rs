@@ -1,0 +1,211 @@
+//! A tree without its key width: what the forest does with all of them alike.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::compaction::{CompactionJob, Job, JobInput, JobPlan, JobSource, choose};
+use crate::grid::Extent;
+use crate::memory::{Key, PendingMark};
+use crate::table::{Table, TableRecord, TreeMeta};
+
+use super::Tree;
+use super::levels::Levels;
+use super::read::TreeRead;
+
+/// A table that no level refers to any more. Its sectors are free once nobody else holds it.
+pub(crate) struct TableHandle {
+    table: Arc<dyn Any + Send + Sync>,
+    extent: Extent,
+}
+
+impl TableHandle {
+    /// Whether a reader or a job still holds the table.
+    pub(crate) fn is_held(&self) -> bool {
+        Arc::strong_count(&self.table) > 1
+    }
+
+    pub(crate) fn extent(&self) -> Extent {
+        self.extent
+    }
+}
+
+/// What one bar changes in the levels of one tree.
+#[derive(Debug, Default)]
+pub(crate) struct LevelEdit {
+    /// Level and address of tables that were merged into others.
+    pub(crate) removed: Vec<(usize, u64)>,
+    /// Tables that stay as they are in another level: level, address, new level.
+    pub(crate) moved: Vec<(usize, u64, u32)>,
+    /// Tables that were written.
+    pub(crate) added: Vec<TableRecord>,
+    /// Space that was reserved for tables and not needed.
+    pub(crate) unused: Vec<Extent>,
+    /// Whether the immutable table is in the levels now.
+    pub(crate) flushed: bool,
+}
+
+/// What the forest does with a tree.
+pub(crate) trait AnyTree: Send {
+    fn meta(&self) -> &Arc<TreeMeta>;
+    /// The end of the open scope's changes.
+    fn mark(&self) -> PendingMark;
+    /// Takes the changes since `mark` back.
+    fn discard(&mut self, mark: PendingMark);
+    /// Turns the open scope's changes into a run.
+    fn commit(&mut self);
+    /// What readers see after the last commit.
+    fn version(&self) -> Arc<dyn TreeRead>;
+    /// What a query within the scope sees.
+    fn scope_version(&mut self) -> Arc<dyn TreeRead>;
+    /// Makes the mutable table immutable.
+    fn seal(&mut self);
+    /// Decides what to compact after a seal, deepest level first.
+    fn choose(&self, growth: u64, table_sectors: u64) -> Vec<JobPlan>;
+    /// Makes a chosen compaction ready to run, with the extents reserved for its output.
+    fn start(&self, plan: &JobPlan, extents: Vec<Extent>, op: u64) -> Box<dyn CompactionJob>;
+    /// Applies the results of a bar; gives the tables that are no longer referred to, and the
+    /// records of moved tables.
+    fn install(&mut self, edit: &LevelEdit) -> (Vec<TableHandle>, Vec<TableRecord>);
+    /// Takes tables from the manifest log; the record that does not fit, if any.
+    fn restore(&mut self, records: &[TableRecord]) -> Result<(), Box<TableRecord>>;
+    /// Records of all tables, level by level.
+    fn records(&self) -> Vec<TableRecord>;
+    /// Bytes of memory in runs.
+    fn memory(&self) -> usize;
+}
+
+impl<const K: usize> AnyTree for Tree<K> {
+    fn meta(&self) -> &Arc<TreeMeta> {
+        &self.meta
+    }
+
+    fn mark(&self) -> PendingMark {
+        self.pending.mark()
+    }
+
+    fn discard(&mut self, mark: PendingMark) {
+        self.scope_view = None;
+        self.pending.truncate(mark);
+    }
+
+    fn commit(&mut self) {
+        self.commit_pending();
+    }
+
+    fn version(&self) -> Arc<dyn TreeRead> {
+        self.tip.clone()
+    }
+
+    fn scope_version(&mut self) -> Arc<dyn TreeRead> {
+        Tree::scope_version(self)
+    }
+
+    fn seal(&mut self) {
+        self.seal_runs();
+    }
+
+    fn choose(&self, growth: u64, table_sectors: u64) -> Vec<JobPlan> {
+        let immutable = self.immutable().map(|run| {
+            let keys = run.keys();
+            (keys[0], keys[keys.len() - 1], run.len())
+        });
+        choose(self.tip.levels(), immutable, growth, table_sectors)
+    }
+
+    fn start(&self, plan: &JobPlan, extents: Vec<Extent>, op: u64) -> Box<dyn CompactionJob> {
+        let levels = self.tip.levels();
+        let newer = match plan.source {
+            JobSource::Immutable => {
+                JobInput::Run(self.immutable().expect("the plan was made for it").clone())
+            }
+            JobSource::Level { level, ref tables } => {
+                JobInput::Tables(levels.level(level)[tables.clone()].to_vec())
+            }
+        };
+        let target = levels.level(plan.target_level);
+        let older: Vec<_> = plan.older.iter().map(|at| target[*at].clone()).collect();
+        // A key that a deeper table may hold keeps its tombstone. Tables that leave the target level
+        // in this bar count as deeper: they hold older values and end up below.
+        let hull = hull(&newer, &older);
+        let leaving = plan.leaving.iter().map(|at| &target[*at]);
+        let deeper = (plan.target_level + 1..levels.count()).flat_map(|level| levels.level(level));
+        let keep_tombstones =
+            leaving.chain(deeper).any(|table| table.key_min <= hull.1 && hull.0 <= table.key_max);
+        Box::new(Job::new(
+            self.meta.clone(),
+            self.grid.clone(),
+            newer,
+            older,
+            plan.clone(),
+            extents,
+            keep_tombstones,
+            op,
+        ))
+    }
+
+    fn install(&mut self, edit: &LevelEdit) -> (Vec<TableHandle>, Vec<TableRecord>) {
+        let mut levels = Levels::clone(self.tip.levels());
+        let mut handles = Vec::new();
+        for (level, address) in &edit.removed {
+            let table = levels.remove(*level, *address);
+            let extent = table.extent();
+            handles.push(TableHandle { table, extent });
+        }
+        let moved: Vec<(Arc<Table<K>>, u32)> = edit
+            .moved
+            .iter()
+            .map(|(level, address, to)| (levels.remove(*level, *address), *to))
+            .collect();
+        let mut records = Vec::new();
+        for (table, level) in moved {
+            records.push(TableRecord { level, ..table.record });
+            assert!(levels.insert(level as usize, table), "a moved table overlaps nothing");
+        }
+        for record in &edit.added {
+            let table = Arc::new(Table::new(*record));
+            let fits = levels.insert(record.level as usize, table);
+            assert!(fits, "the outputs of a merge are disjoint");
+        }
+        levels.trim();
+        self.scope_view = None;
+        self.tip = Arc::new(match edit.flushed {
+            true => self.tip.installed(levels),
+            false => self.tip.with_levels(levels),
+        });
+        (handles, records)
+    }
+
+    fn restore(&mut self, records: &[TableRecord]) -> Result<(), Box<TableRecord>> {
+        let mut levels = Levels::empty();
+        for record in records {
+            let level = record.level as usize;
+            if record.key_limbs_beyond(K) || !levels.insert(level, Arc::new(Table::new(*record))) {
+                return Err(Box::new(*record));
+            }
+        }
+        self.tip = Arc::new(self.tip.with_levels(levels));
+        Ok(())
+    }
+
+    fn records(&self) -> Vec<TableRecord> {
+        let levels = self.tip.levels().iter().zip(0..);
+        let records = levels.flat_map(|(tables, level)| {
+            tables.iter().map(move |table| TableRecord { level, ..table.record })
+        });
+        records.collect()
+    }
+
+    fn memory(&self) -> usize {
+        self.tip.runs_newest_first().map(|run| run.memory()).sum()
+    }
+}
+
+/// The lowest and the highest key of a merge.
+fn hull<const K: usize>(newer: &JobInput<K>, older: &[Arc<Table<K>>]) -> (Key<K>, Key<K>) {
+    let (mut min, mut max) = newer.key_range();
+    for table in older {
+        min = min.min(table.key_min);
+        max = max.max(table.key_max);
+    }
+    (min, max)
+}

@@ -1,0 +1,66 @@
+//! What queries and lookups see of one tree at one op: [`TreeRead`], and [`Scan`] over a key range.
+//!
+//! Both are object-safe and take keys as slices of limbs (most significant first), so that nothing
+//! above the trees is compiled once per key width.
+
+use std::sync::Arc;
+
+use crate::error::ReadError;
+
+/// The direction of a scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum Direction {
+    /// From the lowest key to the highest.
+    Ascending,
+    /// From the highest key to the lowest.
+    Descending,
+}
+
+/// The result of looking several keys up: for each key whether it was found, and its payload.
+#[derive(Debug, Default)]
+#[doc(hidden)]
+pub struct LookupBatch {
+    /// One per key, in the order of the keys.
+    pub found: Vec<bool>,
+    /// One payload per key, in the order of the keys; zeros where nothing was found.
+    pub payload: Vec<u8>,
+}
+
+/// One tree at one op. Keys are `limbs()` limbs long.
+///
+/// An index tree has keys of the encoded index key, right-aligned, with the timestamp as last limb
+/// and no payload. A unique tree has the encoded key and, as payload, the timestamp in 8 bytes
+/// little-endian (0: the key is orphaned). An object tree has the timestamp and, as payload, the row.
+#[doc(hidden)]
+pub trait TreeRead: Send + Sync {
+    /// Limbs of a key.
+    fn limbs(&self) -> usize;
+    /// Bytes of a payload.
+    fn payload_width(&self) -> usize;
+    /// Looks one key up; on `true` its payload is appended to `payload`.
+    fn lookup(&self, key: &[u64], payload: &mut Vec<u8>) -> Result<bool, ReadError>;
+    /// Looks many keys up, with as many reads in flight as the device takes. `keys` holds the limbs
+    /// of one key after the other, in any order.
+    fn lookup_batch(&self, keys: &[u64]) -> Result<LookupBatch, ReadError>;
+    /// Scans the keys from `min` to `max`, both included.
+    fn scan(self: Arc<Self>, min: &[u64], max: &[u64], direction: Direction) -> Box<dyn Scan>;
+    /// Counts the keys from `min` to `max`, both included, from the tables' metadata and the blocks
+    /// at the two edges. Only for index trees (whose keys are put once and removed once).
+    fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError>;
+}
+
+/// A scan stands before its first row until [`Scan::advance`] is called. Once it has failed it
+/// fails again on each call.
+#[doc(hidden)]
+pub trait Scan: Send {
+    /// Goes to the next row; `false` at the end.
+    fn advance(&mut self) -> Result<bool, ReadError>;
+    /// Goes forward (in the scan's direction) so that the next [`Scan::advance`] gives the first row
+    /// at or beyond `key`. Never goes back.
+    fn seek(&mut self, key: &[u64]) -> Result<(), ReadError>;
+    /// The key of the current row. Only after `advance` returned `true`.
+    fn key(&self) -> &[u64];
+    /// The payload of the current row. Only after `advance` returned `true`.
+    fn payload(&self) -> &[u8];
+}

@@ -1,0 +1,367 @@
+//! A scan over a range of one tree: the runs in memory and the levels, merged.
+//!
+//! 1. Each source (a run, or a level, whose tables are disjoint) stands at its next key.
+//! 2. The lowest of these keys (the highest, if descending) is next; of a map tree the newest
+//!    source's value counts, of a set tree the sum of puts and tombstones.
+//! 3. Sources are few (a run per power of two, a level per power of eight), so the next key is found
+//!    by looking at all of them.
+//!
+//! A level reads one block at a time, when the scan gets there.
+
+use std::sync::Arc;
+
+use crate::error::ReadError;
+use crate::memory::{Key, Run, Usage, limbs_to_key};
+use crate::table::{Table, TableIndex, ValueBlock};
+
+use super::read::{Direction, Scan};
+use super::version::TreeVersion;
+
+/// A run, or a level: values in order.
+enum Source<const K: usize> {
+    Run { run: Arc<Run<K>>, at: usize },
+    Level { level: usize, table: usize, block: usize, values: Option<ValueBlock<K>>, at: usize },
+}
+
+struct Head<const K: usize> {
+    source: Source<K>,
+    /// The key that the source stands at; `None` at its end.
+    key: Option<Key<K>>,
+}
+
+/// The merged scan.
+pub(super) struct MergeScan<const K: usize> {
+    version: Arc<TreeVersion<K>>,
+    min: Key<K>,
+    max: Key<K>,
+    direction: Direction,
+    /// Newest first.
+    heads: Vec<Head<K>>,
+    state: State,
+    key: Key<K>,
+    payload: Vec<u8>,
+}
+
+#[derive(Clone)]
+enum State {
+    /// The sources are not positioned yet.
+    New,
+    Running,
+    Failed(ReadError),
+}
+
+impl<const K: usize> MergeScan<K> {
+    pub(super) fn new(
+        version: Arc<TreeVersion<K>>,
+        min: Key<K>,
+        max: Key<K>,
+        direction: Direction,
+    ) -> Self {
+        let payload = Vec::with_capacity(version.meta().payload_width);
+        MergeScan {
+            version,
+            min,
+            max,
+            direction,
+            heads: Vec::new(),
+            state: State::New,
+            key: [0; K],
+            payload,
+        }
+    }
+
+    fn start(&mut self) -> Result<(), ReadError> {
+        self.state = State::Running;
+        if self.min > self.max {
+            return Ok(());
+        }
+        let from = match self.direction {
+            Direction::Ascending => self.min,
+            Direction::Descending => self.max,
+        };
+        let version = self.version.clone();
+        let runs = version.runs_newest_first();
+        let runs = runs.map(|run| Source::Run { run: run.clone(), at: 0 });
+        let levels = (0..version.levels().count()).map(|level| Source::Level {
+            level,
+            table: 0,
+            block: 0,
+            values: None,
+            at: 0,
+        });
+        for mut source in runs.chain(levels) {
+            let key = source.seek(&version, &from, self.direction)?;
+            let key = self.within(key);
+            if key.is_some() {
+                self.heads.push(Head { source, key });
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing outside of the range.
+    fn within(&self, key: Option<Key<K>>) -> Option<Key<K>> {
+        key.filter(|key| self.min <= *key && *key <= self.max)
+    }
+
+    fn step(&mut self) -> Result<bool, ReadError> {
+        loop {
+            let keys = self.heads.iter().filter_map(|head| head.key);
+            let next = match self.direction {
+                Direction::Ascending => keys.min(),
+                Direction::Descending => keys.max(),
+            };
+            let Some(next) = next else { return Ok(false) };
+            // Newest first: the first value is the one that counts in a map tree.
+            let mut newest_is_value = None;
+            let mut net = 0;
+            for at in 0..self.heads.len() {
+                if self.heads[at].key != Some(next) {
+                    continue;
+                }
+                let head = &mut self.heads[at];
+                let tombstone = head.source.is_tombstone();
+                net += if tombstone { -1 } else { 1 };
+                if newest_is_value.is_none() {
+                    newest_is_value = Some(!tombstone);
+                    self.payload.clear();
+                    self.payload.extend_from_slice(head.source.payload());
+                }
+                let key = head.source.next(&self.version, self.direction)?;
+                let key = self.within(key);
+                self.heads[at].key = key;
+            }
+            let visible = match self.version.meta().usage {
+                Usage::Map => newest_is_value == Some(true),
+                Usage::Set => net > 0,
+            };
+            if visible {
+                self.key = next;
+                return Ok(true);
+            }
+        }
+    }
+
+    fn try_seek(&mut self, key: &Key<K>) -> Result<(), ReadError> {
+        match self.direction {
+            Direction::Ascending => self.min = self.min.max(*key),
+            Direction::Descending => self.max = self.max.min(*key),
+        }
+        if matches!(self.state, State::New) {
+            return Ok(());
+        }
+        for at in 0..self.heads.len() {
+            let behind = match (self.heads[at].key, self.direction) {
+                (Some(head), Direction::Ascending) => head < *key,
+                (Some(head), Direction::Descending) => head > *key,
+                (None, _) => false,
+            };
+            if behind {
+                let found = self.heads[at].source.seek(&self.version, key, self.direction)?;
+                self.heads[at].key = self.within(found);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<const K: usize> Scan for MergeScan<K> {
+    fn advance(&mut self) -> Result<bool, ReadError> {
+        if let State::Failed(error) = &self.state {
+            return Err(error.clone());
+        }
+        let result = match self.state {
+            State::New => self.start().and_then(|()| self.step()),
+            _ => self.step(),
+        };
+        result.inspect_err(|error| self.state = State::Failed(error.clone()))
+    }
+
+    fn seek(&mut self, key: &[u64]) -> Result<(), ReadError> {
+        if let State::Failed(error) = &self.state {
+            return Err(error.clone());
+        }
+        let result = self.try_seek(&limbs_to_key(key));
+        result.inspect_err(|error| self.state = State::Failed(error.clone()))
+    }
+
+    fn key(&self) -> &[u64] {
+        &self.key
+    }
+
+    fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+impl<const K: usize> Source<K> {
+    fn is_tombstone(&self) -> bool {
+        match self {
+            Source::Run { run, at } => run.is_tombstone(*at),
+            Source::Level { values, at, .. } => {
+                values.as_ref().expect("the source stands at a value").is_tombstone(*at)
+            }
+        }
+    }
+
+    fn payload(&self) -> &[u8] {
+        match self {
+            Source::Run { run, at } => run.payload(*at),
+            Source::Level { values, at, .. } => {
+                values.as_ref().expect("the source stands at a value").payload(*at)
+            }
+        }
+    }
+
+    /// Goes to the first key at or beyond `key` in the scan's direction.
+    fn seek(
+        &mut self,
+        version: &TreeVersion<K>,
+        key: &Key<K>,
+        direction: Direction,
+    ) -> Result<Option<Key<K>>, ReadError> {
+        match self {
+            Source::Run { run, at } => {
+                let found = match direction {
+                    Direction::Ascending => Some(run.lower_bound(key)),
+                    Direction::Descending => run.upper_bound(key).checked_sub(1),
+                };
+                let found = found.filter(|found| *found < run.len());
+                *at = found.unwrap_or(run.len());
+                Ok(found.map(|found| run.keys()[found]))
+            }
+            Source::Level { level, table, block, values, at } => {
+                let tables = version.levels().level(*level);
+                // Within the block at hand the answer needs no other one.
+                if let Some(held) = values {
+                    let inside = held.key(0) <= *key && *key <= held.key(held.len() - 1);
+                    if inside {
+                        let found = match direction {
+                            Direction::Ascending => Some(held.lower_bound(key)),
+                            Direction::Descending => last_at_most(held, key),
+                        };
+                        *at = found.unwrap_or(0).min(held.len() - 1);
+                        return Ok(Some(held.key(*at)));
+                    }
+                }
+                *values = None;
+                let target = match direction {
+                    Direction::Ascending => tables.partition_point(|table| table.key_max < *key),
+                    Direction::Descending => {
+                        match tables.partition_point(|table| table.key_min <= *key).checked_sub(1) {
+                            Some(target) => target,
+                            None => return Ok(None),
+                        }
+                    }
+                };
+                let Some(found) = tables.get(target) else { return Ok(None) };
+                let index = found.index(version.grid(), version.meta())?;
+                // The last block, if a descending scan comes from beyond the table's end.
+                let target_block = index.block_at(key).min(index.blocks.len() - 1);
+                let held = read_block(version, found, index, target_block)?;
+                let position = match direction {
+                    Direction::Ascending => Some(held.lower_bound(key)),
+                    Direction::Descending => last_at_most(&held, key),
+                };
+                *table = target;
+                *block = target_block;
+                match position {
+                    Some(position) if position < held.len() => {
+                        let found = held.key(position);
+                        *at = position;
+                        *values = Some(held);
+                        Ok(Some(found))
+                    }
+                    // Descending into the gap before a block: the block before ends below the key.
+                    _ => {
+                        *at = 0;
+                        *values = Some(held);
+                        self.next(version, direction)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes one value on.
+    fn next(
+        &mut self,
+        version: &TreeVersion<K>,
+        direction: Direction,
+    ) -> Result<Option<Key<K>>, ReadError> {
+        match self {
+            Source::Run { run, at } => {
+                let next = match direction {
+                    Direction::Ascending => Some(*at + 1).filter(|next| *next < run.len()),
+                    Direction::Descending => at.checked_sub(1),
+                };
+                *at = next.unwrap_or(run.len());
+                Ok(next.map(|next| run.keys()[next]))
+            }
+            Source::Level { level, table, block, values, at } => {
+                let held = values.as_ref().expect("the source stands at a value");
+                let next = match direction {
+                    Direction::Ascending => Some(*at + 1).filter(|next| *next < held.len()),
+                    Direction::Descending => at.checked_sub(1),
+                };
+                if let Some(next) = next {
+                    *at = next;
+                    return Ok(Some(held.key(next)));
+                }
+                let tables = version.levels().level(*level);
+                let index = tables[*table].index(version.grid(), version.meta())?;
+                let within = match direction {
+                    Direction::Ascending => Some(*block + 1).filter(|at| *at < index.blocks.len()),
+                    Direction::Descending => block.checked_sub(1),
+                };
+                *values = None;
+                let (found, index) = match within {
+                    Some(next) => {
+                        *block = next;
+                        (&tables[*table], index)
+                    }
+                    None => {
+                        let next = match direction {
+                            Direction::Ascending => *table + 1,
+                            Direction::Descending => match table.checked_sub(1) {
+                                Some(next) => next,
+                                None => return Ok(None),
+                            },
+                        };
+                        let Some(found) = tables.get(next) else { return Ok(None) };
+                        let index = found.index(version.grid(), version.meta())?;
+                        *table = next;
+                        *block = match direction {
+                            Direction::Ascending => 0,
+                            Direction::Descending => index.blocks.len() - 1,
+                        };
+                        (found, index)
+                    }
+                };
+                let held = read_block(version, found, index, *block)?;
+                *at = match direction {
+                    Direction::Ascending => 0,
+                    Direction::Descending => held.len() - 1,
+                };
+                let key = held.key(*at);
+                *values = Some(held);
+                Ok(Some(key))
+            }
+        }
+    }
+}
+
+fn read_block<const K: usize>(
+    version: &TreeVersion<K>,
+    table: &Table<K>,
+    index: &TableIndex<K>,
+    block: usize,
+) -> Result<ValueBlock<K>, ReadError> {
+    table.read_block(version.grid(), version.meta(), &index.blocks[block].reference)
+}
+
+/// The last position whose key is at most `key`.
+fn last_at_most<const K: usize>(values: &ValueBlock<K>, key: &Key<K>) -> Option<usize> {
+    let at = values.lower_bound(key);
+    if at < values.len() && values.key(at) == *key { Some(at) } else { at.checked_sub(1) }
+}

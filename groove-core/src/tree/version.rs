@@ -1,0 +1,300 @@
+//! A tree at one op: what readers hold. Nothing in it changes.
+
+use std::sync::Arc;
+
+use crate::error::{BlockKind, ReadError};
+use crate::grid::{BlockRef, Grid};
+use crate::memory::{Key, Run, Usage, limbs_to_key};
+use crate::table::{Table, TreeMeta, ValueBlock, filter_hash, parse_block};
+
+use super::levels::Levels;
+use super::read::{Direction, LookupBatch, Scan, TreeRead};
+use super::scan::MergeScan;
+
+/// A tree at one op.
+#[derive(Clone)]
+pub(crate) struct TreeVersion<const K: usize> {
+    meta: Arc<TreeMeta>,
+    grid: Arc<Grid>,
+    /// The mutable table: sorted runs, oldest first.
+    runs: Vec<Arc<Run<K>>>,
+    /// The table that was sealed at the last bar and is being written to level 0.
+    immutable: Option<Arc<Run<K>>>,
+    levels: Arc<Levels<K>>,
+}
+
+/// Where a value was found, or that its key was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    Value,
+    Tombstone,
+}
+
+impl<const K: usize> TreeVersion<K> {
+    pub(super) fn empty(meta: Arc<TreeMeta>, grid: Arc<Grid>) -> Self {
+        let levels = Arc::new(Levels::empty());
+        TreeVersion { meta, grid, runs: Vec::new(), immutable: None, levels }
+    }
+
+    pub(crate) fn meta(&self) -> &Arc<TreeMeta> {
+        &self.meta
+    }
+
+    pub(crate) fn grid(&self) -> &Arc<Grid> {
+        &self.grid
+    }
+
+    pub(crate) fn levels(&self) -> &Arc<Levels<K>> {
+        &self.levels
+    }
+
+    pub(crate) fn immutable(&self) -> Option<&Arc<Run<K>>> {
+        self.immutable.as_ref()
+    }
+
+    /// The runs in memory, newest first.
+    pub(crate) fn runs_newest_first(&self) -> impl Iterator<Item = &Arc<Run<K>>> {
+        self.runs.iter().rev().chain(self.immutable.as_ref())
+    }
+
+    /// This version and the changes of an open scope, which stay apart.
+    pub(super) fn with_scope(&self, run: Run<K>) -> Self {
+        let mut version = self.clone();
+        version.runs.push(Arc::new(run));
+        version
+    }
+
+    /// This version and a committed run. Runs are merged like the digits of a binary counter: each
+    /// is at least twice as long as the next, so there are at most log2(n) and a value is copied at
+    /// most that often.
+    pub(super) fn with_run(&self, run: Run<K>) -> Self {
+        let mut version = self.clone();
+        let mut run = run;
+        while let Some(last) = version.runs.pop_if(|last| last.len() < 2 * run.len()) {
+            run = Run::merge(&run, &last, self.meta.usage);
+        }
+        if !run.is_empty() {
+            version.runs.push(Arc::new(run));
+        }
+        version
+    }
+
+    /// All runs merged into the immutable table.
+    pub(super) fn sealed(&self) -> Self {
+        let mut version = self.clone();
+        let mut runs = std::mem::take(&mut version.runs).into_iter().rev();
+        if let Some(newest) = runs.next() {
+            let run = runs
+                .fold(newest, |newer, older| Arc::new(Run::merge(&newer, &older, self.meta.usage)));
+            version.immutable = (!run.is_empty()).then_some(run);
+        }
+        version
+    }
+
+    /// Without the immutable table, which is in `levels` now.
+    pub(super) fn installed(&self, levels: Levels<K>) -> Self {
+        let mut version = self.clone();
+        version.immutable = None;
+        version.levels = Arc::new(levels);
+        version
+    }
+
+    /// With other levels; the memory tables stay.
+    pub(super) fn with_levels(&self, levels: Levels<K>) -> Self {
+        let mut version = self.clone();
+        version.levels = Arc::new(levels);
+        version
+    }
+
+    fn find_in_memory<'a>(&'a self, key: &Key<K>) -> Option<(Found, &'a [u8])> {
+        self.runs_newest_first().find_map(|run| {
+            let at = run.find(key)?;
+            let found = if run.is_tombstone(at) { Found::Tombstone } else { Found::Value };
+            Some((found, run.payload(at)))
+        })
+    }
+
+    /// The value block of a table that may hold `key`.
+    fn block_for(&self, table: &Table<K>, key: &Key<K>) -> Result<Option<BlockRef>, ReadError> {
+        let index = table.index(&self.grid, &self.meta)?;
+        if let Some(filter) = &index.filter
+            && !filter.may_contain(filter_hash(key))
+        {
+            return Ok(None);
+        }
+        Ok(index.blocks.get(index.block_at(key)).map(|block| block.reference))
+    }
+
+    /// Looks a key up; appends its payload.
+    pub(crate) fn find(&self, key: &Key<K>, payload: &mut Vec<u8>) -> Result<bool, ReadError> {
+        assert_eq!(self.meta.usage, Usage::Map, "index entries are scanned, not looked up");
+        if let Some((found, bytes)) = self.find_in_memory(key) {
+            if found == Found::Value {
+                payload.extend_from_slice(bytes);
+            }
+            return Ok(found == Found::Value);
+        }
+        for tables in self.levels.iter() {
+            let Some(table) = Levels::table_for(tables, key) else { continue };
+            let Some(reference) = self.block_for(table, key)? else { continue };
+            let block = table.read_block(&self.grid, &self.meta, &reference)?;
+            if let Some(at) = block.find(key) {
+                if block.is_tombstone(at) {
+                    return Ok(false);
+                }
+                payload.extend_from_slice(block.payload(at));
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Looks many keys up, level by level: the blocks that one level needs are read together.
+    fn find_batch(&self, keys: &[Key<K>]) -> Result<LookupBatch, ReadError> {
+        assert_eq!(self.meta.usage, Usage::Map, "index entries are scanned, not looked up");
+        let width = self.meta.payload_width;
+        let mut batch =
+            LookupBatch { found: vec![false; keys.len()], payload: vec![0; keys.len() * width] };
+        let mut missing = Vec::new();
+        for (at, key) in keys.iter().enumerate() {
+            match self.find_in_memory(key) {
+                Some((Found::Value, bytes)) => {
+                    batch.found[at] = true;
+                    batch.payload[at * width..(at + 1) * width].copy_from_slice(bytes);
+                }
+                Some((Found::Tombstone, _)) => {}
+                None => missing.push(at),
+            }
+        }
+        // Ascending keys ask each block once, and the device in ascending order.
+        missing.sort_unstable_by_key(|at| keys[*at]);
+        for tables in self.levels.iter() {
+            if missing.is_empty() {
+                break;
+            }
+            let mut references: Vec<BlockRef> = Vec::new();
+            let mut asked: Vec<(usize, Option<usize>)> = Vec::with_capacity(missing.len());
+            for &at in &missing {
+                let reference = match Levels::table_for(tables, &keys[at]) {
+                    Some(table) => self.block_for(table, &keys[at])?,
+                    None => None,
+                };
+                let slot = reference.map(|reference| {
+                    if references.last() != Some(&reference) {
+                        references.push(reference);
+                    }
+                    references.len() - 1
+                });
+                asked.push((at, slot));
+            }
+            let blocks = self.grid.read_batch(&references, BlockKind::Value, &self.meta.name)?;
+            let blocks: Vec<ValueBlock<K>> = blocks
+                .into_iter()
+                .zip(&references)
+                .map(|(bytes, reference)| parse_block(bytes, reference, &self.meta))
+                .collect::<Result<_, _>>()?;
+            missing.clear();
+            for (at, slot) in asked {
+                let hit = slot.and_then(|slot| Some((slot, blocks[slot].find(&keys[at])?)));
+                match hit {
+                    Some((slot, row)) if !blocks[slot].is_tombstone(row) => {
+                        batch.found[at] = true;
+                        batch.payload[at * width..(at + 1) * width]
+                            .copy_from_slice(blocks[slot].payload(row));
+                    }
+                    Some(_) => {}
+                    None => missing.push(at),
+                }
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Counts the keys of a range in an index tree. A key is put once and removed once in turn, so
+    /// puts minus tombstones over all runs and tables is the number of live keys; tables and blocks
+    /// within the range are counted without being read.
+    fn count_range(&self, min: &Key<K>, max: &Key<K>) -> Result<u64, ReadError> {
+        assert_eq!(self.meta.usage, Usage::Set, "only index entries are put and removed in turn");
+        if min > max {
+            return Ok(0);
+        }
+        let mut count = 0_i64;
+        for run in self.runs_newest_first() {
+            count += run.net_count(run.lower_bound(min)..run.upper_bound(max));
+        }
+        for tables in self.levels.iter() {
+            let first = tables.partition_point(|table| table.key_max < *min);
+            for table in &tables[first..] {
+                if table.key_min > *max {
+                    break;
+                }
+                if *min <= table.key_min && table.key_max <= *max {
+                    count += net(table.record.count, table.record.tombstone_count);
+                } else {
+                    count += self.count_table(table, min, max)?;
+                }
+            }
+        }
+        // Less than none would be a damaged count that passed all checks.
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    fn count_table(&self, table: &Table<K>, min: &Key<K>, max: &Key<K>) -> Result<i64, ReadError> {
+        let index = table.index(&self.grid, &self.meta)?;
+        let mut count = 0;
+        for at in index.block_at(min)..index.blocks.len() {
+            let block = &index.blocks[at];
+            let previous = at.checked_sub(1).map(|previous| &index.last_keys[previous]);
+            if previous.is_some_and(|previous| previous >= max) {
+                break;
+            }
+            let begins_inside = match previous {
+                Some(previous) => previous >= min,
+                None => table.key_min >= *min,
+            };
+            if begins_inside && index.last_keys[at] <= *max {
+                count += net(u64::from(block.count), u64::from(block.tombstone_count));
+                continue;
+            }
+            let values = table.read_block(&self.grid, &self.meta, &block.reference)?;
+            let from = values.lower_bound(min);
+            let mut to = values.lower_bound(max);
+            to += usize::from(to < values.len() && values.key(to) == *max);
+            count += values.net_count(from..to);
+        }
+        Ok(count)
+    }
+}
+
+fn net(count: u64, tombstones: u64) -> i64 {
+    count as i64 - 2 * tombstones as i64
+}
+
+impl<const K: usize> TreeRead for TreeVersion<K> {
+    fn limbs(&self) -> usize {
+        K
+    }
+
+    fn payload_width(&self) -> usize {
+        self.meta.payload_width
+    }
+
+    fn lookup(&self, key: &[u64], payload: &mut Vec<u8>) -> Result<bool, ReadError> {
+        self.find(&limbs_to_key(key), payload)
+    }
+
+    fn lookup_batch(&self, keys: &[u64]) -> Result<LookupBatch, ReadError> {
+        let (keys, rest) = keys.as_chunks::<K>();
+        assert!(rest.is_empty(), "keys are whole");
+        self.find_batch(keys)
+    }
+
+    fn scan(self: Arc<Self>, min: &[u64], max: &[u64], direction: Direction) -> Box<dyn Scan> {
+        let (min, max) = (limbs_to_key(min), limbs_to_key(max));
+        Box::new(MergeScan::new(self, min, max, direction))
+    }
+
+    fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError> {
+        self.count_range(&limbs_to_key(min), &limbs_to_key(max))
+    }
+}

@@ -1,0 +1,289 @@
+//! Appends entries to the log and keeps account of its slots.
+
+use std::collections::VecDeque;
+use std::io;
+
+use super::entry::{EntryFields, EntryHeader, HEADER_SIZE, Mark, body_length_max, entry_slots};
+use super::recovery::Recovered;
+use super::{mark_offset, slot_after, slot_offset};
+use crate::constants::SECTOR_SIZE;
+use crate::storage::Storage;
+use crate::superblock::{Superblock, WAL_MARKS, WalPosition};
+
+/// Slots whose space is reserved at a time: 1 MiB.
+const CHUNK_SLOTS: u32 = (1 << 20) / SECTOR_SIZE as u32;
+/// A buffer that grew larger for one entry is given back after it.
+const BUFFER_SIZE_KEPT: usize = 1 << 20;
+
+/// Why an entry was not appended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppendError {
+    /// Nothing was written, and no checkpoint makes it fit.
+    #[error("the entry has {bytes} bytes, the most is {bytes_max}")]
+    TooLarge { bytes: u64, bytes_max: u64 },
+    /// Nothing was written. Take a checkpoint, release, and append again.
+    #[error("the entry takes {needed} slots of the log and {free} are free")]
+    Full { needed: u32, free: u32 },
+    /// Nothing was written: the disk has no space for the ring.
+    #[error("cannot reserve space for the log")]
+    Reserve(#[source] io::Error),
+    /// What is on disk is unknown. The writer takes no more entries.
+    #[error("cannot write to the log")]
+    Write(#[source] io::Error),
+}
+
+/// The end of the log: where the next entry goes, and which slots are in use.
+///
+/// The state is pure; the storage is passed to what writes, and never synced here.
+#[derive(Debug)]
+pub(crate) struct WalWriter {
+    file_id: [u8; 16],
+    epoch: u64,
+    wal_slots: u32,
+    /// The log after the newest released op: live entries begin in its slot.
+    start: WalPosition,
+    /// The log after each live entry. Ops are consecutive from `start.op + 1` on.
+    live: VecDeque<WalPosition>,
+    /// The mark sector that is written next: never the one with the newest mark.
+    mark_next: usize,
+    /// The chunks of the ring whose space is known to be reserved.
+    reserved: Vec<bool>,
+    buffer: Vec<u8>,
+    /// A write failed: what is on disk is unknown, and a second attempt might look like a success.
+    failed: bool,
+}
+
+impl WalWriter {
+    /// The log of a file that was just created.
+    #[cfg(test)]
+    pub(crate) fn new(superblock: &Superblock) -> WalWriter {
+        assert_eq!(superblock.checkpoint, WalPosition::default(), "a new file has no ops");
+        WalWriter::with(superblock, superblock.checkpoint, VecDeque::new(), 0)
+    }
+
+    /// Continues a log after recovery. `superblock` is the one that recovery read with a higher
+    /// epoch, and durable: entries that were cut off never follow those written from now on.
+    pub(crate) fn resume(superblock: &Superblock, recovered: Recovered) -> WalWriter {
+        let Recovered { file_id, epoch, wal_slots, start, live, mark_next, .. } = recovered;
+        assert_eq!(superblock.file_id, file_id);
+        assert_eq!(superblock.options.wal_slots, wal_slots);
+        assert!(superblock.epoch > epoch, "the epoch is raised before the log is continued");
+        let mut writer = WalWriter::with(superblock, start, live, mark_next);
+        writer.release(superblock.checkpoint.op);
+        assert_eq!(writer.start, superblock.checkpoint, "the checkpoint is a place in the log");
+        writer
+    }
+
+    fn with(
+        superblock: &Superblock,
+        start: WalPosition,
+        live: VecDeque<WalPosition>,
+        mark_next: usize,
+    ) -> WalWriter {
+        let wal_slots = superblock.options.wal_slots;
+        WalWriter {
+            file_id: superblock.file_id,
+            epoch: superblock.epoch,
+            wal_slots,
+            start,
+            live,
+            mark_next,
+            reserved: vec![false; wal_slots.div_ceil(CHUNK_SLOTS) as usize],
+            buffer: Vec::new(),
+            failed: false,
+        }
+    }
+
+    /// The log after its newest entry: its op, its checksum, and where the next one begins.
+    pub(crate) fn last(&self) -> WalPosition {
+        self.live.back().copied().unwrap_or(self.start)
+    }
+
+    /// Slots in all.
+    #[cfg(test)]
+    pub(crate) fn slots(&self) -> u32 {
+        self.wal_slots
+    }
+
+    /// Slots of live entries.
+    pub(crate) fn used_slots(&self) -> u32 {
+        match self.live.back() {
+            None => 0,
+            // An entry takes a slot at least: where both ends meet, the ring is full.
+            Some(last) if last.slot == self.start.slot => self.wal_slots,
+            Some(last) => (last.slot + self.wal_slots - self.start.slot) % self.wal_slots,
+        }
+    }
+
+    /// Slots that entries can be appended in.
+    pub(crate) fn free_slots(&self) -> u32 {
+        self.wal_slots - self.used_slots()
+    }
+
+    /// The longest body in bytes.
+    pub(crate) fn body_length_max(&self) -> u64 {
+        body_length_max(self.wal_slots)
+    }
+
+    /// The log after the entry of `op`: what a superblock refers to. Known for live entries and for
+    /// the newest released one.
+    pub(crate) fn position_of(&self, op: u64) -> Option<WalPosition> {
+        if op == self.start.op {
+            return Some(self.start);
+        }
+        let index = usize::try_from(op.checked_sub(self.start.op + 1)?).ok()?;
+        let position = *self.live.get(index)?;
+        assert_eq!(position.op, op, "ops of live entries are consecutive");
+        Some(position)
+    }
+
+    /// The checksum of the entry of `op`; see [`WalWriter::position_of`].
+    pub(crate) fn checksum_of(&self, op: u64) -> Option<u128> {
+        Some(self.position_of(op)?.checksum)
+    }
+
+    /// Writes the entry of the next op, whose body is the concatenation of `body`; no sync.
+    ///
+    /// `synced_op` is the highest op up to which the caller knows the log to be on disk: a sync
+    /// that began after its entry was appended has returned, or recovery has found it after a sync.
+    ///
+    /// # Panics
+    /// If `op` is not the next one or `synced_op` not an earlier one: a bug of the caller's.
+    pub(crate) fn append(
+        &mut self,
+        storage: &dyn Storage,
+        op: u64,
+        synced_op: u64,
+        body: &[&[u8]],
+    ) -> Result<WalPosition, AppendError> {
+        let last = self.last();
+        assert_eq!(op, last.op + 1, "ops are appended in order, each once");
+        assert!(synced_op <= last.op, "op {synced_op} is not written yet, so not synced either");
+        if self.failed {
+            return Err(AppendError::Write(failed_before()));
+        }
+        let bytes = body.iter().map(|part| part.len() as u64).sum();
+        let bytes_max = self.body_length_max();
+        if bytes > bytes_max {
+            return Err(AppendError::TooLarge { bytes, bytes_max });
+        }
+        let needed = entry_slots(bytes) as u32; // at most half the ring
+        let free = self.free_slots();
+        if needed > free {
+            return Err(AppendError::Full { needed, free });
+        }
+        self.reserve(storage, last.slot, needed).map_err(AppendError::Reserve)?;
+
+        let checksum = self.encode(&last, op, synced_op, body);
+        self.write(storage, last.slot).map_err(|error| {
+            self.failed = true;
+            AppendError::Write(error)
+        })?;
+        if self.buffer.capacity() > BUFFER_SIZE_KEPT {
+            self.buffer = Vec::new();
+        }
+        let slot = slot_after(last.slot, needed, self.wal_slots);
+        let position = WalPosition { op, checksum, slot };
+        self.live.push_back(position);
+        assert!(self.free_slots() == free - needed);
+        Ok(position)
+    }
+
+    /// Frees the slots up to and including the entry of `checkpoint_op`. The superblock that refers
+    /// to this op is durable: the entries may be overwritten from now on. Releasing less than was
+    /// released before changes nothing.
+    ///
+    /// # Panics
+    /// If the op was not appended yet.
+    pub(crate) fn release(&mut self, checkpoint_op: u64) {
+        assert!(checkpoint_op <= self.last().op, "op {checkpoint_op} is not in the log yet");
+        while self.start.op < checkpoint_op {
+            self.start = self.live.pop_front().expect("a later entry is live");
+        }
+    }
+
+    /// Says beside the ring that the log is on disk up to `synced_op`; no sync, the next one makes
+    /// it durable. Ops that are released need no mark, and nothing is written.
+    ///
+    /// # Panics
+    /// If the op was not appended yet.
+    pub(crate) fn write_mark(&mut self, storage: &dyn Storage, synced_op: u64) -> io::Result<()> {
+        assert!(synced_op <= self.last().op, "op {synced_op} is not in the log yet");
+        if self.failed {
+            return Err(failed_before());
+        }
+        if synced_op <= self.start.op {
+            return Ok(());
+        }
+        let checksum = self.checksum_of(synced_op).expect("the entry is live");
+        let sector = Mark::new(self.file_id, self.epoch, synced_op, checksum).to_sector();
+        storage
+            .write_at(mark_offset(self.mark_next), &sector)
+            .inspect_err(|_| self.failed = true)?;
+        self.mark_next = (self.mark_next + 1) % WAL_MARKS;
+        Ok(())
+    }
+
+    /// Reserves space for `count` slots from `slot` on, in whole chunks.
+    fn reserve(&mut self, storage: &dyn Storage, slot: u32, count: u32) -> io::Result<()> {
+        for piece in pieces(slot, count, self.wal_slots) {
+            for chunk in piece.start / CHUNK_SLOTS..=(piece.end - 1) / CHUNK_SLOTS {
+                if self.reserved[chunk as usize] {
+                    continue;
+                }
+                let begin = chunk * CHUNK_SLOTS;
+                let slots = CHUNK_SLOTS.min(self.wal_slots - begin);
+                let length = u64::from(slots) * SECTOR_SIZE as u64;
+                storage.allocate(slot_offset(begin), length)?;
+                self.reserved[chunk as usize] = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills the buffer with the sectors of an entry and returns its checksum.
+    fn encode(&mut self, last: &WalPosition, op: u64, synced_op: u64, body: &[&[u8]]) -> u128 {
+        self.buffer.clear();
+        self.buffer.resize(HEADER_SIZE, 0);
+        for part in body {
+            self.buffer.extend_from_slice(part);
+        }
+        let fields = EntryFields {
+            parent: last.checksum,
+            file_id: self.file_id,
+            epoch: self.epoch,
+            op,
+            synced_op,
+            slot: last.slot,
+        };
+        let header = EntryHeader::new(fields, &self.buffer[HEADER_SIZE..]);
+        self.buffer[..HEADER_SIZE].copy_from_slice(bytemuck::bytes_of(&header));
+        self.buffer.resize(self.buffer.len().next_multiple_of(SECTOR_SIZE), 0);
+        header.checksum
+    }
+
+    /// Writes the buffer from `slot` on, in two pieces if it wraps around.
+    fn write(&self, storage: &dyn Storage, slot: u32) -> io::Result<()> {
+        let count = (self.buffer.len() / SECTOR_SIZE) as u32;
+        let mut rest = self.buffer.as_slice();
+        for piece in pieces(slot, count, self.wal_slots) {
+            let (bytes, after) = rest.split_at(piece.len() * SECTOR_SIZE);
+            storage.write_at(slot_offset(piece.start), bytes)?;
+            rest = after;
+        }
+        assert!(rest.is_empty(), "the pieces of an entry are all of it");
+        Ok(())
+    }
+}
+
+/// The slots of an entry: one range, or two where it wraps around the end of the ring.
+fn pieces(slot: u32, count: u32, wal_slots: u32) -> impl Iterator<Item = std::ops::Range<u32>> {
+    assert!(count > 0 && count <= wal_slots && slot < wal_slots);
+    let first = slot..(slot + count).min(wal_slots);
+    let second = 0..count - (first.end - first.start);
+    [first, second].into_iter().filter(|piece| !piece.is_empty())
+}
+
+fn failed_before() -> io::Error {
+    io::Error::other("an earlier write to the log failed")
+}

@@ -1,0 +1,95 @@
+//! The associated constants that a user names: one per index, the timestamp, the schema.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{Groove, Index, Kind, Source, handle, number, plain};
+
+/// The inherent impl.
+pub(crate) fn expand(groove: &Groove<'_>) -> TokenStream {
+    let Groove { krate, visibility, ident, .. } = groove;
+    let handles = of_indexes(groove);
+    let timestamps = of_timestamp(groove);
+    let schema_doc = format!(
+        " What the file stores about [`{ident}`]: its fields with their types and widths, its \
+         indexes with their kinds."
+    );
+    quote! {
+        #[automatically_derived]
+        #[allow(dead_code)]
+        impl #ident {
+            #handles
+            #timestamps
+            #[doc = #schema_doc]
+            #visibility const SCHEMA: &'static #krate::Schema = <#ident as #krate::Object>::SCHEMA;
+        }
+    }
+}
+
+/// The handles of the indexes, numbered as their trees are.
+pub(crate) fn of_indexes(groove: &Groove<'_>) -> TokenStream {
+    let handles = groove.indexes.iter().enumerate().map(|(ordinal, index)| {
+        let Groove { krate, visibility, ident, .. } = groove;
+        let ordinal = number(ordinal);
+        let handle = &index.handle;
+        let key = index.key();
+        let doc = doc(index);
+        let kind = match index.kind.is_unique() {
+            true => quote!(UniqueIndex),
+            false => quote!(Index),
+        };
+        quote! {
+            #[doc = #doc]
+            #visibility const #handle: #krate::#kind<#ident, #key> = #krate::#kind::new(#ordinal);
+        }
+    });
+    quote!(#(#handles)*)
+}
+
+/// The handle of the timestamp, named after its field.
+pub(crate) fn of_timestamp(groove: &Groove<'_>) -> TokenStream {
+    let Groove { krate, visibility, ident, timestamp, .. } = groove;
+    let name = handle(&plain(timestamp), timestamp.span());
+    let doc = format!(
+        " The timestamp `{timestamp}`, the key of the object tree: a range of it is read in its \
+         own order, with no index in between."
+    );
+    quote! {
+        #[doc = #doc]
+        #visibility const #name: #krate::Timestamps<#ident> = #krate::Timestamps::new();
+    }
+}
+
+/// What the index is on, what it promises and what a question to it costs.
+fn doc(index: &Index<'_>) -> String {
+    let absent = match (&index.source, index.optional) {
+        (Source::Field(_), true) => " Objects in which it is absent are not in the index.",
+        _ => "",
+    };
+    let on = match &index.source {
+        Source::Field(field) => format!("`{}`", field.ident),
+        Source::Compound(parts, _) => {
+            let parts: Vec<_> = parts.iter().map(|part| format!("`{}`", part.ident)).collect();
+            parts.join(", then ")
+        }
+        Source::Derived(_) => {
+            format!("`{}`, which is computed from the object.", index.name)
+                + " Objects for which it is `None` are not in the index."
+        }
+    };
+    let stop = if matches!(index.source, Source::Derived(_)) { "" } else { "." };
+    match index.kind {
+        Kind::Primary => format!(
+            " The primary key, {on}{stop} One object per key: `get` reads one entry and one row."
+        ),
+        Kind::Unique => format!(
+            " The unique index on {on}{stop}{absent} At most one object per key: a lookup reads \
+             one entry and one row."
+        ),
+        Kind::NonUnique => format!(
+            " The index on {on}{stop}{absent} Any number of objects per key, in the order of \
+             their timestamps: a query reads one entry and one row per object that it gives, a \
+             count reads entries only."
+        ),
+    }
+}

@@ -1,0 +1,60 @@
+//! Writes the model out as code. No decisions are taken here and every path is absolute: whatever
+//! the user has in scope, the output means the same.
+
+mod handles;
+mod keys;
+mod row;
+mod schema;
+mod stand_in;
+mod trees;
+
+use proc_macro2::{Literal, TokenStream};
+use quote::{format_ident, quote};
+
+use super::model::{Groove, Index, Kind, Source};
+use super::names::plain;
+use super::{check::handle, options, types};
+
+pub(crate) use stand_in::{stand_in, stand_in_of};
+
+/// `position` without the suffix `usize`.
+fn number(position: usize) -> Literal {
+    Literal::usize_unsuffixed(position)
+}
+
+/// The inherent handles, the alias of the trees, and `impl Object`.
+pub(crate) fn groove(groove: &Groove<'_>) -> TokenStream {
+    let Groove { krate, visibility, ident, .. } = groove;
+    let handles = handles::expand(groove);
+    let offsets = row::offsets(groove);
+    let key_widths = keys::widths(groove);
+    let index_from_object =
+        (0..groove.indexes.len()).map(|ordinal| keys::index_from_object(groove, ordinal));
+    let schema = schema::expand(groove);
+    let row_functions = row::functions(groove);
+    let tree_items = trees::expand(groove);
+    let alias = format_ident!("{}IndexTrees", plain(ident), span = ident.span());
+    let alias_doc = format!(" The index trees of [`{ident}`], one per index in declaration order.");
+    quote! {
+        #handles
+
+        #[doc = #alias_doc]
+        #[allow(dead_code)]
+        #visibility type #alias = <#ident as #krate::Object>::IndexTrees;
+
+        #[allow(non_snake_case, unused_qualifications)]
+        const _: () = {
+            #offsets
+            #key_widths
+
+            #(#index_from_object)*
+
+            #[automatically_derived]
+            impl #krate::Object for #ident {
+                #schema
+                #row_functions
+                #tree_items
+            }
+        };
+    }
+}

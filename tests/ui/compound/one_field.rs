@@ -1,0 +1,13 @@
+use groove::Groove;
+
+#[derive(Groove)]
+#[groove(index(by_item = (item)))]
+struct Order {
+    #[groove(ignore)]
+    item: u64,
+    #[groove(ignore)]
+    zone: u16,
+    timestamp: u64,
+}
+
+fn main() {}

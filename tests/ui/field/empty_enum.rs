@@ -1,0 +1,6 @@
+use groove::Field;
+
+#[derive(Field)]
+enum Side {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use groove::Field;
+
+#[derive(Field)]
+struct Price<T>(T);
+
+fn main() {}

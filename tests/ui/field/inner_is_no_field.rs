@@ -1,0 +1,8 @@
+use groove::Field;
+
+struct Cents;
+
+#[derive(Field)]
+struct Price(Cents);
+
+fn main() {}

@@ -1,0 +1,6 @@
+use groove::Field;
+
+#[derive(Field)]
+struct Price;
+
+fn main() {}

@@ -1,0 +1,10 @@
+use groove::Field;
+
+#[derive(Field)]
+#[repr(usize)]
+enum Side {
+    Buy,
+    Sell,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use groove::Field;
+
+#[derive(Field)]
+enum Side {
+    Buy,
+    Sell(u64),
+}
+
+fn main() {}

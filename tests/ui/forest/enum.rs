@@ -1,0 +1,8 @@
+use groove::Forest;
+
+#[derive(Forest)]
+enum Shop {
+    Orders,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use groove::{Forest, Groove};
+
+struct Account;
+
+#[derive(Forest)]
+struct Shop {
+    accounts: Groove<Account>,
+}
+
+fn main() {}

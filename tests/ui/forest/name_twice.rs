@@ -1,0 +1,17 @@
+use groove::{Forest, Groove};
+
+#[derive(Groove)]
+struct Account {
+    #[index(primary)]
+    id: u64,
+    timestamp: u64,
+}
+
+#[derive(Forest)]
+struct Shop {
+    accounts: Groove<Account>,
+    #[groove(name = "accounts")]
+    old: Groove<Account>,
+}
+
+fn main() {}

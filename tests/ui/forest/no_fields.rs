@@ -1,0 +1,6 @@
+use groove::Forest;
+
+#[derive(Forest)]
+struct Shop {}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use groove::{Forest, Groove};
+
+#[derive(Groove)]
+struct Account {
+    #[index(primary)]
+    id: u64,
+    timestamp: u64,
+}
+
+#[derive(Forest)]
+struct Shop(Groove<Account>);
+
+fn main() {}

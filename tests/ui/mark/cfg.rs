@@ -1,0 +1,11 @@
+use groove::Groove;
+
+#[derive(Groove)]
+struct Order {
+    #[cfg(all())]
+    #[index]
+    item: u64,
+    timestamp: u64,
+}
+
+fn main() {}

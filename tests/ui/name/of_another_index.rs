@@ -1,0 +1,12 @@
+use groove::Groove;
+
+#[derive(Groove)]
+struct Order {
+    #[index]
+    item: u64,
+    #[index(name = "item")]
+    article: u64,
+    timestamp: u64,
+}
+
+fn main() {}

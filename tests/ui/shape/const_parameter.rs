@@ -1,0 +1,10 @@
+use groove::Groove;
+
+#[derive(Groove)]
+struct Order<const N: usize> {
+    #[index]
+    item: [u8; N],
+    timestamp: u64,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use groove::Groove;
+
+#[derive(Groove)]
+enum Order {
+    Limit,
+    Market,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use groove::Groove;
+
+#[derive(Groove)]
+struct Order;
+
+fn main() {}

@@ -1,0 +1,10 @@
+use groove::Groove;
+
+#[derive(Groove)]
+#[groove(rest)]
+struct Order {
+    item: u64,
+    timestamp: u64,
+}
+
+fn main() {}

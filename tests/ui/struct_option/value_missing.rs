@@ -1,0 +1,11 @@
+use groove::Groove;
+
+#[derive(Groove)]
+#[groove(name =)]
+struct Order {
+    #[index]
+    item: u64,
+    timestamp: u64,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use groove::Groove;
+
+#[derive(Groove)]
+struct Order {
+    #[groove(ignore)]
+    timestamp: u64,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use groove::Groove;
+
+#[derive(Groove)]
+struct Order {
+    #[index]
+    timestamp: u64,
+}
+
+fn main() {}

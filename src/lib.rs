@@ -53,6 +53,8 @@ pub use groove_core::error::{
     BlockKind, CommitError, Corruption, Damage, InsertError, OpenError, QueryError, ReadError,
     UpdateError,
 };
+#[cfg(feature = "bytemuck")]
+pub use groove_core::field::Pod;
 pub use groove_core::field::{
     Described, Field, IndexKey, InvalidValue, OptionalKey, Text, TextError,
 };
@@ -327,3 +329,7 @@ pub mod __private {
         Variants, discriminant_width, variant_position, write_discriminant, write_discriminant_key,
     };
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

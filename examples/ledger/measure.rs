@@ -10,11 +10,11 @@ use crate::workload::{Ids, Transfer};
 
 /// A digest over records in order, by which engines are compared.
 #[derive(Default)]
-pub struct Digest(u64);
+pub(crate) struct Digest(u64);
 
 impl Digest {
     /// Adds the record's 16 words.
-    pub fn add(&mut self, transfer: &Transfer) {
+    pub(crate) fn add(&mut self, transfer: &Transfer) {
         let wide = [
             transfer.id,
             transfer.debit_account_id,
@@ -41,18 +41,18 @@ impl Digest {
         self.0 = (self.0 ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
     }
 
-    pub fn value(&self) -> u64 {
+    pub(crate) fn value(&self) -> u64 {
         self.0
     }
 }
 
 /// How long the batches took.
 #[derive(Default)]
-pub struct Latencies(Vec<Duration>);
+pub(crate) struct Latencies(Vec<Duration>);
 
 impl Latencies {
     /// Runs and times one batch.
-    pub fn time<T>(&mut self, batch: impl FnOnce() -> T) -> T {
+    pub(crate) fn time<T>(&mut self, batch: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = batch();
         self.0.push(start.elapsed());
@@ -68,28 +68,28 @@ impl Latencies {
 }
 
 /// What a phase starts from.
-pub struct Meter {
+pub(crate) struct Meter {
     start: Instant,
     cpu: f64,
     written: u64,
 }
 
 impl Meter {
-    pub fn start() -> Meter {
+    pub(crate) fn start() -> Meter {
         Meter { start: Instant::now(), cpu: cpu_seconds(), written: written_bytes() }
     }
 }
 
 /// What all lines have in common.
-pub struct Report {
-    pub records: u64,
-    pub ids: Ids,
-    pub path: PathBuf,
+pub(crate) struct Report {
+    pub(crate) records: u64,
+    pub(crate) ids: Ids,
+    pub(crate) path: PathBuf,
 }
 
 impl Report {
     /// Prints the line of a phase that has just ended.
-    pub fn print(
+    pub(crate) fn print(
         &self,
         phase: &str,
         ops: u64,

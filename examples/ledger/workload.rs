@@ -6,37 +6,37 @@ use groove::Groove;
 
 /// A transfer of money between two accounts.
 #[derive(Groove, Clone, Copy, Debug, PartialEq)]
-pub struct Transfer {
+pub(crate) struct Transfer {
     #[index(primary)]
-    pub id: u128,
+    pub(crate) id: u128,
     #[index]
-    pub debit_account_id: u128,
+    pub(crate) debit_account_id: u128,
     #[index]
-    pub credit_account_id: u128,
+    pub(crate) credit_account_id: u128,
     #[index]
-    pub amount: u128,
+    pub(crate) amount: u128,
     #[index(optional)]
-    pub pending_id: u128,
+    pub(crate) pending_id: u128,
     #[index(optional)]
-    pub user_data_128: u128,
+    pub(crate) user_data_128: u128,
     #[index]
-    pub user_data_64: u64,
+    pub(crate) user_data_64: u64,
     #[index(optional)]
-    pub user_data_32: u32,
+    pub(crate) user_data_32: u32,
     #[groove(ignore)]
-    pub timeout: u32,
+    pub(crate) timeout: u32,
     #[index]
-    pub ledger: u32,
+    pub(crate) ledger: u32,
     #[index]
-    pub code: u16,
+    pub(crate) code: u16,
     #[groove(ignore)]
-    pub flags: u16,
-    pub timestamp: u64,
+    pub(crate) flags: u16,
+    pub(crate) timestamp: u64,
 }
 
 /// How ids follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ids {
+pub(crate) enum Ids {
     /// Ascending, as ULIDs are.
     Ordered,
     /// At random, as UUIDs of version 4 are.
@@ -56,7 +56,7 @@ impl FromStr for Ids {
 }
 
 /// SplitMix64's step.
-pub fn mix(x: u64) -> u64 {
+pub(crate) fn mix(x: u64) -> u64 {
     let z = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -68,7 +68,7 @@ fn r(i: u64, k: u64) -> u64 {
 }
 
 /// The id of record `i`.
-pub fn id(i: u64, ids: Ids) -> u128 {
+pub(crate) fn id(i: u64, ids: Ids) -> u128 {
     let low = u128::from(r(i, 0));
     match ids {
         Ids::Ordered => u128::from(i + 1) << 64 | low,
@@ -77,7 +77,7 @@ pub fn id(i: u64, ids: Ids) -> u128 {
 }
 
 /// Record `i`.
-pub fn record(i: u64, ids: Ids) -> Transfer {
+pub(crate) fn record(i: u64, ids: Ids) -> Transfer {
     let debit = r(i, 2) % 10_000;
     Transfer {
         id: id(i, ids),

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::memory::Key;
 use crate::table::TableRecord;
-use crate::tree::Levels;
+use crate::tree::{LEVELS_MAX, Levels};
 
 /// Where the newer input of a compaction comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,8 @@ fn plan<const K: usize>(
         let total: u64 = spans[level].iter().map(|span| span.sectors).sum();
         let below = spans.get(level + 1).map_or(&[][..], Vec::as_slice);
         let mut chosen = 0..0;
-        if total > limit {
+        // The last level takes whatever comes.
+        if total > limit && level + 1 < LEVELS_MAX {
             chosen = least_overlap(&spans[level], below, &leaving, total - limit);
             let group = &spans[level][chosen.clone()];
             let (min, max) = (group[0].min, group[group.len() - 1].max);

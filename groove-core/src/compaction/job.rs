@@ -14,14 +14,20 @@ use super::merge::Stream;
 
 /// The newer input of a job.
 pub(crate) enum JobInput<const K: usize> {
-    Run(Arc<Run<K>>),
+    /// Runs of the immutable table, oldest first; at least one, none of them empty.
+    Runs(Vec<Arc<Run<K>>>),
+    /// Neighbouring tables; at least one.
     Tables(Vec<Arc<Table<K>>>),
 }
 
 impl<const K: usize> JobInput<K> {
     pub(crate) fn key_range(&self) -> (Key<K>, Key<K>) {
         match self {
-            JobInput::Run(run) => (run.keys()[0], run.keys()[run.len() - 1]),
+            JobInput::Runs(runs) => {
+                let min = runs.iter().map(|run| run.keys()[0]).min();
+                let max = runs.iter().map(|run| run.keys()[run.len() - 1]).max();
+                min.zip(max).expect("an input has runs")
+            }
             JobInput::Tables(tables) => (tables[0].key_min, tables[tables.len() - 1].key_max),
         }
     }
@@ -96,7 +102,7 @@ impl<const K: usize> Job<K> {
         }
         let flushed = plan.source == JobSource::Immutable;
         let newer = match newer {
-            JobInput::Run(run) => Stream::Run { run, at: 0 },
+            JobInput::Runs(runs) => Stream::Runs { runs, merged: None, at: 0 },
             JobInput::Tables(tables) => Stream::tables(tables),
         };
         Job {

@@ -12,7 +12,13 @@ const READ_AHEAD: usize = 256 * 1024;
 
 /// The values of an input, one at a time.
 pub(super) enum Stream<const K: usize> {
-    Run { run: Arc<Run<K>>, at: usize },
+    /// Runs, oldest first; merged into one when the first value is asked for, so that the work is
+    /// the compaction's and not the seal's.
+    Runs {
+        runs: Vec<Arc<Run<K>>>,
+        merged: Option<Arc<Run<K>>>,
+        at: usize,
+    },
     Tables(TableStream<K>),
 }
 
@@ -39,7 +45,16 @@ impl<const K: usize> Stream<K> {
         meta: &TreeMeta,
     ) -> Result<Option<Key<K>>, ReadError> {
         match self {
-            Stream::Run { run, at } => Ok(run.keys().get(*at).copied()),
+            Stream::Runs { runs, merged, at } => {
+                let run = merged.get_or_insert_with(|| {
+                    let newest_first = std::mem::take(runs).into_iter().rev();
+                    let merge = |newer: Arc<Run<K>>, older: Arc<Run<K>>| {
+                        Arc::new(Run::merge(&newer, &older, meta.usage))
+                    };
+                    newest_first.reduce(merge).expect("an input has runs")
+                });
+                Ok(run.keys().get(*at).copied())
+            }
             Stream::Tables(stream) => stream.peek(grid, meta),
         }
     }
@@ -47,7 +62,7 @@ impl<const K: usize> Stream<K> {
     /// Whether the value at hand is a tombstone. Only after `peek` gave a key.
     pub(super) fn is_tombstone(&self) -> bool {
         match self {
-            Stream::Run { run, at } => run.is_tombstone(*at),
+            Stream::Runs { merged, at, .. } => peeked(merged).is_tombstone(*at),
             Stream::Tables(stream) => stream.block().is_tombstone(stream.at),
         }
     }
@@ -55,7 +70,7 @@ impl<const K: usize> Stream<K> {
     /// The payload at hand. Only after `peek` gave a key.
     pub(super) fn payload(&self) -> &[u8] {
         match self {
-            Stream::Run { run, at } => run.payload(*at),
+            Stream::Runs { merged, at, .. } => peeked(merged).payload(*at),
             Stream::Tables(stream) => stream.block().payload(stream.at),
         }
     }
@@ -63,7 +78,7 @@ impl<const K: usize> Stream<K> {
     /// Goes one value on. Only after `peek` gave a key.
     pub(super) fn skip(&mut self) {
         match self {
-            Stream::Run { at, .. } => *at += 1,
+            Stream::Runs { at, .. } => *at += 1,
             Stream::Tables(stream) => {
                 stream.at += 1;
                 if stream.at == stream.block().len() {
@@ -73,6 +88,10 @@ impl<const K: usize> Stream<K> {
             }
         }
     }
+}
+
+fn peeked<const K: usize>(merged: &Option<Arc<Run<K>>>) -> &Run<K> {
+    merged.as_ref().expect("peek merged the runs")
 }
 
 impl<const K: usize> TableStream<K> {

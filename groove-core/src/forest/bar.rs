@@ -128,6 +128,7 @@ impl<S: Grooves> Writer<S> {
                 break;
             }
         }
+        self.engine.is_doubtful = false;
         Ok(())
     }
 
@@ -144,7 +145,8 @@ impl<S: Grooves> Writer<S> {
         let table_blocks = self.engine.superblock.options.parameters[0];
         let block_size = u64::from(self.engine.superblock.options.block_size);
         let table_sectors = table_blocks * block_size / SECTOR_SIZE as u64;
-        let op = self.engine.op;
+        let sealed = self.engine.bar.sealed.as_ref().expect("compactions follow a seal");
+        let op = sealed.op;
         let mut chosen: Vec<Vec<JobPlan>> = Vec::new();
         let mut demands: Vec<Vec<u32>> = Vec::new();
         let mut live_tables = 0;
@@ -219,9 +221,8 @@ impl<S: Grooves> Writer<S> {
         self.visit_trees(&mut |tree| records.extend(tree.records()));
         let engine = &mut self.engine;
         let sealed = engine.bar.sealed.take().expect("a seal comes before its checkpoint");
-        let released = engine
-            .write_checkpoint(&sealed, records)
-            .map_err(|error| engine.publisher.kill(Dead::Io(Arc::new(error))))?;
+        let publisher = engine.publisher.clone();
+        let released = publisher.exclusively(|| engine.write_checkpoint(&sealed, records))?;
         // The syncs covered every entry that was appended so far.
         engine.publisher.synced(engine.op);
         let version = self.version();

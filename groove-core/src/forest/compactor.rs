@@ -38,9 +38,16 @@ struct Shared {
     progress: Condvar,
 }
 
+/// A job, its place among the bar's jobs, and the rows that it has not merged yet.
+struct Task {
+    at: usize,
+    job: Box<dyn CompactionJob>,
+    rows_left: u64,
+}
+
 #[derive(Default)]
 struct State {
-    queue: VecDeque<(usize, Box<dyn CompactionJob>)>,
+    queue: VecDeque<Task>,
     outcomes: Vec<(usize, Outcome)>,
     rows_done: u64,
     end: bool,
@@ -51,29 +58,36 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Merges some rows of a job; gives the job back if there are more.
-    fn step(&self, at: usize, mut job: Box<dyn CompactionJob>) -> Option<Box<dyn CompactionJob>> {
-        let result = catch_unwind(AssertUnwindSafe(|| job.step(STEP_ROWS)));
+    /// Merges some rows of a job; gives the task back if there are more.
+    fn step(&self, mut task: Task) -> Option<Task> {
+        let result = catch_unwind(AssertUnwindSafe(|| task.job.step(STEP_ROWS)));
         let mut state = self.lock();
-        let outcome = match result {
+        let rest = match result {
             Ok(Ok(false)) => {
-                state.rows_done += STEP_ROWS as u64;
-                self.progress.notify_all();
-                return Some(job);
+                let rows = task.rows_left.min(STEP_ROWS as u64);
+                task.rows_left -= rows;
+                state.rows_done += rows;
+                Some(task)
             }
-            Ok(Ok(true)) => Ok(job.finish()),
-            Ok(Err(error)) => Err(Failure::Job(error)),
-            Err(_) => Err(Failure::Panicked),
+            ended => {
+                let outcome = match ended {
+                    Ok(Ok(_)) => Ok(task.job.finish()),
+                    Ok(Err(error)) => Err(Failure::Job(error)),
+                    Err(_) => Err(Failure::Panicked),
+                };
+                state.rows_done += task.rows_left;
+                state.outcomes.push((task.at, outcome));
+                None
+            }
         };
-        state.outcomes.push((at, outcome));
         self.progress.notify_all();
-        None
+        rest
     }
 
     fn work(&self) {
         loop {
             let mut state = self.lock();
-            let (at, mut job) = loop {
+            let mut task = loop {
                 if state.end {
                     return;
                 }
@@ -83,11 +97,11 @@ impl Shared {
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             };
             drop(state);
-            while let Some(rest) = self.step(at, job) {
+            while let Some(rest) = self.step(task) {
                 if self.lock().end {
                     return;
                 }
-                job = rest;
+                task = rest;
             }
         }
     }
@@ -123,7 +137,9 @@ impl Compactor {
         self.rows = jobs.iter().map(|job| job.rows() as u64).sum();
         let mut state = self.shared.lock();
         state.rows_done = 0;
-        state.queue = jobs.into_iter().enumerate().collect();
+        let tasks = jobs.into_iter().enumerate();
+        state.queue =
+            tasks.map(|(at, job)| Task { at, rows_left: job.rows() as u64, job }).collect();
         drop(state);
         self.shared.work.notify_all();
     }
@@ -140,14 +156,16 @@ impl Compactor {
 
     fn advance_to(&self, rows: u64) {
         let mut state = self.shared.lock();
-        while state.outcomes.len() < self.job_count && state.rows_done < rows {
+        // The rows of all jobs may be merged a moment before the last outcome is there.
+        let all = rows >= self.rows;
+        while state.outcomes.len() < self.job_count && (all || state.rows_done < rows) {
             if self.workers.is_empty() {
-                let (at, job) = state.queue.pop_front().expect("a job that has not ended");
+                let task = state.queue.pop_front().expect("a job that has not ended");
                 drop(state);
-                let rest = self.shared.step(at, job);
+                let rest = self.shared.step(task);
                 state = self.shared.lock();
-                if let Some(job) = rest {
-                    state.queue.push_front((at, job));
+                if let Some(task) = rest {
+                    state.queue.push_front(task);
                 }
             } else {
                 let progress = &self.shared.progress;

@@ -47,6 +47,9 @@ pub(super) struct Engine {
     pub(super) op: u64,
     /// The highest timestamp as of that op.
     pub(super) timestamp_max: u64,
+    /// The log's newest entries may be in the system's cache only; see `recover`. A checkpoint comes
+    /// before the next commit.
+    pub(super) is_doubtful: bool,
 }
 
 /// A groove's part of a log entry: its number and the length of its changes, before the changes.
@@ -73,6 +76,9 @@ impl<S: Grooves> Writer<S> {
     /// After an error the scope is as it was; the caller discards it.
     pub(super) fn commit(&mut self) -> Result<Option<u64>, CommitError> {
         self.engine.publisher.check()?;
+        if self.engine.is_doubtful {
+            self.checkpoint()?;
+        }
         let mut headers = [[0; SECTION_HEADER_SIZE]; GROOVES_MAX];
         let mut lengths = [0; GROOVES_MAX];
         let mut at = 0;
@@ -96,9 +102,9 @@ impl<S: Grooves> Writer<S> {
         if !self.engine.bar.has_room(slots) {
             self.end_bar()?;
         }
-        self.engine.bar.add(slots);
-        self.engine.keep_pace();
+        self.engine.keep_pace(slots);
         let op = self.append(&headers, &lengths, bytes)?;
+        self.engine.bar.add(slots);
         self.engine.op = op;
         self.engine.timestamp_max = self.engine.timestamps.highest();
         self.visit_grooves(&mut |groove| groove.commit());
@@ -168,7 +174,9 @@ pub(super) fn visit_grooves<S: Grooves>(
 }
 
 impl Engine {
-    fn keep_pace(&self) {
-        self.compactor.keep_pace(u64::from(self.bar.used_slots()), u64::from(self.bar.slots()));
+    /// Pays a commit's share of the running compactions.
+    fn keep_pace(&self, slots: u32) {
+        let used_slots = self.bar.used_slots() + slots;
+        self.compactor.keep_pace(u64::from(used_slots), u64::from(self.bar.slots()));
     }
 }

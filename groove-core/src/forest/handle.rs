@@ -75,8 +75,8 @@ impl<S: Grooves> Forest<S> {
     /// Opens the forest at `path`, or creates it there if there is no file. Takes the file for
     /// itself: a second handle, of this process or another, is refused.
     ///
-    /// What was committed since the last checkpoint is replayed from the log: at most half a second
-    /// of work for the default log, whatever the size of the file.
+    /// What was committed since the last checkpoint is replayed from the log. The time that takes is
+    /// bounded by the size of the log, whatever the size of the file.
     ///
     /// # Errors
     /// [`OpenError`]: the file is unchanged.
@@ -185,7 +185,8 @@ impl<S: Grooves> Forest<S> {
         writer.mark_synced()
     }
 
-    /// The state after the newest op that is on disk. Never waits.
+    /// The state after the newest op that is on disk (with [`Durability::Buffered`]: after the newest
+    /// op). Never waits for a writer.
     pub fn snapshot(&self) -> S::Snapshot {
         snapshot::<S>(&self.inner.publisher.current())
     }
@@ -279,7 +280,6 @@ impl<S: Grooves> Writer<S> {
 
 impl super::engine::Engine {
     fn sync(&self) -> Result<(), CommitError> {
-        let result = self.storage.sync();
-        result.map_err(|error| self.publisher.kill(Dead::Io(Arc::new(error))))
+        self.publisher.exclusively(|| self.storage.sync())
     }
 }

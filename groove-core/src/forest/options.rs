@@ -144,7 +144,8 @@ impl Options {
     }
 
     /// The identity of a file that is created, which each of its blocks repeats; random by default.
-    /// The same operations on files of the same identity give the same bytes.
+    /// The same operations on files of the same identity give the same blocks at the same addresses,
+    /// as long as no snapshot is held.
     #[must_use]
     pub fn file_id(mut self, file_id: [u8; 16]) -> Self {
         self.file_id = Some(file_id);

@@ -2,8 +2,12 @@
 //!
 //! A commit is appended to the log under the writer's lock and handed over here. Whoever needs it on
 //! disk takes the sync lock: the first syncs for all that were appended by then, the others find
-//! their op synced when they get the lock (group commit). A version is published only when its op is
-//! on disk, so no reader ever sees what a crash could take back.
+//! their op synced when they get the lock (group commit). With `Durability::Sync` a version is
+//! published only when its op is on disk, so no reader sees what a crash could take back.
+//!
+//! Every sync of an open forest runs under the sync lock, after a look whether an earlier one
+//! failed: the system reports a failed sync once, and a later one that succeeds says nothing about
+//! what the failed one lost.
 
 use std::collections::VecDeque;
 use std::io;
@@ -53,11 +57,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Publisher {
-    /// `version` is on disk.
-    pub(super) fn new(storage: Arc<dyn Storage>, version: ForestVersion) -> Self {
+    /// The state after recovery, of which everything up to `synced_op` is known to be on disk.
+    pub(super) fn new(storage: Arc<dyn Storage>, version: ForestVersion, synced_op: u64) -> Self {
         Publisher {
             storage,
-            synced_op: AtomicU64::new(version.op()),
+            synced_op: AtomicU64::new(synced_op),
             current: ArcSwap::from_pointee(version),
             waiting: Mutex::new(VecDeque::new()),
             sync: Mutex::new(()),
@@ -107,6 +111,16 @@ impl Publisher {
         self.storage.sync().map_err(|error| self.kill(Dead::Io(Arc::new(error))))?;
         self.synced(target);
         Ok(())
+    }
+
+    /// Runs what syncs the storage for other reasons than one commit. Its failure is final.
+    pub(super) fn exclusively<T>(
+        &self,
+        work: impl FnOnce() -> io::Result<T>,
+    ) -> Result<T, CommitError> {
+        let _leader = lock(&self.sync);
+        self.check()?;
+        work().map_err(|error| self.kill(Dead::Io(Arc::new(error))))
     }
 
     /// Notes that everything up to `op` is on disk, and publishes it.

@@ -52,8 +52,9 @@ pub(super) fn recover<S: Grooves>(
     superblock.epoch += 1;
     superblock.write(&*storage).map_err(|error| io_error(path, error))?;
 
-    let publisher = ForestVersion::new(op, Vec::new(), Vec::new());
-    let publisher = Arc::new(Publisher::new(storage.clone(), publisher));
+    let synced_op = recovered.synced_op().min(op);
+    let version = ForestVersion::new(op, Vec::new(), Vec::new());
+    let publisher = Arc::new(Publisher::new(storage.clone(), version, synced_op));
     let engine = Engine {
         wal: WalWriter::resume(&superblock, recovered),
         allocated_end: superblock.grid_end,
@@ -69,6 +70,7 @@ pub(super) fn recover<S: Grooves>(
         timestamp_max: timestamps.highest(),
         timestamps,
         op,
+        is_doubtful,
     };
     let mut writer = Writer::<S> { grooves, engine };
     let version = writer.version();
@@ -79,7 +81,7 @@ pub(super) fn recover<S: Grooves>(
         false => Ok(()),
     };
     match result {
-        // On a full disk reads go on; the end of the bar tries again, and reports it.
+        // On a full disk reads go on; the next commit or end of the bar tries again and reports it.
         Ok(()) | Err(CommitError::NoSpace { .. }) => {}
         Err(error) => return Err(commit_error(path, error)),
     }

@@ -105,9 +105,10 @@ impl<const K: usize> AnyTree for Tree<K> {
     }
 
     fn choose(&self, growth: u64, table_sectors: u64) -> Vec<JobPlan> {
-        let immutable = self.immutable().map(|run| {
-            let keys = run.keys();
-            (keys[0], keys[keys.len() - 1], run.len())
+        let immutable = self.tip.immutable();
+        let immutable = (!immutable.is_empty()).then(|| {
+            let (min, max) = JobInput::Runs(immutable.to_vec()).key_range();
+            (min, max, immutable.iter().map(|run| run.len()).sum())
         });
         choose(self.tip.levels(), immutable, growth, table_sectors)
     }
@@ -115,9 +116,7 @@ impl<const K: usize> AnyTree for Tree<K> {
     fn start(&self, plan: &JobPlan, extents: Vec<Extent>, op: u64) -> Box<dyn CompactionJob> {
         let levels = self.tip.levels();
         let newer = match plan.source {
-            JobSource::Immutable => {
-                JobInput::Run(self.immutable().expect("the plan was made for it").clone())
-            }
+            JobSource::Immutable => JobInput::Runs(self.tip.immutable().to_vec()),
             JobSource::Level { level, ref tables } => {
                 JobInput::Tables(levels.level(level)[tables.clone()].to_vec())
             }

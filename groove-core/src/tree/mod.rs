@@ -14,12 +14,12 @@ mod version;
 use std::sync::Arc;
 
 pub(crate) use any::{AnyTree, LevelEdit, TableHandle};
-pub(crate) use levels::Levels;
+pub(crate) use levels::{LEVELS_MAX, Levels};
 pub(crate) use read::{Direction, LookupBatch, Scan, TreeRead};
 pub(crate) use version::TreeVersion;
 
 use crate::grid::Grid;
-use crate::memory::{Key, Pending, Run};
+use crate::memory::{Key, Pending};
 use crate::table::TreeMeta;
 
 /// The writer's side of a tree.
@@ -101,11 +101,7 @@ impl<const K: usize> Tree<K> {
     }
 
     fn seal_runs(&mut self) {
-        assert!(self.tip.immutable().is_none(), "the last immutable table is on disk by now");
+        assert!(self.tip.immutable().is_empty(), "the last immutable table is on disk by now");
         self.tip = Arc::new(self.tip.sealed());
-    }
-
-    fn immutable(&self) -> Option<&Arc<Run<K>>> {
-        self.tip.immutable()
     }
 }

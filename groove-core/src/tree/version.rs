@@ -18,8 +18,9 @@ pub(crate) struct TreeVersion<const K: usize> {
     grid: Arc<Grid>,
     /// The mutable table: sorted runs, oldest first.
     runs: Vec<Arc<Run<K>>>,
-    /// The table that was sealed at the last bar and is being written to level 0.
-    immutable: Option<Arc<Run<K>>>,
+    /// The immutable table: the runs that were sealed at the last bar and are being merged into
+    /// level 0, oldest first.
+    immutable: Vec<Arc<Run<K>>>,
     levels: Arc<Levels<K>>,
 }
 
@@ -33,7 +34,7 @@ pub(crate) enum Found {
 impl<const K: usize> TreeVersion<K> {
     pub(super) fn empty(meta: Arc<TreeMeta>, grid: Arc<Grid>) -> Self {
         let levels = Arc::new(Levels::empty());
-        TreeVersion { meta, grid, runs: Vec::new(), immutable: None, levels }
+        TreeVersion { meta, grid, runs: Vec::new(), immutable: Vec::new(), levels }
     }
 
     pub(crate) fn meta(&self) -> &Arc<TreeMeta> {
@@ -48,13 +49,14 @@ impl<const K: usize> TreeVersion<K> {
         &self.levels
     }
 
-    pub(crate) fn immutable(&self) -> Option<&Arc<Run<K>>> {
-        self.immutable.as_ref()
+    /// The runs of the immutable table, oldest first.
+    pub(crate) fn immutable(&self) -> &[Arc<Run<K>>] {
+        &self.immutable
     }
 
     /// The runs in memory, newest first.
     pub(crate) fn runs_newest_first(&self) -> impl Iterator<Item = &Arc<Run<K>>> {
-        self.runs.iter().rev().chain(self.immutable.as_ref())
+        self.runs.iter().rev().chain(self.immutable.iter().rev())
     }
 
     /// This version and the changes of an open scope, which stay apart.
@@ -79,22 +81,17 @@ impl<const K: usize> TreeVersion<K> {
         version
     }
 
-    /// All runs merged into the immutable table.
+    /// The mutable table made immutable.
     pub(super) fn sealed(&self) -> Self {
         let mut version = self.clone();
-        let mut runs = std::mem::take(&mut version.runs).into_iter().rev();
-        if let Some(newest) = runs.next() {
-            let run = runs
-                .fold(newest, |newer, older| Arc::new(Run::merge(&newer, &older, self.meta.usage)));
-            version.immutable = (!run.is_empty()).then_some(run);
-        }
+        version.immutable = std::mem::take(&mut version.runs);
         version
     }
 
     /// Without the immutable table, which is in `levels` now.
     pub(super) fn installed(&self, levels: Levels<K>) -> Self {
         let mut version = self.clone();
-        version.immutable = None;
+        version.immutable = Vec::new();
         version.levels = Arc::new(levels);
         version
     }

@@ -12,7 +12,8 @@
 //! 4. After a checkpoint has become durable, [`WalWriter::release`] frees the slots up to its op.
 //!
 //! One hole is left: the newest acknowledged op, damaged before a later write has said that it was
-//! synced, looks like a torn tail. An idle forest closes it by a mark and a sync.
+//! synced, looks like a torn tail. The forest writes a mark after each sync, which the system brings
+//! to the disk in its own time, and a mark and a sync when it is closed.
 //!
 //! Called by [`crate::forest`] alone. See ARCHITECTURE.md, "Write-ahead log".
 

@@ -33,13 +33,16 @@ pub(super) fn create_file<S: Grooves>(
     let storage = create_temporary(path, &temporary)?;
     let storage: Arc<dyn Storage> = Arc::new(storage);
     let created = format::<S>(path, &*storage, options).and_then(|()| {
-        // A hard link fails if somebody else was faster; a rename would replace their file.
-        let linked = std::fs::hard_link(&temporary, path);
-        linked.and_then(|()| sync_parent_directory(path)).map_err(|error| io_error(path, error))
+        name(&temporary, path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => OpenError::Locked { path: path.into() },
+            _ => io_error(path, error),
+        })
     });
-    let removed = std::fs::remove_file(&temporary);
+    if created.is_err() {
+        // The error says what is wrong; a file that is left behind is removed by the next attempt.
+        let _ = std::fs::remove_file(&temporary);
+    }
     created?;
-    removed.map_err(|error| io_error(path, error))?;
     open_storage(path, storage, options)
 }
 
@@ -57,6 +60,20 @@ pub(super) fn create_storage<S: Grooves>(
 /// Refuses what a file must not be created with, before there is one.
 fn check<S: Grooves>(path: &Path, options: &Options) -> Result<(), OpenError> {
     tree_parameters::<S>(path, &options.format()?).map(|_| ())
+}
+
+/// Gives the new file its own name, durably.
+fn name(temporary: &Path, path: &Path) -> io::Result<()> {
+    // A hard link fails if somebody else was faster, where a rename would replace their file.
+    match std::fs::hard_link(temporary, path) {
+        Ok(()) => std::fs::remove_file(temporary)?,
+        // Not every file system has hard links.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => {
+            std::fs::rename(temporary, path)?;
+        }
+        Err(error) => return Err(error),
+    }
+    sync_parent_directory(path)
 }
 
 fn temporary_name(path: &Path) -> PathBuf {

@@ -174,15 +174,19 @@ impl<S: Grooves> Forest<S> {
             }
             Durability::Sync => {
                 self.inner.publisher.sync_to(op)?;
-                self.mark_synced()
+                self.mark_synced();
+                Ok(())
             }
         }
     }
 
     /// Says in the file how far the log is on disk, if no other writer is about to do the same.
-    fn mark_synced(&self) -> Result<(), CommitError> {
-        let Ok(mut writer) = self.inner.writer.try_lock() else { return Ok(()) };
-        writer.mark_synced()
+    fn mark_synced(&self) {
+        if let Ok(mut writer) = self.inner.writer.try_lock() {
+            // The scope is durable whether or not the mark can be written; if not, the handle is
+            // dead, and the next writer is told.
+            let _ = writer.mark_synced();
+        }
     }
 
     /// The state after the newest op that is on disk (with [`Durability::Buffered`]: after the newest

@@ -155,9 +155,10 @@ impl Options {
     /// What a new file is created with.
     pub(super) fn format(&self) -> Result<FormatOptions, OpenError> {
         let sector = SECTOR_SIZE as u64;
+        let refuse = |option, value, allowed| Err(OpenError::Options { option, value, allowed });
+        let wal_sizes = "a multiple of 4096 from 32768 to 17179869184";
         if !self.wal_size.is_multiple_of(sector) {
-            let (option, value) = ("wal_size", self.wal_size);
-            return Err(OpenError::Options { option, value, allowed: "a multiple of 4096" });
+            return refuse("wal_size", self.wal_size, wal_sizes);
         }
         let mut parameters = [0; 8];
         parameters[0] = u64::from(self.table_size / self.block_size.max(1));
@@ -167,18 +168,19 @@ impl Options {
             growth_factor: self.growth_factor,
             parameters,
         };
-        if parameters[0] == 0 || parameters[0] > TABLE_BLOCKS_MAX {
-            let (option, value) = ("table_size", u64::from(self.table_size));
-            return Err(OpenError::Options { option, value, allowed: "1 to 65536 blocks" });
+        match format.check() {
+            Ok(()) => {}
+            Err(("block size", allowed)) => {
+                return refuse("block_size", self.block_size.into(), allowed);
+            }
+            Err(("growth factor", allowed)) => {
+                return refuse("growth_factor", self.growth_factor.into(), allowed);
+            }
+            Err(_) => return refuse("wal_size", self.wal_size, wal_sizes),
         }
-        format.check().map_err(|(option, allowed)| {
-            let value = match option {
-                "block size" => u64::from(self.block_size),
-                "growth factor" => u64::from(self.growth_factor),
-                _ => self.wal_size / sector,
-            };
-            OpenError::Options { option, value, allowed }
-        })?;
+        if !(1..=TABLE_BLOCKS_MAX).contains(&parameters[0]) {
+            return refuse("table_size", self.table_size.into(), "1 to 65536 times the block size");
+        }
         Ok(format)
     }
 }

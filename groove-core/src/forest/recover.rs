@@ -45,6 +45,7 @@ pub(super) fn recover<S: Grooves>(
     };
     let recovered = wal::recover(&*storage, &superblock, |op, body| replay.entry(op, body))
         .map_err(|error| read_error(path, error))?;
+    replay.commit();
     let Replay { grooves, bar, op, .. } = replay;
 
     let is_doubtful = recovered.last().op > recovered.synced_op();
@@ -83,6 +84,9 @@ pub(super) fn recover<S: Grooves>(
     match result {
         // On a full disk reads go on; the next commit or end of the bar tries again and reports it.
         Ok(()) | Err(CommitError::NoSpace { .. }) => {}
+        // A table cannot be read that a compaction needs: the handle takes no writes, and reads of
+        // all other blocks go on.
+        Err(CommitError::Read(_)) => {}
         Err(error) => return Err(commit_error(path, error)),
     }
     Ok(Forest::new(writer, options.durability))
@@ -104,15 +108,21 @@ impl<S: Grooves> Replay<S> {
         // The writer sealed before the entry that had no room in its bar. The log holds two bars,
         // so this happens once; a second time would only make the memory tables larger.
         if !self.bar.has_room(slots) && !self.bar.is_sealed() {
+            self.commit();
             let (op, checkpoint_op) = (self.op, self.checkpoint_op);
             let timestamp_max = self.timestamps.highest();
             self.bar.seal::<S>(&mut self.grooves, op, checkpoint_op, timestamp_max);
         }
         self.bar.add(slots);
         self.sections(body)?;
-        visit_grooves::<S>(&mut self.grooves, &mut |groove| groove.commit());
         self.op = op;
         Ok(())
+    }
+
+    /// Turns everything that was replayed since the last call into one run per tree: nobody reads
+    /// in between, so sorting once is enough.
+    fn commit(&mut self) {
+        visit_grooves::<S>(&mut self.grooves, &mut |groove| groove.commit());
     }
 
     fn sections(&mut self, mut body: &[u8]) -> Result<(), ReadError> {

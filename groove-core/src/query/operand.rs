@@ -3,7 +3,8 @@
 use crate::field::{IndexKey, Text};
 
 /// A value that keys of type `F` are compared with: an `F` or a reference to one; a `T` where keys
-/// are `Option<T>`; a `str` where keys are [`Text`].
+/// are `Option<T>`; a `str` where keys are [`Text`] or
+/// `Option<Text>`.
 ///
 /// Literals take the type of the index: `Transfer::DEBIT_ACCOUNT_ID.eq(7)` compares a `u128`,
 /// `Flight::CARRIER.eq("UA")` a `Text`. A `str` that is too long for the index is not an error: no
@@ -51,6 +52,14 @@ impl<const N: usize> Operand<Text<N>> for &str {
         out.fill(0);
         out[..end].copy_from_slice(&text[..end]);
         end == text.len()
+    }
+}
+
+impl<const N: usize> Operand<Option<Text<N>>> for &str {
+    fn write_operand(&self, out: &mut [u8]) -> bool {
+        let (tag, text) = out.split_at_mut(1);
+        tag[0] = 1;
+        Operand::<Text<N>>::write_operand(self, text)
     }
 }
 

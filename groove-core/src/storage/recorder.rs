@@ -37,10 +37,6 @@ impl Recorder {
         events.iter().filter(|event| matches!(event, Event::Sync)).count()
     }
 
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.memory.snapshot_bytes()
-    }
-
     /// Calls `check(events, image)` with what may be on disk after a crash that comes when the
     /// first `events` events have returned, for every such number and several images of each:
     /// of the writes since the last sync none, all, all but one, one alone, and one torn at its

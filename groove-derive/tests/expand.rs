@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use proc_macro2::{TokenStream, TokenTree};
 
-#[path = "../groove-derive/src/pipeline/mod.rs"]
+#[path = "../src/pipeline/mod.rs"]
 mod pipeline;
 
 /// The code that `derive` writes for `input`, formatted.

@@ -1,0 +1,198 @@
+//! The same ops give the same file, byte for byte, whatever threads and caches there are.
+
+#[path = "model/rng.rs"]
+mod rng;
+
+use std::sync::Arc;
+
+use groove::storage::MemoryStorage;
+use groove::{Abort, Durability, Forest, Groove, Options, Predicate, Statistics};
+
+use rng::{Rng, seed_or};
+
+/// Where the tables begin: behind four copies of the superblock, two marks and the log.
+const GRID_OFFSET: usize = (4 + 2) * 4096 + WAL_SIZE;
+const WAL_SIZE: usize = 64 << 10;
+
+#[derive(Groove, Clone, Copy, Debug, PartialEq)]
+#[groove(orphaned_ids, index(by_lane_speed = (lane, speed)))]
+struct Car {
+    #[index(primary)]
+    plate: u128,
+    #[index]
+    lane: u16,
+    #[index(optional)]
+    speed: u32,
+    #[index(unique, optional)]
+    tag: u64,
+    #[groove(ignore)]
+    payload: [u8; 24],
+    timestamp: u64,
+}
+
+#[derive(Groove, Clone, Copy, Debug, PartialEq)]
+struct Toll {
+    #[index]
+    lane: u16,
+    #[groove(ignore)]
+    amount: i64,
+    timestamp: u64,
+}
+
+#[derive(Forest)]
+struct Road {
+    cars: Groove<Car>,
+    tolls: Groove<Toll>,
+}
+
+/// How a forest is run. None of it may reach the file.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    threads: usize,
+    cache_size: u64,
+    durability: Durability,
+    /// Whether the forest is closed before it is opened again, or only dropped.
+    close: bool,
+}
+
+const BASE: Setting =
+    Setting { threads: 0, cache_size: 4 << 20, durability: Durability::Sync, close: false };
+
+fn open(storage: &MemoryStorage, setting: Setting) -> Forest<Road> {
+    let options = Options::default()
+        .block_size(4096)
+        .table_size(16384)
+        .wal_size(WAL_SIZE as u64)
+        .growth_factor(2)
+        .file_id(*b"the same file id")
+        .compaction_threads(setting.threads)
+        .cache_size(setting.cache_size)
+        .durability(setting.durability);
+    Forest::open_storage(Arc::new(storage.clone()), options).expect("the forest opens")
+}
+
+/// One scope, kept or not.
+fn scope(rng: &mut Rng, forest: &Forest<Road>) {
+    let keep = rng.chance(90);
+    let count = if rng.chance(5) { 120 } else { 1 + rng.below(10) };
+    let result = forest.write(|tx| {
+        for _ in 0..count {
+            let plate = u128::from(rng.below(1_500)) << 50;
+            let (lane, speed) = (rng.below(5) as u16, rng.below(4) as u32);
+            let toll = Toll { lane, amount: rng.next() as i64, timestamp: 0 };
+            match rng.below(10) {
+                0..5 => {
+                    let tag = if rng.chance(50) { 0 } else { plate as u64 | 1 };
+                    let payload = [rng.next() as u8; 24];
+                    // Refused if the car is there: it changes nothing.
+                    let car = Car { plate, lane, speed, tag, payload, timestamp: 0 };
+                    let _ = tx.cars.insert(car);
+                }
+                5 | 6 => {
+                    let _ = tx.cars.modify(plate, |car| (car.lane, car.speed) = (lane, speed));
+                }
+                7 => drop(tx.cars.remove(plate)?),
+                8 => drop(tx.tolls.insert(toll)?),
+                _ if rng.chance(5) => {
+                    let _ = tx.cars.insert_orphaned_id(plate | 1);
+                }
+                _ => {
+                    let query = tx.tolls.query(Predicate::all()).limit(2);
+                    for toll in query.collect()? {
+                        tx.tolls.remove(toll.timestamp)?;
+                    }
+                }
+            }
+        }
+        if keep { Ok(()) } else { Err(Abort::new("given up")) }
+    });
+    assert_eq!(result.is_ok(), keep);
+}
+
+/// The files after each checkpoint of one history.
+fn history(seed: u64, setting: Setting) -> (Vec<Vec<u8>>, Statistics) {
+    let mut rng = Rng::new(seed);
+    let storage = MemoryStorage::new();
+    let mut forest = open(&storage, setting);
+    let mut files = Vec::new();
+    for round in 0..30 {
+        for _ in 0..10 + rng.below(50) {
+            scope(&mut rng, &forest);
+        }
+        forest.checkpoint().expect("the device is sound");
+        files.push(storage.snapshot_bytes());
+        if round % 5 == 4 {
+            // Beyond the checkpoint there is something to replay, in any case.
+            scope(&mut rng, &forest);
+            match setting.close {
+                true => forest.close().expect("the device is sound"),
+                false => drop(forest),
+            }
+            forest = open(&storage, setting);
+        }
+    }
+    let statistics = forest.statistics();
+    (files, statistics)
+}
+
+/// Fails with the first sector that differs.
+fn assert_same(one: &[Vec<u8>], other: &[Vec<u8>], from: usize, what: &str) {
+    assert_eq!(one.len(), other.len(), "{what}: checkpoints");
+    for (checkpoint, (one, other)) in one.iter().zip(other).enumerate() {
+        let (one, other) = (&one[from..], &other[from..]);
+        let sectors = one.chunks(4096).zip(other.chunks(4096));
+        let first = sectors.enumerate().find(|(_, (one, other))| one != other);
+        if let Some((sector, _)) = first {
+            let offset = from + sector * 4096;
+            panic!("{what}: checkpoint {checkpoint}: the files differ at byte {offset}");
+        }
+        assert_eq!(one.len(), other.len(), "{what}: checkpoint {checkpoint}: length");
+    }
+}
+
+fn seed(default: u64) -> u64 {
+    let seed = seed_or(default);
+    println!("seed {seed}; again by: GROOVE_SEED={seed} cargo test --test determinism");
+    seed
+}
+
+#[test]
+fn files_do_not_depend_on_the_number_of_compaction_threads() {
+    let seed = seed(31);
+    let (files, statistics) = history(seed, BASE);
+    println!("{} checkpoints, {statistics:?}", files.len());
+    assert!(statistics.levels >= 2 && statistics.tables >= 20, "{statistics:?}");
+    for threads in [1, 2] {
+        let (other, _) = history(seed, Setting { threads, ..BASE });
+        assert_same(&files, &other, 0, &format!("{threads} threads"));
+    }
+}
+
+#[test]
+fn files_do_not_depend_on_the_size_of_the_cache() {
+    let seed = seed(32);
+    let (files, _) = history(seed, BASE);
+    for cache_size in [0, 40 << 10, 1 << 20] {
+        let (other, _) = history(seed, Setting { threads: 1, cache_size, ..BASE });
+        assert_same(&files, &other, 0, &format!("cache of {cache_size}"));
+    }
+}
+
+#[test]
+fn tables_do_not_depend_on_when_the_log_is_synced() {
+    let seed = seed(33);
+    // Closed each time: a log whose end may never have been on disk is put into tables at once.
+    let synced = Setting { close: true, ..BASE };
+    let (files, _) = history(seed, synced);
+    let buffered = Setting { threads: 2, durability: Durability::Buffered, ..synced };
+    let (other, _) = history(seed, buffered);
+    // The log itself says how far it was synced, which differs.
+    assert_same(&files, &other, GRID_OFFSET, "buffered");
+}
+
+#[test]
+fn other_ops_give_another_file() {
+    let (files, _) = history(31, BASE);
+    let (other, _) = history(32, BASE);
+    assert!(files.iter().zip(&other).all(|(one, other)| one != other));
+}

@@ -1,0 +1,40 @@
+//! How often each operation was carried out.
+
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+pub(crate) struct Counts {
+    counts: BTreeMap<&'static str, u64>,
+    highest: BTreeMap<&'static str, u64>,
+    total: u64,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, operation: &'static str) {
+        *self.counts.entry(operation).or_default() += 1;
+        self.total += 1;
+    }
+
+    /// Keeps the highest value of `what`.
+    pub(crate) fn highest(&mut self, what: &'static str, value: u64) {
+        let highest = self.highest.entry(what).or_default();
+        *highest = value.max(*highest);
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub(crate) fn print(&self) {
+        for (operation, count) in self.highest.iter().chain(&self.counts) {
+            println!("{count:>9} {operation}");
+        }
+    }
+
+    /// Fails unless each of `operations` happened.
+    pub(crate) fn assert_all(&self, operations: &[&str]) {
+        for operation in operations {
+            assert!(self.counts.contains_key(*operation), "`{operation}` never happened");
+        }
+    }
+}

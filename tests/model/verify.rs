@@ -1,0 +1,59 @@
+//! Compares a groove with its model in both directions, through every tree.
+
+use groove::{Lookup, Predicate};
+
+use crate::index::IndexModel;
+use crate::objects::{Kind, ShopSnapshot};
+use crate::oracle::{ForestModel, GrooveModel};
+use crate::reader::Finder;
+use crate::rng::Rng;
+
+/// Everything in the model is in the store, and everything in the store is in the model.
+pub(crate) fn verify_forest(rng: &mut Rng, snapshot: &mut ShopSnapshot, model: &ForestModel) {
+    assert_eq!(snapshot.orders.op(), model.op);
+    assert_eq!(snapshot.events.op(), model.op);
+    assert_eq!(snapshot.items.op(), model.op);
+    verify(rng, &mut snapshot.orders, &model.orders);
+    verify(rng, &mut snapshot.events, &model.events);
+    verify(rng, &mut snapshot.items, &model.items);
+}
+
+/// The same for one groove, in a scope or in a snapshot.
+pub(crate) fn verify<O: Kind>(rng: &mut Rng, reader: &mut dyn Finder<O>, model: &GrooveModel<O>) {
+    let objects = model.objects.map();
+    assert_eq!(reader.length(), (objects.len() as u64, objects.is_empty()));
+    for (timestamp, object) in objects {
+        let found = Some(*object);
+        assert_eq!(reader.get_by_timestamp(*timestamp), found, "by timestamp {timestamp}");
+        assert_eq!(reader.get(object.primary()), found, "by primary key");
+        assert!(reader.exists(object.primary()));
+        if let Some(by_primary) = reader.find_primary(object.primary()) {
+            assert_eq!(by_primary, found, "through the primary index");
+        }
+        if let Some(key) = object.secondary() {
+            assert_eq!(reader.find_secondary(key), Some(found), "through {key:?}");
+        }
+    }
+    for (primary, entry) in model.primaries.map() {
+        if entry.is_none() {
+            assert_eq!(reader.lookup(*primary), Lookup::Orphaned, "{primary:?}");
+            assert!(!reader.exists(*primary) && reader.get(*primary).is_none());
+            assert_eq!(reader.find_primary(*primary), Some(None), "{primary:?} is orphaned");
+        }
+    }
+    // The reverse, through the object tree …
+    let query = reader.query(Predicate::all());
+    let mut stored = objects.values();
+    for object in query.iter() {
+        assert_eq!(object.expect("readable"), *stored.next().expect("no more than the model"));
+    }
+    assert!(stored.next().is_none());
+    let descending = query.newest_first().collect().expect("readable");
+    assert!(descending.iter().eq(objects.values().rev()));
+    assert_eq!(reader.count(Predicate::all()), objects.len() as u64);
+    // … and through every index.
+    let indexes: Vec<Box<dyn IndexModel<O>>> = O::indexes();
+    for index in &indexes {
+        index.verify(rng, reader, objects);
+    }
+}

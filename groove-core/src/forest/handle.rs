@@ -67,6 +67,8 @@ pub struct Statistics {
     pub free_bytes: u64,
     /// Bytes of memory tables.
     pub memory_bytes: u64,
+    /// Bytes of index blocks and filters in memory; part of the cache's budget.
+    pub index_bytes: u64,
     /// Blocks of the manifest log.
     pub manifest_blocks: u64,
 }
@@ -277,6 +279,7 @@ impl<S: Grooves> Writer<S> {
             table_bytes,
             free_bytes: engine.free_set.free_sectors() * crate::constants::SECTOR_SIZE as u64,
             memory_bytes,
+            index_bytes: engine.grid.pinned(),
             manifest_blocks: engine.manifest.block_count() as u64,
         }
     }

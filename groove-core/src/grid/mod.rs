@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use block::{BLOCK_HEADER_SIZE, BlockHeader, BlockInfo, BlockRef, seal_block};
-pub(crate) use cache::BlockCache;
+use cache::BlockCache;
+pub(crate) use cache::Pinned;
 pub(crate) use free_set::{Extent, FreeSet};
 
 use crate::checksum::checksum;
@@ -52,6 +53,16 @@ impl Grid {
     /// Blocks read from the storage so far, and blocks found in the cache.
     pub(crate) fn counters(&self) -> (u64, u64) {
         (self.blocks_read.load(Ordering::Relaxed), self.cache_hits.load(Ordering::Relaxed))
+    }
+
+    /// Takes memory off the cache's budget.
+    pub(crate) fn pin(&self, bytes: usize) -> Pinned {
+        self.cache.pin(bytes)
+    }
+
+    /// Bytes of index blocks and filters in memory.
+    pub(crate) fn pinned(&self) -> u64 {
+        self.cache.pinned()
     }
 
     /// Reads a block through the cache.

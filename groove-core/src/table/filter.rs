@@ -78,6 +78,10 @@ impl Filter {
         Ok(Filter { bytes, blocks })
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// `false` if the key is certainly not in the table.
     #[inline]
     pub(crate) fn may_contain(&self, hash: u64) -> bool {

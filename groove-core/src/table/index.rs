@@ -172,6 +172,12 @@ impl<const K: usize> TableIndex<K> {
         Ok(index)
     }
 
+    /// Bytes of memory that the index and the filter hold.
+    pub(super) fn memory(&self) -> usize {
+        let entry = size_of::<IndexedBlock>() + size_of::<Key<K>>();
+        self.blocks.len() * entry + self.filter.as_ref().map_or(0, Filter::memory)
+    }
+
     /// The first block that can hold keys at or over `key`; the number of blocks if none can.
     pub(crate) fn block_at(&self, key: &Key<K>) -> usize {
         self.last_keys.partition_point(|last| last < key)

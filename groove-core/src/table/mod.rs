@@ -26,7 +26,7 @@ pub(crate) use record::TableRecord;
 pub(crate) use value_block::ValueBlock;
 
 use crate::error::{BlockKind, Damage, ReadError};
-use crate::grid::{BlockRef, Extent, Grid, corrupt};
+use crate::grid::{BlockRef, Extent, Grid, Pinned, corrupt};
 use crate::memory::{Key, Usage};
 
 /// What all tables of one tree share.
@@ -54,7 +54,7 @@ pub(crate) struct Table<const K: usize> {
     pub(crate) record: TableRecord,
     pub(crate) key_min: Key<K>,
     pub(crate) key_max: Key<K>,
-    index: OnceLock<TableIndex<K>>,
+    index: OnceLock<(TableIndex<K>, Pinned)>,
 }
 
 impl<const K: usize> Table<K> {
@@ -72,7 +72,7 @@ impl<const K: usize> Table<K> {
 
     /// The parsed index block and filter.
     pub(crate) fn index(&self, grid: &Grid, meta: &TreeMeta) -> Result<&TableIndex<K>, ReadError> {
-        if let Some(index) = self.index.get() {
+        if let Some((index, _)) = self.index.get() {
             return Ok(index);
         }
         let reference = self.record.index_block();
@@ -87,7 +87,8 @@ impl<const K: usize> Table<K> {
                 corrupt(reference.address, BlockKind::Filter, Some(&meta.name), damage)
             })?);
         }
-        Ok(self.index.get_or_init(|| index))
+        let pinned = grid.pin(index.memory());
+        Ok(&self.index.get_or_init(|| (index, pinned)).0)
     }
 
     /// Reads a value block through the cache.

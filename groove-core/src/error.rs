@@ -315,7 +315,9 @@ pub enum CommitError {
         #[source]
         source: Arc<io::Error>,
     },
-    /// A panic inside the engine left this handle without a sound state. Reopen the forest.
+    /// A panic left the scope, or the whole handle, without a sound state: one of the caller's own
+    /// code within a change (then the next scope is sound again), one of the engine's, or the grooves
+    /// of the scope were swapped with others. If it comes again, reopen the forest.
     #[error("a panic interrupted a commit; reads go on, for writes close the forest and reopen it")]
     Panicked,
     /// Compaction met a damaged or unreadable block. Reads of other blocks go on.

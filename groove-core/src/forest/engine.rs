@@ -79,22 +79,23 @@ impl<S: Grooves> Writer<S> {
         if self.engine.is_doubtful {
             self.checkpoint()?;
         }
-        let mut headers = [[0; SECTION_HEADER_SIZE]; GROOVES_MAX];
         let mut lengths = [0; GROOVES_MAX];
         let mut at = 0;
+        let mut torn = false;
         self.visit_grooves(&mut |groove| {
             lengths[at] = groove.changes().len();
-            if lengths[at] > 0 {
-                headers[at] = section_header(at, lengths[at]);
-            }
+            torn |= groove.is_torn();
             at += 1;
         });
+        if torn {
+            return Err(CommitError::Panicked);
+        }
         let sections = lengths.iter().filter(|length| **length > 0).count();
         if sections == 0 {
             return Ok(None);
         }
         let bytes = lengths.iter().sum::<usize>() + sections * SECTION_HEADER_SIZE;
-        let bytes_max = self.engine.wal.body_length_max();
+        let bytes_max = self.engine.wal.body_length_max().min(u64::from(u32::MAX));
         if bytes as u64 > bytes_max {
             return Err(CommitError::ScopeTooLarge { bytes: bytes as u64, bytes_max });
         }
@@ -103,7 +104,7 @@ impl<S: Grooves> Writer<S> {
             self.end_bar()?;
         }
         self.engine.keep_pace(slots);
-        let op = self.append(&headers, &lengths, bytes)?;
+        let op = self.append(&lengths, bytes)?;
         self.engine.bar.add(slots);
         self.engine.op = op;
         self.engine.timestamp_max = self.engine.timestamps.highest();
@@ -113,17 +114,12 @@ impl<S: Grooves> Writer<S> {
         Ok(Some(op))
     }
 
-    fn append(
-        &mut self,
-        headers: &[[u8; SECTION_HEADER_SIZE]],
-        lengths: &[usize],
-        bytes: usize,
-    ) -> Result<u64, CommitError> {
+    fn append(&mut self, lengths: &[usize], bytes: usize) -> Result<u64, CommitError> {
         let mut body = Vec::with_capacity(bytes);
         let mut at = 0;
         visit_grooves::<S>(&mut self.grooves, &mut |groove| {
             if lengths[at] > 0 {
-                body.extend_from_slice(&headers[at]);
+                body.extend_from_slice(&section_header(at, lengths[at]));
                 body.extend_from_slice(groove.changes());
             }
             at += 1;
@@ -158,6 +154,18 @@ impl<S: Grooves> Writer<S> {
             counts.push(groove.committed_count());
         });
         ForestVersion::new(self.engine.op, trees, counts)
+    }
+
+    /// Whether every groove is where the forest made it: code within a scope can swap two of a type.
+    pub(super) fn is_in_place(&mut self) -> bool {
+        let grid = self.engine.grid.clone();
+        let mut ordinal = 0;
+        let mut in_place = true;
+        self.visit_grooves(&mut |groove| {
+            in_place &= groove.is_made_as(ordinal, &grid);
+            ordinal += 1;
+        });
+        in_place
     }
 
     /// Shows each tree of each groove, in declaration order.

@@ -19,7 +19,8 @@ use super::{create, open};
 /// An open forest: one file with all grooves of `S`.
 ///
 /// Cheap to clone; every clone is the same forest, on any thread. The file is closed when the last
-/// one is dropped.
+/// one is dropped, and the last snapshot, query and prefetch that reads from it: until then another
+/// open is refused, for a new writer could reuse the blocks that they read.
 pub struct Forest<S: Grooves> {
     inner: Arc<Inner<S>>,
 }
@@ -121,8 +122,8 @@ impl<S: Grooves> Forest<S> {
     /// Runs `scope` and commits what it changed: in all trees or, if it returns an error or panics,
     /// in none. Durable when this returns, unless the options say [`Durability::Buffered`].
     ///
-    /// One scope is open at a time; other writers wait. `scope` must not call `write` of the same
-    /// forest.
+    /// One scope is open at a time; other writers wait. `scope` must not call `write`, `sync`,
+    /// `checkpoint`, `statistics` or `close` of the same forest: they wait for the scope to end.
     ///
     /// # Errors
     /// [`WriteError`]: nothing was changed, except that after [`CommitError::Dead`] a reopen may
@@ -202,7 +203,11 @@ impl<S: Grooves> Forest<S> {
     /// # Errors
     /// [`CommitError`] if the device failed, now or before.
     pub fn sync(&self) -> Result<(), CommitError> {
-        let op = self.lock().engine.op;
+        let op = {
+            let mut writer = self.lock();
+            writer.dispel_doubt()?;
+            writer.engine.op
+        };
         self.inner.publisher.sync_to(op)?;
         self.inner.publisher.check()
     }
@@ -219,8 +224,8 @@ impl<S: Grooves> Forest<S> {
         result.unwrap_or_else(|_| Err(publisher.kill(Dead::Panicked)))
     }
 
-    /// Waits until everything is on disk and closes this handle; if it is the last one, the file is
-    /// closed and may be opened again.
+    /// Waits until everything is on disk and closes this handle. If it is the last one, and no
+    /// snapshot is left, the file is closed and may be opened again.
     ///
     /// # Errors
     /// [`CommitError`] if the device failed, now or before.
@@ -246,7 +251,15 @@ pub(super) fn snapshot<S: Grooves>(version: &Arc<ForestVersion>) -> S::Snapshot 
 }
 
 impl<S: Grooves> Writer<S> {
+    /// Makes a checkpoint if the log's newest entries may be in the system's cache only.
+    fn dispel_doubt(&mut self) -> Result<(), CommitError> {
+        if self.engine.is_doubtful { self.checkpoint() } else { Ok(()) }
+    }
+
     fn mark_synced(&mut self) -> Result<(), CommitError> {
+        if self.engine.is_doubtful {
+            return Ok(());
+        }
         let engine = &mut self.engine;
         engine.publisher.check()?;
         let op = engine.publisher.synced_op().min(engine.op);

@@ -106,7 +106,7 @@ fn check<S: Grooves>(
     storage: Arc<dyn Storage>,
     options: &Options,
 ) -> Result<Checked<S>, OpenError> {
-    let superblock = Superblock::read(&*storage).map_err(|error| superblock_error(path, error))?;
+    let superblock = read_superblock(&*storage).map_err(|error| superblock_error(path, error))?;
     // A quarter of the caches' budget is for objects, the rest for blocks.
     let object_cache = options.cache_size / 4;
     let block_cache = options.cache_size - object_cache;
@@ -125,6 +125,18 @@ fn check<S: Grooves>(
     let (manifest, free_set) = restore_tables::<S>(&grid, &superblock, &mut grooves)
         .map_err(|error| read_error(path, error))?;
     Ok(Checked { grid, superblock, manifest, free_set, grooves, timestamps })
+}
+
+/// Reads the superblock. Beside a writer a reader may meet a write halfway: it looks again.
+fn read_superblock(storage: &dyn Storage) -> Result<Superblock, SuperblockError> {
+    let mut attempts = 4;
+    loop {
+        attempts -= 1;
+        match Superblock::read(storage) {
+            Err(SuperblockError::Corrupt(_)) if attempts > 0 => {}
+            read => return read,
+        }
+    }
 }
 
 fn check_schema<S: Grooves>(

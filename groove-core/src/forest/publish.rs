@@ -125,8 +125,9 @@ impl Publisher {
 
     /// Notes that everything up to `op` is on disk, and publishes it.
     pub(super) fn synced(&self, op: u64) {
-        self.synced_op.fetch_max(op, Ordering::AcqRel);
+        // In this order: whoever sees its op synced finds it in the next snapshot.
         self.publish(op);
+        self.synced_op.fetch_max(op, Ordering::AcqRel);
     }
 
     /// Publishes a version of an op that is published already: the same objects in other tables.
@@ -147,5 +148,51 @@ impl Publisher {
         if let Some(newest) = newest {
             self.current.store(newest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::MemoryStorage;
+
+    fn version(op: u64) -> ForestVersion {
+        ForestVersion::new(op, Vec::new(), Vec::new())
+    }
+
+    /// The op was noted as synced before it was published: a writer that saw its op synced by
+    /// another's sync returned, and its next snapshot did not have the op. Now it is published first.
+    #[test]
+    fn what_is_noted_as_synced_is_published_already() {
+        const OPS: u64 = 200_000;
+        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), version(0), 0);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                loop {
+                    let synced_op = publisher.synced_op();
+                    let published_op = publisher.current().op();
+                    assert!(published_op >= synced_op, "{published_op} is behind {synced_op}");
+                    if synced_op == OPS {
+                        break;
+                    }
+                }
+            });
+            for op in 1..=OPS {
+                publisher.appended(version(op));
+                publisher.synced(op);
+            }
+        });
+    }
+
+    #[test]
+    fn the_first_failure_is_the_one_that_is_reported() {
+        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), version(0), 0);
+        publisher.check().unwrap();
+        publisher.kill(Dead::Io(Arc::new(io::Error::other("the first"))));
+        publisher.kill(Dead::Panicked);
+        let refused = publisher.exclusively(|| Ok(())).unwrap_err();
+        assert!(
+            matches!(refused, CommitError::Dead { source } if source.to_string() == "the first")
+        );
     }
 }

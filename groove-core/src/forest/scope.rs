@@ -9,6 +9,7 @@ use crate::groove::GrooveMark;
 
 use super::engine::Writer;
 use super::grooves::Grooves;
+use super::publish::{Dead, Publisher};
 
 /// Why a scope ended without being committed, inside of [`Forest::write`](crate::Forest::write).
 ///
@@ -133,12 +134,17 @@ impl<'a, S: Grooves> Scope<'a, S> {
     pub(super) fn commit(mut self) -> Result<Option<u64>, CommitError> {
         assert_eq!(self.savepoints.len(), 1, "scopes that were opened within a scope are closed");
         let publisher = self.writer.engine.publisher.clone();
+        if !self.writer.is_in_place() {
+            return Err(publisher.kill(Dead::Panicked));
+        }
         let sentinel = Sentinel { publisher: &publisher };
         let committed = self.writer.commit();
         std::mem::forget(sentinel);
         let committed = committed?;
-        // Nothing to take back any more.
-        self.savepoints.clear();
+        if committed.is_some() {
+            // Nothing to take back any more.
+            self.savepoints.clear();
+        }
         Ok(committed)
     }
 
@@ -192,6 +198,11 @@ impl<'a, S: Grooves> Scope<'a, S> {
 impl<S: Grooves> Drop for Scope<'_, S> {
     /// Takes everything back that was not committed, also when the caller's code panics.
     fn drop(&mut self) {
+        if !self.writer.is_in_place() {
+            // Grooves were swapped: which changes are whose is not known any more.
+            self.writer.engine.publisher.kill(Dead::Panicked);
+            return;
+        }
         if !self.savepoints.is_empty() {
             let all = self.savepoints.swap_remove(0);
             self.savepoints.clear();
@@ -203,11 +214,11 @@ impl<S: Grooves> Drop for Scope<'_, S> {
 
 /// Declares the handle dead if a commit panics: its state is not known to be sound then.
 struct Sentinel<'a> {
-    publisher: &'a super::publish::Publisher,
+    publisher: &'a Publisher,
 }
 
 impl Drop for Sentinel<'_> {
     fn drop(&mut self) {
-        self.publisher.kill(super::publish::Dead::Panicked);
+        self.publisher.kill(Dead::Panicked);
     }
 }

@@ -30,6 +30,7 @@ pub(crate) struct GrooveMark {
     trees: Vec<PendingMark>,
     log_length: usize,
     object_count: u64,
+    is_torn: bool,
 }
 
 /// Why a log entry could not be replayed.
@@ -54,6 +55,10 @@ pub(crate) trait AnyGroove {
     fn mark(&mut self) -> GrooveMark;
     /// Takes the changes since the mark back.
     fn discard(&mut self, mark: GrooveMark);
+    /// Whether a panic interrupted a change: some trees have it and others do not.
+    fn is_torn(&self) -> bool;
+    /// Whether this is the groove of that number of the forest with that grid.
+    fn is_made_as(&self, ordinal: usize, grid: &Arc<Grid>) -> bool;
     /// The changes of the open scope, as the log keeps them.
     fn changes(&self) -> &[u8];
     /// Makes the open scope's changes part of the committed state, and begins an empty scope.
@@ -77,7 +82,8 @@ impl<O: Object> AnyGroove for Groove<O> {
         let mut trees = Vec::with_capacity(1 + O::SCHEMA.indexes.len());
         self.visit_trees(&mut |tree| trees.push(tree.mark()));
         let log_length = self.log.bytes().len();
-        GrooveMark { trees, log_length, object_count: self.object_count }
+        let (object_count, is_torn) = (self.object_count, self.is_torn);
+        GrooveMark { trees, log_length, object_count, is_torn }
     }
 
     fn discard(&mut self, mark: GrooveMark) {
@@ -85,6 +91,15 @@ impl<O: Object> AnyGroove for Groove<O> {
         self.visit_trees(&mut |tree| tree.discard(trees.next().expect("a mark per tree")));
         self.log.truncate(mark.log_length);
         self.object_count = mark.object_count;
+        self.is_torn = mark.is_torn;
+    }
+
+    fn is_torn(&self) -> bool {
+        self.is_torn
+    }
+
+    fn is_made_as(&self, ordinal: usize, grid: &Arc<Grid>) -> bool {
+        self.ordinal == ordinal && Arc::ptr_eq(self.object_tree.tip().grid(), grid)
     }
 
     fn changes(&self) -> &[u8] {
@@ -206,6 +221,7 @@ impl<'a> GrooveOpener<'a> {
     /// The next groove.
     pub fn groove<O: Object>(&mut self) -> Groove<O> {
         let GrooveSchema { name, schema } = self.grooves[self.ordinal];
+        let ordinal = self.ordinal;
         self.ordinal += 1;
         let mut opener = TreeOpener::new(self.grid, self.parameters, name, schema, self.next_tree);
         let object_tree = opener.objects();
@@ -213,6 +229,8 @@ impl<'a> GrooveOpener<'a> {
         self.next_tree += 1 + u32::try_from(schema.indexes.len()).expect("few indexes");
         Groove {
             name,
+            ordinal,
+            is_torn: false,
             object_tree,
             trees,
             log: ChangeLog::default(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -158,7 +159,8 @@ enum State {
 }
 
 struct Shared {
-    answer: Option<Result<Answers, ReadError>>,
+    /// What the thread found, or the panic that ended it.
+    answer: Option<std::thread::Result<Result<Answers, ReadError>>>,
     waker: Waker,
 }
 
@@ -198,10 +200,13 @@ impl<O: Object> Future for Prefetch<'_, O> {
                 let shared = Arc::new(Mutex::new(Shared { answer: None, waker }));
                 self.state = State::Running(shared.clone());
                 std::thread::spawn(move || {
-                    let answer = reading.run();
-                    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                    shared.answer = Some(answer);
-                    shared.waker.wake_by_ref();
+                    let answer = catch_unwind(AssertUnwindSafe(|| reading.run()));
+                    let mut held = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    held.answer = Some(answer);
+                    let waker = held.waker.clone();
+                    // A waker may poll at once, on this thread.
+                    drop(held);
+                    waker.wake();
                 });
                 Poll::Pending
             }
@@ -213,8 +218,8 @@ impl<O: Object> Future for Prefetch<'_, O> {
                     self.state = State::Running(shared);
                     return Poll::Pending;
                 };
-                let answer = answer.map(|answers| self.groove.remember(answers));
-                Poll::Ready(answer)
+                let answer = answer.unwrap_or_else(|panic| resume_unwind(panic));
+                Poll::Ready(answer.map(|answers| self.groove.remember(answers)))
             }
             State::Done => panic!("a prefetch that has ended is not polled again"),
         }

@@ -18,7 +18,8 @@ use super::view::GrooveView;
 /// All objects of one type as they were after some op.
 ///
 /// Cheap to take and to clone, `Send` and `Sync`; later writes do not change it and do not wait for
-/// it. Tables that only a snapshot refers to stay on disk until it is dropped.
+/// it. Tables that only a snapshot refers to stay on disk until it is dropped, and so does the lock on
+/// the file if the snapshot outlives its forest.
 pub struct Snapshot<O: Object> {
     view: GrooveView,
     name: Arc<str>,

@@ -39,6 +39,10 @@ pub enum Lookup<O> {
 /// What a scope changed is seen by every call within it, and by nobody else until it is committed.
 pub struct Groove<O: Object> {
     pub(super) name: &'static str,
+    /// Its place among the forest's grooves.
+    pub(super) ordinal: usize,
+    /// A change is under way, or a panic of the caller's code interrupted one.
+    pub(super) is_torn: bool,
     pub(super) object_tree: Tree<1>,
     pub(super) trees: O::IndexTrees,
     pub(super) log: ChangeLog,

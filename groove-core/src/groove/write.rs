@@ -39,10 +39,14 @@ impl<O: Object> Groove<O> {
         object.check_insert(&self.trees)?;
         self.timestamps.note(timestamp);
         self.write_row(&object);
+        // The functions of derived indexes are the caller's: if one panics, the scope cannot be
+        // committed any more.
+        self.is_torn = true;
         self.object_tree.put([timestamp], &self.row);
         object.insert_entries(&mut self.trees, timestamp);
         self.log.insert(timestamp, &self.row);
         self.object_count += 1;
+        self.is_torn = false;
         Ok(timestamp)
     }
 
@@ -123,8 +127,10 @@ impl<O: Object> Groove<O> {
             _ => return Ok(None),
         };
         let object: O = decode(&self.object_tree.meta().name, timestamp, &self.row)?;
+        self.is_torn = true;
         self.erase(&object, timestamp);
         self.log.remove(timestamp, &self.row);
+        self.is_torn = false;
         Ok(Some(object))
     }
 
@@ -168,8 +174,10 @@ impl<O: Object> Groove<O> {
         O::check_update(old, new, &self.trees)?;
         std::mem::swap(&mut self.row, &mut self.old_row);
         self.write_row(new);
+        self.is_torn = true;
         self.apply_update(old, new);
         self.log.update(new.timestamp(), &self.old_row, &self.row);
+        self.is_torn = false;
         Ok(())
     }
 

@@ -178,7 +178,11 @@ impl<const K: usize> AnyTree for Tree<K> {
         let mut levels = Levels::empty();
         for record in records {
             let level = record.level as usize;
-            if record.key_limbs_beyond(K) || !levels.insert(level, Arc::new(Table::new(*record))) {
+            let layout = &self.meta.layout;
+            let plausible = !record.key_limbs_beyond(K)
+                && record.count <= layout.table_rows as u64
+                && record.sectors <= layout.table_sectors(layout.table_rows);
+            if !plausible || !levels.insert(level, Arc::new(Table::new(*record))) {
                 return Err(Box::new(*record));
             }
         }

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::error::{BlockKind, ReadError};
-use crate::grid::{BlockRef, Grid};
+use crate::error::{BlockKind, Damage, ReadError};
+use crate::grid::{BlockRef, Grid, corrupt};
 use crate::memory::{Key, Run, Usage, limbs_to_key};
 use crate::table::{Table, TreeMeta, ValueBlock, filter_hash, parse_block};
 
 use super::levels::Levels;
 use super::read::{Direction, LookupBatch, Scan, TreeRead};
 use super::scan::MergeScan;
+
+/// Blocks that a batch of look-ups reads together, in bytes: enough reads in flight for any device,
+/// and a bound on memory whatever the number of keys.
+const WINDOW_BYTES: usize = 4 << 20;
 
 /// A tree at one op.
 #[derive(Clone)]
@@ -166,45 +170,66 @@ impl<const K: usize> TreeVersion<K> {
         // Ascending keys ask each block once, and the device in ascending order.
         missing.sort_unstable_by_key(|at| keys[*at]);
         for tables in self.levels.iter() {
-            if missing.is_empty() {
-                break;
-            }
-            let mut references: Vec<BlockRef> = Vec::new();
-            let mut asked: Vec<(usize, Option<usize>)> = Vec::with_capacity(missing.len());
-            for &at in &missing {
-                let reference = match Levels::table_for(tables, &keys[at]) {
-                    Some(table) => self.block_for(table, &keys[at])?,
-                    None => None,
-                };
-                let slot = reference.map(|reference| {
-                    if references.last() != Some(&reference) {
-                        references.push(reference);
-                    }
-                    references.len() - 1
-                });
-                asked.push((at, slot));
-            }
-            let blocks = self.grid.read_batch(&references, BlockKind::Value, &self.meta.name)?;
-            let blocks: Vec<ValueBlock<K>> = blocks
-                .into_iter()
-                .zip(&references)
-                .map(|(bytes, reference)| parse_block(bytes, reference, &self.meta))
-                .collect::<Result<_, _>>()?;
-            missing.clear();
-            for (at, slot) in asked {
-                let hit = slot.and_then(|slot| Some((slot, blocks[slot].find(&keys[at])?)));
-                match hit {
-                    Some((slot, row)) if !blocks[slot].is_tombstone(row) => {
-                        batch.found[at] = true;
-                        batch.payload[at * width..(at + 1) * width]
-                            .copy_from_slice(blocks[slot].payload(row));
-                    }
-                    Some(_) => {}
-                    None => missing.push(at),
-                }
+            let asked = std::mem::take(&mut missing);
+            let mut rest = &asked[..];
+            while !rest.is_empty() {
+                let window = self.find_window(tables, keys, rest, &mut batch, &mut missing)?;
+                rest = &rest[window..];
             }
         }
         Ok(batch)
+    }
+
+    /// Looks keys up in one level: of `asked`, positions of ascending keys, as many as need
+    /// [`WINDOW_BYTES`] of blocks; returns how many that are. Those that are not there are added to
+    /// `missing`.
+    fn find_window(
+        &self,
+        tables: &[Arc<Table<K>>],
+        keys: &[Key<K>],
+        asked: &[usize],
+        batch: &mut LookupBatch,
+        missing: &mut Vec<usize>,
+    ) -> Result<usize, ReadError> {
+        let mut references: Vec<BlockRef> = Vec::new();
+        let mut slots: Vec<Option<usize>> = Vec::new();
+        let mut bytes = 0;
+        for at in asked {
+            let reference = match Levels::table_for(tables, &keys[*at]) {
+                Some(table) => self.block_for(table, &keys[*at])?,
+                None => None,
+            };
+            if let Some(reference) = reference
+                && references.last() != Some(&reference)
+            {
+                bytes += reference.length as usize;
+                if !references.is_empty() && bytes > WINDOW_BYTES {
+                    break;
+                }
+                references.push(reference);
+            }
+            slots.push(reference.map(|_| references.len() - 1));
+        }
+        let blocks = self.grid.read_batch(&references, BlockKind::Value, &self.meta.name)?;
+        let blocks: Vec<ValueBlock<K>> = blocks
+            .into_iter()
+            .zip(&references)
+            .map(|(bytes, reference)| parse_block(bytes, reference, &self.meta))
+            .collect::<Result<_, _>>()?;
+        let width = self.meta.payload_width;
+        for (&at, slot) in asked.iter().zip(&slots) {
+            let hit = slot.and_then(|slot| Some((slot, blocks[slot].find(&keys[at])?)));
+            match hit {
+                Some((slot, row)) if !blocks[slot].is_tombstone(row) => {
+                    batch.found[at] = true;
+                    batch.payload[at * width..(at + 1) * width]
+                        .copy_from_slice(blocks[slot].payload(row));
+                }
+                Some(_) => {}
+                None => missing.push(at),
+            }
+        }
+        Ok(slots.len())
     }
 
     /// Counts the keys of a range in an index tree. A key is put once and removed once in turn, so
@@ -232,8 +257,11 @@ impl<const K: usize> TreeVersion<K> {
                 }
             }
         }
-        // Less than none would be a damaged count that passed all checks.
-        Ok(u64::try_from(count).unwrap_or(0))
+        // Less than none: the counts are damaged in a way that no checksum shows.
+        u64::try_from(count).map_err(|_| {
+            let damage = Damage::Invalid { what: "number of entries, with more removed than put," };
+            corrupt(0, BlockKind::Index, Some(&self.meta.name), damage)
+        })
     }
 
     fn count_table(&self, table: &Table<K>, min: &Key<K>, max: &Key<K>) -> Result<i64, ReadError> {

@@ -46,6 +46,8 @@ pub(crate) struct WalWriter {
     live: VecDeque<WalPosition>,
     /// The mark sector that is written next: never the one with the newest mark.
     mark_next: usize,
+    /// The op of the newest mark that was written here.
+    marked_op: u64,
     /// The chunks of the ring whose space is known to be reserved.
     reserved: Vec<bool>,
     buffer: Vec<u8>,
@@ -88,6 +90,7 @@ impl WalWriter {
             start,
             live,
             mark_next,
+            marked_op: 0,
             reserved: vec![false; wal_slots.div_ceil(CHUNK_SLOTS) as usize],
             buffer: Vec::new(),
             failed: false,
@@ -212,7 +215,8 @@ impl WalWriter {
         if self.failed {
             return Err(failed_before());
         }
-        if synced_op <= self.start.op {
+        // The same mark in both sectors, with no sync between, could be torn in both.
+        if synced_op <= self.start.op || synced_op <= self.marked_op {
             return Ok(());
         }
         let checksum = self.checksum_of(synced_op).expect("the entry is live");
@@ -221,6 +225,7 @@ impl WalWriter {
             .write_at(mark_offset(self.mark_next), &sector)
             .inspect_err(|_| self.failed = true)?;
         self.mark_next = (self.mark_next + 1) % WAL_MARKS;
+        self.marked_op = synced_op;
         Ok(())
     }
 

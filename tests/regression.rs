@@ -1,0 +1,239 @@
+//! Bugs that were found, each frozen: what went wrong, by what mechanism, and what mended it.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use groove::storage::{MemoryStorage, ReadRequest, Storage};
+use groove::{CommitError, Durability, Forest, Groove, OpenError, Options, WriteError};
+
+#[derive(Groove, Clone, Copy, Debug, PartialEq)]
+#[groove(derived(lot: u64 = Item::lot))]
+struct Item {
+    #[index(primary)]
+    id: u64,
+    #[index]
+    code: u16,
+    #[groove(ignore)]
+    note: [u8; 200],
+    timestamp: u64,
+}
+
+/// An item with this code makes the derived index panic.
+const POISON: u16 = 666;
+
+impl Item {
+    fn lot(&self) -> Option<u64> {
+        assert_ne!(self.code, POISON, "the test asked for a panic");
+        Some(self.id / 10)
+    }
+}
+
+fn item(id: u64) -> Item {
+    Item { id, code: (id % 7) as u16, note: [0; 200], timestamp: 0 }
+}
+
+#[derive(Forest)]
+struct Two {
+    first: Groove<Item>,
+    second: Groove<Item>,
+}
+
+/// Memory that can be full, and notes how much is read at once.
+struct Device {
+    memory: MemoryStorage,
+    is_full: AtomicBool,
+    largest_batch: AtomicUsize,
+}
+
+impl Device {
+    fn new(memory: &MemoryStorage) -> Arc<Device> {
+        Arc::new(Device {
+            memory: memory.clone(),
+            is_full: AtomicBool::new(false),
+            largest_batch: AtomicUsize::new(0),
+        })
+    }
+}
+
+impl Storage for Device {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.memory.read_at(offset, buffer)
+    }
+
+    fn read_batch(&self, requests: &mut [ReadRequest]) {
+        let bytes = requests.iter().map(|request| request.buffer.len()).sum();
+        self.largest_batch.fetch_max(bytes, Ordering::Relaxed);
+        self.memory.read_batch(requests);
+    }
+
+    fn write_at(&self, offset: u64, buffer: &[u8]) -> io::Result<()> {
+        self.memory.write_at(offset, buffer)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.memory.sync()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.memory.length()
+    }
+
+    fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.memory.allocate(offset, length)
+    }
+}
+
+fn open(storage: Arc<dyn Storage>) -> Forest<Item> {
+    Forest::open_storage(storage, Options::default()).unwrap()
+}
+
+/// The seal at the end of a bar ran while the scope that ended the bar was still open, and counted
+/// its objects; after a crash they were counted again by the replay. Now a groove keeps the count of
+/// what is committed apart.
+#[test]
+fn objects_of_the_scope_that_ends_a_bar_are_counted_once_after_a_crash() {
+    let memory = MemoryStorage::new();
+    let options = || Options::default().block_size(4096).table_size(1 << 14).wal_size(1 << 17);
+    let forest = Forest::<Item>::open_storage(Arc::new(memory.clone()), options()).unwrap();
+    for scope in 0..60 {
+        let insert = |items: &mut groove::Scope<'_, Item>| {
+            (0..20).try_for_each(|at| items.insert(item(scope * 20 + at)).map(|_| ()))?;
+            Ok(())
+        };
+        forest.write(insert).unwrap();
+        let image = MemoryStorage::from_bytes(memory.snapshot_bytes());
+        let reopened = Forest::<Item>::open_storage(Arc::new(image), options()).unwrap();
+        assert_eq!(reopened.snapshot().len(), (scope + 1) * 20);
+    }
+    assert!(forest.statistics().checkpoint_op > 0, "bars have ended");
+}
+
+/// A derived index's function that panicked inside of `insert` left the object in some trees; a
+/// caller that caught the panic could commit that, or leave it to the next scope. Now such a scope
+/// is refused and taken back.
+#[test]
+fn a_panic_in_a_derived_index_cannot_be_committed() {
+    let memory = MemoryStorage::new();
+    let forest = open(Arc::new(memory.clone()));
+    let caught = |items: &mut groove::Scope<'_, Item>| {
+        let poison = Item { code: POISON, ..item(5) };
+        catch_unwind(AssertUnwindSafe(|| items.insert(poison))).unwrap_err();
+        Ok(())
+    };
+    let refused = forest.write(caught).unwrap_err();
+    assert!(matches!(refused, WriteError::Commit(CommitError::Panicked)), "{refused}");
+    forest.write(|items| Ok(items.insert(item(6))?)).unwrap();
+    let check = |forest: &Forest<Item>| {
+        let items = forest.snapshot();
+        assert_eq!((items.len(), items.get(5).unwrap()), (1, None));
+        assert_eq!(items.get(6).unwrap().unwrap().timestamp, 1);
+        assert_eq!(items.count(Item::LOT.eq(0)).unwrap(), 1);
+    };
+    check(&forest);
+    drop(forest);
+    check(&open(Arc::new(memory)));
+}
+
+/// Log sections and counts go by a groove's place, and code in a scope can swap two grooves of a
+/// type: the change was logged for the wrong one. Now the forest notices and takes no more writes.
+#[test]
+fn grooves_that_were_swapped_are_not_committed() {
+    let memory = MemoryStorage::new();
+    let two = |memory: &MemoryStorage| -> Forest<Two> {
+        Forest::open_storage(Arc::new(memory.clone()), Options::default()).unwrap()
+    };
+    let forest = two(&memory);
+    forest.write(|tx| Ok(tx.first.insert(item(1))?)).unwrap();
+    let swap = |tx: &mut groove::Scope<'_, Two>| {
+        let grooves = &mut **tx;
+        std::mem::swap(&mut grooves.first, &mut grooves.second);
+        grooves.first.insert(item(2))?;
+        Ok(())
+    };
+    assert!(matches!(forest.write(swap), Err(WriteError::Commit(CommitError::Panicked))));
+    assert!(forest.write(|tx| Ok(tx.first.insert(item(3))?)).is_err());
+    assert_eq!((forest.snapshot().first.len(), forest.snapshot().second.len()), (1, 0));
+    drop(forest);
+    let snapshot = two(&memory).snapshot();
+    assert_eq!((snapshot.first.len(), snapshot.second.len()), (1, 0));
+}
+
+/// `get_many` and `prefetch` read every block that their keys need on a level at once, whatever the
+/// number of keys. Now they read 4 MiB at a time.
+#[test]
+fn many_keys_are_looked_up_in_a_bounded_amount_of_memory() {
+    let device = Device::new(&MemoryStorage::new());
+    let forest =
+        Forest::<Item>::open_storage(device.clone(), Options::default().cache_size(1 << 20));
+    let forest = forest.unwrap();
+    let id = |at: u64| at.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    for scope in 0..20 {
+        let insert = |items: &mut groove::Scope<'_, Item>| {
+            for at in scope * 2500..(scope + 1) * 2500 {
+                items.insert(item(id(at)))?;
+            }
+            Ok(())
+        };
+        forest.write(insert).unwrap();
+    }
+    forest.checkpoint().unwrap();
+    let keys = || (0..50_000).step_by(40).map(id);
+    let found = forest.snapshot().get_many(keys()).unwrap();
+    assert!(found.iter().zip(keys()).all(|(found, id)| found.unwrap().id == id));
+    let prefetch = |items: &mut groove::Scope<'_, Item>| {
+        keys().for_each(|id| items.prefetch_enqueue(id));
+        items.prefetch().wait()?;
+        Ok(())
+    };
+    forest.write(prefetch).unwrap();
+    let largest = device.largest_batch.load(Ordering::Relaxed);
+    assert!((1 << 20..=4 << 20).contains(&largest), "{largest} bytes were read at once");
+}
+
+/// If the checkpoint that makes doubtful log entries safe found the disk full, `sync` and `close`
+/// put it on record all the same that they were synced. Now these make the checkpoint first.
+#[test]
+fn entries_in_doubt_are_not_declared_synced_on_a_full_disk() {
+    let memory = MemoryStorage::new();
+    let buffered = || Options::default().durability(Durability::Buffered);
+    let forest = Forest::<Item>::open_storage(Device::new(&memory), buffered()).unwrap();
+    for id in 0..5 {
+        forest.write(|items| Ok(items.insert(item(id))?)).unwrap();
+    }
+    drop(forest);
+
+    let device = Device::new(&memory);
+    device.is_full.store(true, Ordering::Relaxed);
+    let forest = Forest::<Item>::open_storage(device, buffered()).unwrap();
+    assert_eq!(forest.snapshot().len(), 5);
+    assert!(matches!(forest.sync(), Err(CommitError::NoSpace { .. })));
+    assert!(matches!(forest.clone().close(), Err(CommitError::NoSpace { .. })));
+    assert!(forest.write(|items| Ok(items.insert(item(9))?)).is_err());
+    drop(forest);
+
+    let forest = Forest::<Item>::open_storage(Device::new(&memory), buffered()).unwrap();
+    assert_eq!(forest.statistics().checkpoint_op, 5, "the doubt is still known");
+    assert_eq!(forest.snapshot().len(), 5);
+}
+
+/// The documentation said that closing the last handle gives the file free. A snapshot still reads
+/// from it, so it stays locked until the snapshot is dropped; now the documentation says so.
+#[test]
+fn a_snapshot_that_outlives_its_forest_keeps_the_file_locked() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("items.groove");
+    let forest = Forest::<Item>::open(&path, Options::default()).unwrap();
+    forest.write(|items| Ok(items.insert(item(1))?)).unwrap();
+    let snapshot = forest.snapshot();
+    forest.close().unwrap();
+    let refused = Forest::<Item>::open(&path, Options::default()).unwrap_err();
+    assert!(matches!(refused, OpenError::Locked { .. }), "{refused}");
+    assert_eq!(snapshot.len(), 1);
+    drop(snapshot);
+    assert_eq!(Forest::<Item>::open(&path, Options::default()).unwrap().snapshot().len(), 1);
+}

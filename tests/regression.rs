@@ -237,3 +237,64 @@ fn a_snapshot_that_outlives_its_forest_keeps_the_file_locked() {
     drop(snapshot);
     assert_eq!(Forest::<Item>::open(&path, Options::default()).unwrap().snapshot().len(), 1);
 }
+
+/// A call of the forest from within its own scope waited for the scope to end, for ever. Now it
+/// panics and says why; the scope is taken back and the forest goes on.
+#[test]
+fn a_forest_that_is_called_within_its_own_scope_panics_instead_of_waiting_for_ever() {
+    let forest = open(Arc::new(MemoryStorage::new()));
+    let calls: [fn(&Forest<Item>); 5] = [
+        |forest| drop(forest.write(|items| Ok(items.insert(item(2))?))),
+        |forest| drop(forest.sync()),
+        |forest| drop(forest.checkpoint()),
+        |forest| assert_eq!(forest.statistics().op, 0),
+        |forest| drop(forest.clone().close()),
+    ];
+    for call in calls {
+        let scope = AssertUnwindSafe(|| {
+            forest.write(|items| {
+                items.insert(item(1))?;
+                call(&forest);
+                Ok(())
+            })
+        });
+        let panic = catch_unwind(scope).unwrap_err();
+        let message = panic.downcast_ref::<String>().map(String::as_str);
+        let message = message.or(panic.downcast_ref::<&str>().copied()).unwrap();
+        assert!(message.contains("within a scope of its own"), "{message}");
+        assert_eq!(forest.snapshot().len(), 0);
+    }
+    forest.write(|items| Ok(items.insert(item(1))?)).unwrap();
+    assert_eq!(forest.statistics().op, 1);
+}
+
+/// A panic in a savepoint that was caught within the scope left the savepoint open: its changes
+/// stayed, and the commit failed an assertion. Now a savepoint that panics is taken back, and so are
+/// scopes that it left open when it returns an error.
+#[test]
+fn a_savepoint_that_panics_or_fails_halfway_is_taken_back() {
+    let forest = open(Arc::new(MemoryStorage::new()));
+    let script = |items: &mut groove::Scope<'_, Item>| {
+        items.insert(item(1))?;
+        let panics = AssertUnwindSafe(|| {
+            items.savepoint(|items| -> Result<(), groove::Abort> {
+                items.insert(item(2))?;
+                panic!("the test asked for it")
+            })
+        });
+        drop(catch_unwind(panics).unwrap_err());
+        assert!(!items.exists(2)?);
+        let fails = items.savepoint(|items| -> Result<(), groove::Abort> {
+            items.insert(item(3))?;
+            items.scope_open();
+            items.insert(item(4))?;
+            Err(groove::Abort::new("no"))
+        });
+        fails.unwrap_err();
+        assert!(!items.exists(3)? && !items.exists(4)?);
+        Ok(items.savepoint(|items| items.insert(item(5)))?)
+    };
+    forest.write(script).unwrap();
+    let items = forest.snapshot();
+    assert_eq!((items.len(), items.exists(1).unwrap(), items.exists(5).unwrap()), (2, true, true));
+}

@@ -207,8 +207,19 @@ pub enum InsertError {
         /// The timestamp.
         timestamp: u64,
     },
+    /// No timestamp is left to assign: an object of the forest has the highest possible one. Give a
+    /// timestamp that is free, or remove that object and reopen the forest.
+    #[error(
+        "{groove}: no timestamp is left to assign, because {} is in use; insert with a timestamp of \
+         your own",
+        crate::constants::TIMESTAMP_MAX
+    )]
+    TimestampsExhausted {
+        /// The groove.
+        groove: &'static str,
+    },
     /// The check for duplicates could not read the file.
-    #[error("cannot check for duplicates")]
+    #[error(transparent)]
     Read(#[from] ReadError),
 }
 
@@ -265,7 +276,7 @@ pub enum UpdateError {
         timestamp: u64,
     },
     /// The object could not be read.
-    #[error("cannot read the object to update")]
+    #[error(transparent)]
     Read(#[from] ReadError),
 }
 

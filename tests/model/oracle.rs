@@ -97,6 +97,7 @@ impl Conflict {
             InsertError::Orphaned { field, .. } => Conflict::Orphaned(field),
             InsertError::TimestampTaken { timestamp, .. } => Conflict::TimestampTaken(timestamp),
             InsertError::TimestampOutOfRange { timestamp, .. } => Conflict::OutOfRange(timestamp),
+            InsertError::TimestampsExhausted { .. } => Conflict::OutOfRange(TIMESTAMP_MAX + 1),
             ref error => panic!("no read fails: {error}"),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 
 use crate::error::{CommitError, OpenError};
 use crate::groove::SnapshotOpener;
@@ -29,6 +30,29 @@ pub(super) struct Inner<S: Grooves> {
     pub(super) writer: Mutex<Writer<S>>,
     pub(super) publisher: Arc<Publisher>,
     pub(super) durability: Durability,
+    /// The thread whose scope is open.
+    pub(super) scope_thread: Mutex<Option<ThreadId>>,
+}
+
+/// Notes that this thread has a scope open, until it is dropped.
+struct ScopeThread<'a>(&'a Mutex<Option<ThreadId>>);
+
+impl<'a> ScopeThread<'a> {
+    fn note(thread: &'a Mutex<Option<ThreadId>>) -> Self {
+        *unpoisoned(thread) = Some(std::thread::current().id());
+        ScopeThread(thread)
+    }
+}
+
+impl Drop for ScopeThread<'_> {
+    fn drop(&mut self) {
+        *unpoisoned(self.0) = None;
+    }
+}
+
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A scope that panicked was discarded; a commit that panicked made the handle dead.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<S: Grooves> Clone for Forest<S> {
@@ -116,18 +140,34 @@ impl<S: Grooves> Forest<S> {
 
     pub(super) fn new(writer: Writer<S>, durability: Durability) -> Self {
         let publisher = writer.engine.publisher.clone();
-        Forest { inner: Arc::new(Inner { writer: Mutex::new(writer), publisher, durability }) }
+        let scope_thread = Mutex::new(None);
+        let writer = Mutex::new(writer);
+        Forest { inner: Arc::new(Inner { writer, publisher, durability, scope_thread }) }
     }
 
     /// Runs `scope` and commits what it changed: in all trees or, if it returns an error or panics,
     /// in none. Durable when this returns, unless the options say [`Durability::Buffered`].
     ///
-    /// One scope is open at a time; other writers wait. `scope` must not call `write`, `sync`,
-    /// `checkpoint`, `statistics` or `close` of the same forest: they wait for the scope to end.
+    /// One scope is open at a time; other writers wait.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use groove_core::{Forest, Grooves, Scope, WriteError};
+    /// # fn example<S: Grooves>(forest: &Forest<S>) -> Result<(), WriteError> {
+    /// // A scope returns `Ok` of what `write` is to return; `?` works on errors of all kinds.
+    /// let answer = forest.write(|scope| Ok(42))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`WriteError`]: nothing was changed, except that after [`CommitError::Dead`] a reopen may
     /// find the scope committed, if it reached the disk.
+    ///
+    /// # Panics
+    /// If `scope` calls `write`, `sync`, `checkpoint`, `statistics` or `close` of the same forest, which
+    /// would wait for the scope to end; or if it leaves a scope open that it opened by
+    /// [`Scope::scope_open`]. Nothing is changed.
     pub fn write<T>(
         &self,
         scope: impl FnOnce(&mut Scope<'_, S>) -> Result<T, Abort>,
@@ -159,6 +199,7 @@ impl<S: Grooves> Forest<S> {
         let (value, op) = {
             let mut writer = self.lock();
             self.inner.publisher.check()?;
+            let _thread = ScopeThread::note(&self.inner.scope_thread);
             let mut open = Scope::open(&mut writer);
             let value = scope(&mut open)?;
             (value, open.commit()?)
@@ -241,8 +282,13 @@ impl<S: Grooves> Forest<S> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer<S>> {
-        // A scope that panicked was discarded; a commit that panicked made the handle dead.
-        self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        let here = Some(std::thread::current().id());
+        let within = *unpoisoned(&self.inner.scope_thread) == here;
+        assert!(
+            !within,
+            "a forest was asked to write, sync or count from within a scope of its own"
+        );
+        unpoisoned(&self.inner.writer)
     }
 }
 

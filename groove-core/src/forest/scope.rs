@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::error::{CommitError, InsertError, QueryError, ReadError, UpdateError};
 use crate::groove::GrooveMark;
@@ -56,8 +57,8 @@ pub enum WriteError {
     #[error(transparent)]
     Commit(#[from] CommitError),
     /// The scope ended with an error of the caller's own.
-    #[error("the scope was given up")]
-    Aborted(#[source] Box<dyn Error + Send + Sync>),
+    #[error(transparent)]
+    Aborted(Box<dyn Error + Send + Sync>),
 }
 
 impl From<Abort> for WriteError {
@@ -132,7 +133,8 @@ impl<'a, S: Grooves> Scope<'a, S> {
 
     /// Commits what the scope changed; `None` if that is nothing. After an error nothing is changed.
     pub(super) fn commit(mut self) -> Result<Option<u64>, CommitError> {
-        assert_eq!(self.savepoints.len(), 1, "scopes that were opened within a scope are closed");
+        let within = self.savepoints.len() - 1;
+        assert_eq!(within, 0, "`write` is to close the scopes that it opened by `scope_open`");
         let publisher = self.writer.engine.publisher.clone();
         if !self.writer.is_in_place() {
             return Err(publisher.kill(Dead::Panicked));
@@ -148,21 +150,32 @@ impl<'a, S: Grooves> Scope<'a, S> {
         Ok(committed)
     }
 
-    /// Runs `inner` in a scope within this one: if it returns an error, what it changed is taken
-    /// back and the rest of this scope stays. Costs nothing but the changes themselves.
+    /// Runs `inner` in a scope within this one: if it returns an error or panics, what it changed is
+    /// taken back and the rest of this scope stays. Costs nothing but the changes themselves.
     ///
     /// # Errors
     /// What `inner` returns.
+    ///
+    /// # Panics
+    /// If `inner` returns `Ok` and has opened scopes that it did not close, or closed this one.
     pub fn savepoint<T, E>(
         &mut self,
         inner: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
         self.scope_open();
         let depth = self.savepoints.len();
-        let result = inner(self);
-        assert_eq!(self.savepoints.len(), depth, "a scope closes the scopes that it opened");
-        self.scope_close(if result.is_ok() { ScopeEnd::Persist } else { ScopeEnd::Discard });
-        result
+        let result = catch_unwind(AssertUnwindSafe(|| inner(self)));
+        if !matches!(result, Ok(Ok(_))) {
+            // Together with the scopes within it that were left open.
+            while self.savepoints.len() >= depth {
+                self.scope_close(ScopeEnd::Discard);
+            }
+            return result.unwrap_or_else(|panic| resume_unwind(panic));
+        }
+        let open = self.savepoints.len();
+        assert_eq!(open, depth, "a savepoint is to close the scopes that it opened, and no other");
+        self.scope_close(ScopeEnd::Persist);
+        result.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// Begins a scope within this one, as [`Scope::savepoint`] does. It has to be closed by

@@ -20,11 +20,15 @@ impl<O: Object> Groove<O> {
     /// reads a block.
     ///
     /// # Errors
-    /// [`InsertError::Duplicate`], [`InsertError::Orphaned`], [`InsertError::TimestampTaken`] or
-    /// [`InsertError::TimestampOutOfRange`]; nothing is changed.
+    /// [`InsertError::Duplicate`], [`InsertError::Orphaned`], [`InsertError::TimestampTaken`],
+    /// [`InsertError::TimestampOutOfRange`] or [`InsertError::TimestampsExhausted`]; nothing is
+    /// changed.
     pub fn insert(&mut self, mut object: O) -> Result<u64, InsertError> {
         let assigned = object.timestamp() == 0;
         let timestamp = match object.timestamp() {
+            0 if self.timestamps.highest() == TIMESTAMP_MAX => {
+                return Err(InsertError::TimestampsExhausted { groove: self.name });
+            }
             0 => self.timestamps.next(),
             timestamp => timestamp,
         };
@@ -147,7 +151,8 @@ impl<O: Object> Groove<O> {
         &mut self,
         primary: impl Operand<O::Primary>,
     ) -> Result<(), InsertError> {
-        assert!(O::SCHEMA.orphaned_ids, "the struct needs #[groove(orphaned_ids)]");
+        let name = O::SCHEMA.name;
+        assert!(O::SCHEMA.orphaned_ids, "struct `{name}` needs #[groove(orphaned_ids)] for that");
         let (ordinal, index) = O::SCHEMA.primary().expect("the derive asks for a primary index");
         let key = EncodedKey::new::<O::Primary>(&primary);
         let key = key.expect("a key of the primary's own type has an encoding");

@@ -43,7 +43,8 @@ macro_rules! index_handle {
         }
 
         impl<O, F: IndexKey> $handle<O, F> {
-            /// Objects whose key is `value`.
+            /// Objects whose key is `value`. The value that stands for "absent" is no key of an
+            /// `optional` index, so nothing has it: ask for [`is_none`](Self::is_none) instead.
             ///
             #[doc = $eq_cost]
             pub fn eq(self, value: impl Operand<F>) -> Predicate<O> {

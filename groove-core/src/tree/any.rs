@@ -212,3 +212,43 @@ fn hull<const K: usize>(newer: &JobInput<K>, older: &[Arc<Table<K>>]) -> (Key<K>
     }
     (min, max)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable;
+
+    use super::*;
+    use crate::grid::Grid;
+    use crate::memory::Usage;
+    use crate::storage::MemoryStorage;
+    use crate::table::TableLayout;
+
+    /// The counts of a record were believed until its index block was read; a forged one made the
+    /// reservation of space for a merge overflow or take all memory. Now the layout bounds them.
+    #[test]
+    fn a_record_of_more_values_or_sectors_than_a_table_holds_is_refused() {
+        let layout = TableLayout::new(8, 8, 1, false, 4096, 4).unwrap();
+        let meta = TreeMeta {
+            id: 1,
+            name: "items.id".into(),
+            usage: Usage::Map,
+            key_width: 8,
+            payload_width: 8,
+            filter: false,
+            layout,
+        };
+        let grid = Arc::new(Grid::new(Arc::new(MemoryStorage::new()), [0; 16], 1 << 20));
+        let mut tree = Tree::<1>::new(Arc::new(meta), grid);
+        let rows = layout.table_rows as u64;
+        let sectors = layout.table_sectors(layout.table_rows);
+        let largest = TableRecord { tree: 1, sectors, count: rows, ..TableRecord::zeroed() };
+        tree.restore(&[largest]).unwrap();
+        for forged in [
+            TableRecord { count: rows + 1, ..largest },
+            TableRecord { count: u64::MAX, ..largest },
+            TableRecord { sectors: sectors + 1, ..largest },
+        ] {
+            assert_eq!(*tree.restore(&[forged]).unwrap_err(), forged);
+        }
+    }
+}

@@ -289,3 +289,20 @@ fn a_log_is_not_continued_in_the_same_epoch() {
     let (recovered, _) = replay(&storage, &superblock).unwrap();
     WalWriter::resume(&superblock, recovered);
 }
+
+/// Writers that shared a sync each wrote the mark of the same op, so that with no sync between both
+/// mark sectors could be torn at once. Now an op is marked once.
+#[test]
+fn an_op_is_marked_in_one_sector_only() {
+    let storage = MemoryStorage::new();
+    let mut writer = WalWriter::new(&create(&storage, 8));
+    writer.append(&storage, 1, 0, &[b"op"]).unwrap();
+    writer.write_mark(&storage, 1).unwrap();
+    let marked = storage.snapshot_bytes();
+    writer.write_mark(&storage, 1).unwrap();
+    assert!(storage.snapshot_bytes() == marked, "the second call writes nothing");
+    writer.append(&storage, 2, 1, &[b"op"]).unwrap();
+    let appended = storage.snapshot_bytes();
+    writer.write_mark(&storage, 2).unwrap();
+    assert!(storage.snapshot_bytes() != appended, "another op is marked");
+}

@@ -85,7 +85,13 @@ fn main() -> Result<()> {
     if first == Some("w1") && path.exists() {
         std::fs::remove_file(&path)?;
     }
-    let report = Report { records: arguments.records, ids: arguments.ids, path: path.clone() };
+    let report = Report {
+        engine: "groove",
+        version: env!("CARGO_PKG_VERSION"),
+        records: arguments.records,
+        ids: arguments.ids,
+        path: path.clone(),
+    };
     let mut open: Option<Forest<Transfer>> = None;
     for phase in &arguments.phases {
         if phase == "o1" {
@@ -113,7 +119,7 @@ fn main() -> Result<()> {
 fn run_phase(
     phase: &str,
     arguments: &Arguments,
-    report: &Report,
+    report: &Report<'_>,
     ledger: &Forest<Transfer>,
 ) -> Result<()> {
     let (records, ids) = (arguments.records, arguments.ids);

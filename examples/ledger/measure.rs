@@ -2,7 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::Result;
@@ -48,7 +49,7 @@ impl Digest {
 
 /// How long the batches took.
 #[derive(Default)]
-pub(crate) struct Latencies(Vec<Duration>);
+pub(crate) struct Latencies(pub(crate) Vec<Duration>);
 
 impl Latencies {
     /// Runs and times one batch.
@@ -81,13 +82,15 @@ impl Meter {
 }
 
 /// What all lines have in common.
-pub(crate) struct Report {
+pub(crate) struct Report<'a> {
+    pub(crate) engine: &'a str,
+    pub(crate) version: &'a str,
     pub(crate) records: u64,
     pub(crate) ids: Ids,
     pub(crate) path: PathBuf,
 }
 
-impl Report {
+impl Report<'_> {
     /// Prints the line of a phase that has just ended.
     pub(crate) fn print(
         &self,
@@ -104,12 +107,13 @@ impl Report {
             [0.5, 0.99, 1.0].map(|share| latencies.map_or(0.0, |all| all.milliseconds(share)));
         println!(
             concat!(
-                r#"{{"engine":"groove","version":"{}","n":{},"ids":"{}","phase":"{}","ops":{},"#,
+                r#"{{"engine":"{}","version":"{}","n":{},"ids":"{}","phase":"{}","ops":{},"#,
                 r#""seconds":{:.6},"rate":{:.0},"p50_ms":{:.3},"p99_ms":{:.3},"max_ms":{:.3},"#,
                 r#""digest":"{:016x}","cpu_seconds":{:.2},"written_bytes":{},"disk_bytes":{},"#,
                 r#""peak_rss_kib":{}}}"#
             ),
-            env!("CARGO_PKG_VERSION"),
+            self.engine,
+            self.version,
             self.records,
             if self.ids == Ids::Ordered { "ordered" } else { "random" },
             phase,
@@ -151,8 +155,15 @@ fn number_after(path: &str, label: &str) -> u64 {
     line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// Bytes that the file takes on disk, without its holes.
-fn disk_bytes(path: &std::path::Path) -> Result<u64> {
-    use std::os::unix::fs::MetadataExt;
-    Ok(std::fs::metadata(path)?.blocks() * 512)
+/// Bytes that a file, or all files of a directory, take on disk, without their holes.
+fn disk_bytes(path: &Path) -> Result<u64> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_dir() {
+        return Ok(metadata.blocks() * 512);
+    }
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(path)? {
+        bytes += disk_bytes(&entry?.path())?;
+    }
+    Ok(bytes)
 }

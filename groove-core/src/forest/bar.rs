@@ -282,7 +282,7 @@ impl Engine {
             let length = end - self.allocated_end;
             self.storage
                 .allocate(self.allocated_end, length)
-                .map_err(|source| CommitError::NoSpace { source: source.into() })?;
+                .map_err(|source| self.no_space(source))?;
             self.allocated_end = end;
         }
         self.free_set = free_set;

@@ -1,5 +1,6 @@
 //! The writer: one commit after the other.
 
+use std::io;
 use std::sync::Arc;
 
 use crate::constants::GROOVES_MAX;
@@ -133,9 +134,7 @@ impl<S: Grooves> Writer<S> {
             Err(AppendError::TooLarge { bytes, bytes_max }) => {
                 Err(CommitError::ScopeTooLarge { bytes, bytes_max })
             }
-            Err(AppendError::Reserve(source)) => {
-                Err(CommitError::NoSpace { source: source.into() })
-            }
+            Err(AppendError::Reserve(source)) => Err(engine.no_space(source)),
             Err(AppendError::Write(source)) => {
                 Err(engine.publisher.kill(Dead::Io(Arc::new(source))))
             }
@@ -182,6 +181,17 @@ pub(super) fn visit_grooves<S: Grooves>(
 }
 
 impl Engine {
+    /// Why space could not be reserved: the disk is full, and nothing else is wrong, or it failed.
+    pub(super) fn no_space(&self, source: io::Error) -> CommitError {
+        let source = Arc::new(source);
+        match source.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => CommitError::NoSpace { source },
+            _ => self.publisher.kill(Dead::Io(source)),
+        }
+    }
+
     /// Pays a commit's share of the running compactions.
     fn keep_pace(&self, slots: u32) {
         let used_slots = self.bar.used_slots() + slots;

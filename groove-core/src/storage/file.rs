@@ -1,4 +1,5 @@
-//! A file as storage: locked while it is open, read by a few threads at a time.
+//! A file as storage: locked while it is open, read by a few threads at a time, large writes past
+//! the system's cache.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -11,8 +12,10 @@ use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 use super::{ReadRequest, Storage};
+use direct::DirectWriter;
 use reader_pool::ReaderPool;
 
+mod direct;
 mod reader_pool;
 
 /// Batches up to this length are read by the calling thread alone: waking another costs more.
@@ -46,6 +49,8 @@ pub struct FileStorage {
     /// The length may have changed since the last sync that succeeded.
     length_changed: AtomicBool,
     readers: ReaderPool,
+    /// For large writes, where the file system knows them.
+    direct: Option<DirectWriter>,
 }
 
 impl FileStorage {
@@ -53,8 +58,9 @@ impl FileStorage {
     ///
     /// A crash may leave it half written: create it under a temporary name, then rename it.
     pub fn create_new(path: impl AsRef<Path>) -> Result<FileStorage, FileOpenError> {
+        let path = path.as_ref();
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        FileStorage::locked(file)
+        FileStorage::locked(path, file)
     }
 
     /// Opens the existing file at `path` for reading and writing, and locks it.
@@ -62,30 +68,33 @@ impl FileStorage {
     /// Sync it before the first read that is relied upon: what a killed process wrote may so far
     /// be in the system's memory only.
     pub fn open(path: impl AsRef<Path>) -> Result<FileStorage, FileOpenError> {
-        FileStorage::locked(OpenOptions::new().read(true).write(true).open(path)?)
+        let path = path.as_ref();
+        FileStorage::locked(path, OpenOptions::new().read(true).write(true).open(path)?)
     }
 
     /// Opens the existing file at `path` for reading, without a lock: writes and syncs are errors.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<FileStorage, FileOpenError> {
-        FileStorage::new(File::open(path)?, false)
+        FileStorage::new(File::open(path)?, None)
     }
 
-    fn locked(file: File) -> Result<FileStorage, FileOpenError> {
+    fn locked(path: &Path, file: File) -> Result<FileStorage, FileOpenError> {
         match file.try_lock() {
-            Ok(()) => FileStorage::new(file, true),
+            Ok(()) => FileStorage::new(file, Some(path)),
             Err(TryLockError::WouldBlock) => Err(FileOpenError::Locked),
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
     }
 
-    fn new(file: File, writable: bool) -> Result<FileStorage, FileOpenError> {
+    /// `path` is given if the file is to be written.
+    fn new(file: File, path: Option<&Path>) -> Result<FileStorage, FileOpenError> {
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
         }
         let file = Arc::new(file);
         Ok(FileStorage {
-            writable,
+            writable: path.is_some(),
+            direct: path.and_then(|path| DirectWriter::open(path, &file)),
             length: AtomicU64::new(metadata.len()),
             growing: Mutex::new(()),
             length_changed: AtomicBool::new(true), // an earlier handle may have left it unsynced
@@ -135,6 +144,12 @@ impl Storage for FileStorage {
         }
         let end = end_of(offset, buffer.len() as u64)?;
         if end <= self.length.load(Ordering::SeqCst) {
+            let direct = self.direct.as_ref().filter(|direct| direct.takes(offset, buffer));
+            if let Some(direct) = direct
+                && direct.write_all_at(offset, buffer)?
+            {
+                return Ok(());
+            }
             return self.file.write_all_at(buffer, offset); // goes on after EINTR and short counts
         }
         self.grow(end, || self.file.write_all_at(buffer, offset))

@@ -1,0 +1,2 @@
+//! What the tests of this repository need of the engine's inside. No part of the public interface:
+//! it is compiled with the feature `proof` alone, and may change at any time.

@@ -11,15 +11,18 @@
 //! ARCHITECTURE.md, "Reliability", says what is promised and which goal proves it.
 
 mod canary;
+mod g1;
+mod post;
 mod run;
 mod tally;
+mod tape;
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
-    let trials: Vec<Trial> = [canary::trials()].into_iter().flatten().collect();
+    let trials: Vec<Trial> = [canary::trials(), g1::trials()].into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     tally::print(conclusion.num_failed);
     conclusion.exit_code()

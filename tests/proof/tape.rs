@@ -310,7 +310,7 @@ impl Life {
     /// Some ops on a disk that is full, and then has space again.
     fn full(&mut self, reached: &mut Reached) {
         self.storage.set_capacity(0);
-        for _ in 0..1 + self.random.below(12) {
+        for _ in 0..4 + self.random.below(16) {
             self.write(reached);
         }
         self.storage.set_capacity(u64::MAX);

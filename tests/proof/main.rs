@@ -12,6 +12,8 @@
 
 mod canary;
 mod g1;
+mod g2;
+mod g9;
 mod post;
 mod run;
 mod tally;
@@ -22,7 +24,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
-    let trials: Vec<Trial> = [canary::trials(), g1::trials()].into_iter().flatten().collect();
+    let trials: Vec<Trial> = [canary::trials(), g1::trials(), g2::trials(), g9::trials()].into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     tally::print(conclusion.num_failed);
     conclusion.exit_code()

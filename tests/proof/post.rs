@@ -128,10 +128,11 @@ impl Model {
                     self.scans.insert(timestamp, Scan { parcel, op, timestamp });
                 }
                 Change::Late(behind) => {
-                    let newest = *self.scans.last_key_value().expect("of this op").0;
-                    let (op, timestamp) = (self.op, newest + behind);
-                    self.scans.insert(timestamp, Scan { parcel: behind, op, timestamp });
-                    self.highest = self.highest.max(timestamp);
+                    if let Some((newest, _)) = self.scans.last_key_value() {
+                        let (op, timestamp) = (self.op, newest + behind);
+                        self.scans.insert(timestamp, Scan { parcel: behind, op, timestamp });
+                        self.highest = self.highest.max(timestamp);
+                    }
                 }
                 Change::Discard(_) => {}
                 Change::Forget(behind) => {
@@ -157,9 +158,10 @@ pub(crate) fn apply(tx: &mut Scope<'_, Post>, seed: u64, op: u64) -> Result<(), 
             Change::Orphan(id) => tx.parcels.insert_orphaned_id(id)?,
             Change::Scan(parcel) => drop(tx.scans.insert(Scan { parcel, op, timestamp: 0 })?),
             Change::Late(behind) => {
-                let newest = tx.scans.query(Predicate::all()).newest_first().first()?;
-                let timestamp = newest.expect("of this op").timestamp + behind;
-                tx.scans.insert(Scan { parcel: behind, op, timestamp })?;
+                if let Some(newest) = tx.scans.query(Predicate::all()).newest_first().first()? {
+                    let timestamp = newest.timestamp + behind;
+                    tx.scans.insert(Scan { parcel: behind, op, timestamp })?;
+                }
             }
             Change::Discard(parcel) => {
                 let discarded = tx.savepoint(|tx| Err::<(), _>(scrap(tx, parcel, op).err()));

@@ -1,54 +1,53 @@
-//! Child processes that are killed with SIGKILL at random moments, more than fifty times on one file.
+//! G11: child processes that are killed with SIGKILL at random moments, twenty times on one file.
 //!
 //! This binary starts itself again with `GROOVE_KILL_FILE` set: the child opens the file, carries out
-//! op after op, and says on its standard output which ops are acknowledged. The parent kills it,
-//! while it opens (so during recovery and creation too) or while it writes, and opens the file:
-//! precisely the acknowledged ops are there, and at most the one that was under way, whole, in every
-//! index. Then the next child goes on with the same file, at times without the parent in between.
+//! op after op while two threads read, and says on its standard output which ops are acknowledged.
+//! The parent kills it, while it opens (so during recovery and creation too) or while it writes, and
+//! opens the file: precisely the acknowledged ops are there, and at most the one that was under way,
+//! whole, in every index. Then the next child goes on with the same file, at times without the parent
+//! in between.
 //!
 //! What an op does follows from the seed and its number, so both sides know it. This proves what a
-//! crash of the process leaves; a loss of power is simulated elsewhere.
-#![cfg(unix)]
+//! crash of the process leaves; a loss of power is what G1 and G2 simulate.
 
-#[path = "model/rng.rs"]
-mod rng;
-
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use groove::{Durability, Forest, Groove, Index, IndexKey, Lookup, Options, Predicate, Scope};
+use groove::{Durability, Forest};
+use groove_core::proof::Random;
+use libtest_mimic::Trial;
 
-use rng::{Rng, seed_or};
+use crate::post::{Model, Post, Setting, apply, compare_counts, verify};
+use crate::run::{Goal, trial};
+use crate::tally::{Count, add};
 
-const KILLS: u64 = 60;
-const TIME: Duration = Duration::from_secs(32);
+/// Kills on one file.
+const KILLS: u64 = 20;
 const FILE: &str = "GROOVE_KILL_FILE";
 const RUN: &str = "GROOVE_KILL_RUN";
-/// The test that is a child's whole life.
-const CHILD: &str = "a_child_writes_until_it_is_killed";
-const PARCELS: u64 = 150;
+const SEED: &str = "GROOVE_KILL_SEED";
 
-/// Small sizes: the end of a bar every eight slots or so.
-fn open(path: &Path, run: u64) -> Forest<Post> {
-    let options = Options::default()
-        .block_size(4096)
-        .table_size(16384)
-        .wal_size(64 << 10)
-        .growth_factor(2)
-        .cache_size(1 << 20)
-        .compaction_threads((run % 3) as usize)
-        .durability(if run.is_multiple_of(2) { Durability::Sync } else { Durability::Buffered });
-    Forest::open(path, options).unwrap_or_else(|error| panic!("run {run}: {error:?}"))
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![trial("g11_kills", |goal: &Goal| goal.seeds(10, kills))]
 }
 
-#[test]
-fn a_child_writes_until_it_is_killed() {
+fn open(path: &Path, run: u64) -> Forest<Post> {
+    let setting = Setting {
+        threads: (run % 3) as usize,
+        cache_size: 1 << 20,
+        durability: if run.is_multiple_of(2) { Durability::Sync } else { Durability::Buffered },
+    };
+    let opened = Forest::open(path, setting.options());
+    opened.unwrap_or_else(|error| panic!("run {run}: {error:?}"))
+}
+
+/// The whole life of a child, if this process is one.
+pub(crate) fn child() {
     let Ok(path) = std::env::var(FILE) else { return };
-    let (seed, run) = (seed_or(0), std::env::var(RUN).expect("set with the file"));
-    let run: u64 = run.parse().expect("a decimal number");
+    let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
+    let (seed, run) = (number(SEED).expect("set"), number(RUN).expect("set"));
     let say = |line: String| {
         let mut out = std::io::stdout().lock();
         // Without a parent there is nobody to tell.
@@ -59,12 +58,26 @@ fn a_child_writes_until_it_is_killed() {
     let forest = open(path.as_ref(), run);
     let mut op = forest.snapshot().scans.op();
     say(format!("opened {op}\n"));
-    let mut rng = Rng::new(seed ^ run);
+    for _ in 0..2 {
+        let forest = forest.clone();
+        std::thread::spawn(move || {
+            let mut last = 0;
+            loop {
+                let snapshot = forest.snapshot();
+                let op = snapshot.parcels.op();
+                if op < last || compare_counts(&snapshot).is_err() {
+                    std::process::abort();
+                }
+                last = op;
+            }
+        });
+    }
+    let mut random = Random::new(seed ^ run);
     loop {
         op += 1;
         forest.write(|tx| apply(tx, seed, op)).unwrap_or_else(|error| panic!("op {op}: {error}"));
         say(format!("acknowledged {op}\n"));
-        if rng.chance(2) {
+        if random.chance(2) {
             forest.checkpoint().expect("the device is sound");
         }
     }
@@ -91,9 +104,8 @@ struct Said {
 }
 
 impl Said {
-    /// Takes one line; those of the test harness mean nothing.
+    /// Takes one line.
     fn note(&mut self, line: &str) {
-        // The harness may have begun the line.
         let words: Vec<&str> = line.split_whitespace().collect();
         let [.., word, number] = words[..] else { return };
         let Ok(number) = number.parse::<u64>() else { return };
@@ -111,16 +123,15 @@ impl Said {
 }
 
 /// Starts a child, kills it at a random moment, and returns what it said.
-fn run_child(rng: &mut Rng, path: &Path, seed: u64, run: u64) -> Said {
+fn run_child(random: &mut Random, path: &Path, seed: u64, run: u64) -> Said {
     let mut command = Command::new(std::env::current_exe().expect("this test has a path"));
-    command.args(["--exact", CHILD, "--nocapture", "--test-threads", "1"]);
-    command.env(FILE, path).env(RUN, run.to_string()).env("GROOVE_SEED", seed.to_string());
+    command.env(FILE, path).env(RUN, run.to_string()).env(SEED, seed.to_string());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = Running(command.spawn().expect("this test can be started"));
     let mut lines = BufReader::new(child.0.stdout.take().expect("piped")).lines();
     let mut said = Said::default();
-    let early = rng.chance(35);
-    let wanted = 1 + rng.below(250);
+    let early = random.chance(35);
+    let wanted = 1 + random.below(250);
     let reached = |said: &Said| match early {
         true => said.opening,
         false => said.acknowledgements >= wanted,
@@ -133,8 +144,8 @@ fn run_child(rng: &mut Rng, path: &Path, seed: u64, run: u64) -> Said {
     }
     // Opening takes a fraction of a millisecond on one machine and ten on another: each scale gets
     // its share of the kills.
-    let longest = if early { [300, 1_500, 12_000][rng.below(3) as usize] } else { 2_000 };
-    pause(Duration::from_micros(rng.below(longest)));
+    let longest = if early { [300, 1_500, 12_000][random.below(3) as usize] } else { 2_000 };
+    pause(Duration::from_micros(random.below(longest)));
     child.0.kill().expect("a child of ours");
     child.0.wait().expect("a child of ours");
     rest(lines, &mut said);
@@ -158,67 +169,37 @@ fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test bounds its own time")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-#[test]
-fn every_acknowledged_op_survives_a_kill_whole_and_nothing_else_does() {
-    if std::env::var(FILE).is_ok() {
-        return; // A child.
-    }
-    let seed = seed_or(21);
-    println!("seed {seed}; again by: GROOVE_SEED={seed} cargo test --test kill");
-    let mut rng = Rng::new(seed);
-    let begin = now();
+/// A file, and twenty children that are killed over it.
+fn kills(seed: u64) {
+    let mut random = Random::new(seed);
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let mut path = directory.path().join("0.groove");
+    let path = directory.path().join("killed.groove");
     let mut model = Model::default();
     // Ops since the parent looked last: acknowledged, and acknowledged or under way.
     let (mut least, mut most) = (0, 0);
-    let (mut early, mut in_flight, mut looks, mut ops) = (0, 0, 0, 0);
-    let mut kills = 0;
-    while kills < KILLS || early < 5 && kills < 2 * KILLS && begin.elapsed() < TIME / 2 {
-        kills += 1;
-        assert!(begin.elapsed() < TIME, "only {kills} kills in {:?}", begin.elapsed());
-        if kills % 20 == 0 {
-            // A new file: the next child may be killed while it creates it.
-            path = directory.path().join(format!("{kills}.groove"));
-            model = Model::default();
-            (least, most) = (0, 0);
-        }
-        let said = run_child(&mut rng, &path, seed, kills);
-        early += u64::from(said.opened.is_none());
-        ops += said.acknowledgements;
+    for run in 0..KILLS {
+        let said = run_child(&mut random, &path, seed, run);
+        add(Count::CrashPoints, 1);
         if let Some(opened) = said.opened {
             assert!((least..=most).contains(&opened), "{opened} is not of {least}..={most}");
             least = said.acknowledged.unwrap_or(opened);
             most = least + 1;
         }
-        if rng.chance(35) {
+        if random.chance(35) && run + 1 < KILLS {
             continue; // The next child recovers what this one left.
         }
-        looks += 1;
-        let forest = open(&path, kills + 1);
+        let forest = open(&path, run + 1);
         let op = forest.snapshot().parcels.op();
         assert!((least..=most).contains(&op), "{op} is not of {least}..={most}");
-        in_flight += u64::from(op > least);
         while model.op < op {
             model.apply(seed);
         }
         verify(&forest, &model);
         (least, most) = (op, op);
-        if rng.chance(30) {
+        if random.chance(30) {
             forest.checkpoint().expect("the device is sound");
             verify(&forest, &model);
         }
+        add(Count::Images, 1);
     }
-    println!(
-        "{kills} kills ({early} before the forest was open), {looks} looks, {ops} ops, \
-         {in_flight} in flight were kept, {:?}",
-        begin.elapsed()
-    );
-    // How many kills come before the file is open is the machine's choice: printed, not asserted.
-    assert!(kills >= 50 && looks >= 15, "{kills}, {looks}");
 }

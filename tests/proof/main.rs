@@ -12,6 +12,7 @@
 
 mod canary;
 mod g1;
+mod g11;
 mod g2;
 mod g9;
 mod post;
@@ -24,7 +25,10 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
-    let trials: Vec<Trial> = [canary::trials(), g1::trials(), g2::trials(), g9::trials()].into_iter().flatten().collect();
+    g11::child();
+    let goals =
+        [canary::trials(), g1::trials(), g2::trials(), g9::trials(), g11::trials()];
+    let trials: Vec<Trial> = goals.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     tally::print(conclusion.num_failed);
     conclusion.exit_code()

@@ -229,6 +229,22 @@ fn compare_objects(
     Ok((parcels, scans))
 }
 
+/// The trees of a snapshot agree on how many objects there are, whichever it is.
+///
+/// # Errors
+/// A read that failed, or what does not agree.
+pub(crate) fn compare_counts(snapshot: &PostSnapshot) -> Result<(), Abort> {
+    let parcels = snapshot.parcels.query(Predicate::all()).collect()?;
+    let scans = snapshot.scans.query(Predicate::all()).collect()?;
+    let (parcels, scans) = (parcels.len() as u64, scans.len() as u64);
+    let agree = snapshot.parcels.len() == parcels
+        && snapshot.parcels.count(Parcel::ID.is_some())? == parcels
+        && snapshot.parcels.count(Parcel::DEPOT.range(..))? == parcels
+        && snapshot.scans.len() == scans
+        && snapshot.scans.count(Scan::PARCEL.range(..))? == scans;
+    if agree { Ok(()) } else { Err(Abort::new("the trees do not agree")) }
+}
+
 /// The forest holds the objects of its model: not all of [`verify`], and a tenth of its time.
 pub(crate) fn verify_objects(forest: &Forest<Post>, model: &Model) {
     let compared = compare_objects(&forest.snapshot(), model);

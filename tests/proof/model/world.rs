@@ -10,11 +10,11 @@ use groove::{
     Abort, Clock, CommitError, Durability, Forest, Object, OpenError, Options, WriteError,
 };
 
-use crate::objects::{Item, Kind, Shop, ShopSnapshot};
-use crate::oracle::ForestModel;
-use crate::scope::{Context, PlannedPanic, steps};
-use crate::snapshot::ask_snapshot;
-use crate::verify::verify_forest;
+use super::objects::{Item, Kind, Shop, ShopSnapshot};
+use super::oracle::ForestModel;
+use super::scope::{Context, PlannedPanic, steps};
+use super::snapshot::ask_snapshot;
+use super::verify::verify_forest;
 
 /// Where the bytes are.
 pub(crate) enum Backing {

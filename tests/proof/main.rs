@@ -14,6 +14,7 @@ mod canary;
 mod g1;
 mod g11;
 mod g2;
+mod g3;
 mod g6;
 mod g9;
 mod model;
@@ -28,8 +29,15 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
     g11::child();
-    let goals =
-        [canary::trials(), g1::trials(), g2::trials(), g6::trials(), g9::trials(), g11::trials()];
+    let goals = [
+        canary::trials(),
+        g1::trials(),
+        g2::trials(),
+        g3::trials(),
+        g6::trials(),
+        g9::trials(),
+        g11::trials(),
+    ];
     let trials: Vec<Trial> = goals.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     tally::print(conclusion.num_failed);

@@ -30,6 +30,11 @@ impl Counts {
         self.total += other.total;
     }
 
+    /// How often an operation was carried out.
+    pub(crate) fn of(&self, operation: &str) -> u64 {
+        self.counts.get(operation).copied().unwrap_or(0)
+    }
+
     pub(crate) fn total(&self) -> u64 {
         self.total
     }

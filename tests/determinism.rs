@@ -1,6 +1,6 @@
 //! The same ops give the same file, byte for byte, whatever threads and caches there are.
 
-#[path = "model/rng.rs"]
+#[path = "proof/model/rng.rs"]
 mod rng;
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! The writer notes what each op leaves before it commits it; a snapshot's op says which note holds.
 //! Readers keep some snapshots over many later writes and checkpoints and compare them again.
 
-#[path = "model/rng.rs"]
+#[path = "proof/model/rng.rs"]
 mod rng;
 
 use std::collections::{BTreeMap, HashMap};

@@ -12,6 +12,9 @@ pub mod error;
 pub mod field;
 pub mod key;
 pub mod object;
+#[cfg(feature = "proof")]
+#[doc(hidden)]
+pub mod proof;
 pub mod schema;
 pub mod storage;
 

@@ -8,6 +8,8 @@ mod file;
 mod memory;
 #[cfg(test)]
 pub(crate) mod recorder;
+#[cfg(any(test, feature = "proof"))]
+pub(crate) mod simulated;
 #[cfg(test)]
 mod tests;
 

@@ -6,8 +6,8 @@ use std::ops::Bound;
 
 use groove::{Index, IndexKey, Object, Predicate, UniqueIndex};
 
-use crate::reader::Reader;
-use crate::rng::Rng;
+use super::reader::Reader;
+use super::rng::Rng;
 
 /// A predicate, and what it should mean.
 pub(crate) struct Condition<O> {

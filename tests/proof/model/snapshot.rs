@@ -8,12 +8,12 @@ use std::thread::Thread;
 
 use groove::{Lookup, Snapshot};
 
-use crate::index::IndexModel;
-use crate::objects::{Kind, ShopSnapshot};
-use crate::oracle::{ForestModel, GrooveModel};
-use crate::query::ask;
-use crate::reader::Finder;
-use crate::scope::{Context, read};
+use super::index::IndexModel;
+use super::objects::{Kind, ShopSnapshot};
+use super::oracle::{ForestModel, GrooveModel};
+use super::query::ask;
+use super::reader::Finder;
+use super::scope::{Context, read};
 
 /// Some questions to all grooves of a snapshot.
 pub(crate) fn ask_snapshot(

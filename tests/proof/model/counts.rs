@@ -21,6 +21,20 @@ impl Counts {
         *highest = value.max(*highest);
     }
 
+    /// Adds what another run met.
+    pub(crate) fn merge(&mut self, other: &Counts) {
+        for (operation, count) in &other.counts {
+            *self.counts.entry(operation).or_default() += count;
+        }
+        other.highest.iter().for_each(|(what, value)| self.highest(what, *value));
+        self.total += other.total;
+    }
+
+    /// How often an operation was carried out.
+    pub(crate) fn of(&self, operation: &str) -> u64 {
+        self.counts.get(operation).copied().unwrap_or(0)
+    }
+
     pub(crate) fn total(&self) -> u64 {
         self.total
     }

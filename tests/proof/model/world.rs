@@ -6,20 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use groove::storage::MemoryStorage;
+use groove_core::proof::{Call, Fault, Random, SimulatedStorage};
 use groove::{
     Abort, Clock, CommitError, Durability, Forest, Object, OpenError, Options, WriteError,
 };
 
-use crate::objects::{Item, Kind, Shop, ShopSnapshot};
-use crate::oracle::ForestModel;
-use crate::scope::{Context, PlannedPanic, steps};
-use crate::snapshot::ask_snapshot;
-use crate::verify::verify_forest;
+use super::objects::{Item, Kind, Shop, ShopSnapshot};
+use super::oracle::ForestModel;
+use super::scope::{Context, PlannedPanic, steps};
+use super::snapshot::ask_snapshot;
+use super::verify::verify_forest;
 
 /// Where the bytes are.
 pub(crate) enum Backing {
     Memory(MemoryStorage),
     File(PathBuf),
+    /// Loses its power now and then, and is full at times.
+    Simulated(SimulatedStorage),
 }
 
 /// The sizes of a forest, and how it is run.
@@ -43,6 +46,11 @@ pub(crate) struct World {
     forest: Option<Forest<Shop>>,
     model: ForestModel,
     held: Vec<(ShopSnapshot, ForestModel)>,
+    /// States since the last one that is durable for certain, on a device that may lose power.
+    recent: Vec<ForestModel>,
+    /// The device may refuse: so may commits.
+    failing: bool,
+    dead: bool,
     pub(crate) context: Context,
 }
 
@@ -50,7 +58,17 @@ impl World {
     pub(crate) fn new(context: Context, backing: Backing, sizes: Sizes) -> World {
         let mut model = ForestModel::default();
         model.shared.clock = sizes.clock.then(|| Arc::new(AtomicU64::new(0)));
-        let mut world = World { backing, sizes, forest: None, model, held: Vec::new(), context };
+        let mut world = World {
+            backing,
+            sizes,
+            forest: None,
+            model,
+            held: Vec::new(),
+            recent: Vec::new(),
+            failing: false,
+            dead: false,
+            context,
+        };
         world.forest = Some(world.open());
         world
     }
@@ -75,6 +93,9 @@ impl World {
         match &self.backing {
             Backing::Memory(storage) => Forest::open_storage(Arc::new(storage.clone()), options),
             Backing::File(path) => Forest::open(path, options),
+            Backing::Simulated(storage) => {
+                Forest::open_storage(Arc::new(storage.clone()), options)
+            }
         }
     }
 
@@ -99,6 +120,14 @@ impl World {
             let now = clock.load(Ordering::Relaxed);
             let next = if self.context.rng.chance(5) { now / 2 } else { now + 3 };
             clock.store(next, Ordering::Relaxed);
+        }
+        if let Backing::Simulated(storage) = &self.backing {
+            let storage = storage.clone();
+            match self.context.rng.below(400) {
+                0 => return self.power_loss(&storage),
+                1 => return self.full_disk(&storage),
+                _ => self.remember(),
+            }
         }
         match self.context.rng.below(1_000) {
             0..760 => self.write(Ending::Commit),
@@ -195,6 +224,17 @@ impl World {
                 model.rollback(&mark);
                 context.counts.add("scope: too large");
             }
+            Ok(Err(WriteError::Commit(CommitError::NoSpace { .. }))) if self.failing => {
+                model.rollback(&mark);
+                context.counts.add("scope: no space");
+            }
+            // It may be in the log.
+            Ok(Err(WriteError::Commit(CommitError::Dead { .. }))) if self.failing => {
+                self.dead = true;
+                model.commit();
+                context.counts.add("scope: device failed");
+                return;
+            }
             Ok(Err(error)) => panic!("unexpected: {error}"),
             Err(panic) if panic.is::<PlannedPanic>() => {
                 model.rollback(&mark);
@@ -205,6 +245,81 @@ impl World {
         // Journals of a scope that was taken back are empty already.
         model.commit();
         assert_eq!(forest.snapshot().orders.op(), model.op);
+    }
+
+    /// Keeps the state if the power may go before it is durable.
+    fn remember(&mut self) {
+        if self.sizes.durability == Durability::Sync {
+            return;
+        }
+        if self.recent.last().is_none_or(|last| last.op < self.model.op) {
+            self.recent.push(self.model.clone());
+        }
+        if self.recent.len() > 16 {
+            self.forest().sync().expect("the device is sound");
+            self.recent = vec![self.model.clone()];
+        }
+    }
+
+    /// The power goes: at once, or at some call of a commit. What was acknowledged is there.
+    fn power_loss(&mut self, storage: &SimulatedStorage) {
+        self.context.counts.add("power loss");
+        self.check_held(0);
+        self.remember();
+        let mut states = std::mem::take(&mut self.recent);
+        states.push(self.model.clone());
+        if self.context.rng.chance(70) {
+            let calls = &[Call::Write, Call::Sync, Call::Allocate];
+            let after = self.context.rng.below(60);
+            let kind = std::io::ErrorKind::Other;
+            storage.fail(Fault { calls, after, for_good: true, kind });
+            self.failing = true;
+            for _ in 0..40 {
+                self.write(Ending::Commit);
+                if self.sizes.durability == Durability::Sync && !self.dead {
+                    states.clear();
+                }
+                states.push(self.model.clone());
+                if self.dead {
+                    break;
+                }
+            }
+        }
+        let mut random = Random::new(self.context.rng.next());
+        let image = storage.crash(random.below(16), &mut random);
+        self.forest = None;
+        (self.failing, self.dead) = (false, false);
+        self.backing = Backing::Simulated(SimulatedStorage::from_image(image, random.next()));
+        self.change_settings();
+        let forest = self.open();
+        let op = forest.snapshot().orders.op();
+        let ops: Vec<u64> = states.iter().map(|state| state.op).collect();
+        let found = states.into_iter().rfind(|state| state.op == op);
+        self.model = found.unwrap_or_else(|| panic!("op {op} was found, of {ops:?}"));
+        self.forest = Some(forest);
+        self.verify();
+    }
+
+    /// Some scopes on a disk that is full, and then has space again.
+    fn full_disk(&mut self, storage: &SimulatedStorage) {
+        self.context.counts.add("full disk");
+        self.remember();
+        storage.set_capacity(0);
+        self.failing = true;
+        for _ in 0..self.context.rng.below(30) {
+            self.write(Ending::Commit);
+            assert!(!self.dead, "no write is refused where the device has its place");
+            self.remember_on_full_disk();
+        }
+        storage.set_capacity(u64::MAX);
+        self.failing = false;
+        self.verify();
+    }
+
+    fn remember_on_full_disk(&mut self) {
+        if self.sizes.durability == Durability::Buffered {
+            self.recent.push(self.model.clone());
+        }
     }
 
     /// Keeps a snapshot, and drops one if there are many.
@@ -288,18 +403,27 @@ impl World {
             self.context.counts.add("drop");
             drop(forest);
         }
-        let rng = &mut self.context.rng;
-        self.sizes.compaction_threads = rng.below(3) as usize;
-        self.sizes.cache_size = [0, 1 << 16, 1 << 20, 64 << 20][rng.below(4) as usize];
-        if matches!(self.backing, Backing::Memory(_)) {
-            self.sizes.durability = [Durability::Sync, Durability::Buffered][rng.below(2) as usize];
-        }
+        self.change_settings();
         self.context.counts.add("open");
         self.forest = Some(self.open());
         if self.context.rng.chance(50) {
             self.verify();
         }
         self.statistics();
+    }
+}
+
+impl World {
+    /// What a file can be opened with in another way each time.
+    fn change_settings(&mut self) {
+        let rng = &mut self.context.rng;
+        self.sizes.compaction_threads = rng.below(3) as usize;
+        self.sizes.cache_size = [0, 1 << 16, 1 << 20, 64 << 20][rng.below(4) as usize];
+        if !matches!(self.backing, Backing::File(_)) {
+            self.sizes.durability = [Durability::Sync, Durability::Buffered][rng.below(2) as usize];
+        }
+        // What an open has shown is durable.
+        self.recent.clear();
     }
 }
 

@@ -4,8 +4,8 @@ use std::fmt::Debug;
 
 use groove::{Field, Forest, Groove, IndexKey, Object, Text, UniqueIndex};
 
-use crate::index::{IndexModel, typed};
-use crate::rng::Rng;
+use super::index::{IndexModel, typed};
+use super::rng::Rng;
 
 /// Primary keys of a groove: few, so that most operations hit an object.
 const KEYS: u64 = 800;

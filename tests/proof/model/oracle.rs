@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use groove::{InsertError, UpdateError};
 
-use crate::objects::{Event, Item, Kind, Order};
+use super::objects::{Event, Item, Kind, Order};
 
 pub(crate) const TIMESTAMP_MAX: u64 = (1 << 63) - 1;
 

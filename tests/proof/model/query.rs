@@ -5,11 +5,11 @@ use std::ops::Bound;
 
 use groove::{Cursor, Predicate, Query, QueryError, Timestamps};
 
-use crate::counts::Counts;
-use crate::index::{Condition, Holds, IndexModel};
-use crate::objects::Kind;
-use crate::reader::Reader;
-use crate::rng::Rng;
+use super::counts::Counts;
+use super::index::{Condition, Holds, IndexModel};
+use super::objects::Kind;
+use super::reader::Reader;
+use super::rng::Rng;
 
 type Indexes<O> = [Box<dyn IndexModel<O>>];
 

@@ -2,11 +2,11 @@
 
 use groove::{Lookup, Predicate};
 
-use crate::index::IndexModel;
-use crate::objects::{Kind, ShopSnapshot};
-use crate::oracle::{ForestModel, GrooveModel};
-use crate::reader::Finder;
-use crate::rng::Rng;
+use super::index::IndexModel;
+use super::objects::{Kind, ShopSnapshot};
+use super::oracle::{ForestModel, GrooveModel};
+use super::reader::Finder;
+use super::rng::Rng;
 
 /// Everything in the model is in the store, and everything in the store is in the model.
 pub(crate) fn verify_forest(rng: &mut Rng, snapshot: &mut ShopSnapshot, model: &ForestModel) {

@@ -4,14 +4,14 @@ use std::panic::resume_unwind;
 
 use groove::{Groove, Scope, ScopeEnd};
 
-use crate::counts::Counts;
-use crate::index::IndexModel;
-use crate::objects::{Event, Item, Kind, Order, Shop};
-use crate::oracle::{Conflict, Fault, ForestModel, GrooveModel, Shared, TIMESTAMP_MAX};
-use crate::query::ask;
-use crate::reader::{Finder, Reader};
-use crate::rng::Rng;
-use crate::verify::verify;
+use super::counts::Counts;
+use super::index::IndexModel;
+use super::objects::{Event, Item, Kind, Order, Shop};
+use super::oracle::{Conflict, Fault, ForestModel, GrooveModel, Shared, TIMESTAMP_MAX};
+use super::query::ask;
+use super::reader::{Finder, Reader};
+use super::rng::Rng;
+use super::verify::verify;
 
 /// What a scope that is to panic panics with.
 pub(crate) struct PlannedPanic;
@@ -367,7 +367,7 @@ pub(crate) fn read<O: Kind>(
         }
         1 => {
             counts.add("lookup");
-            crate::snapshot::assert_lookup(reader, model, primary);
+            super::snapshot::assert_lookup(reader, model, primary);
         }
         2 => {
             counts.add("exists");
@@ -436,7 +436,7 @@ fn prefetch<O: Kind>(
         }
         1 => {
             context.counts.add("prefetch: awaited");
-            crate::snapshot::block_on(groove.prefetch()).expect("readable");
+            super::snapshot::block_on(groove.prefetch()).expect("readable");
         }
         2 => context.counts.add("prefetch: only enqueued"),
         _ => {
@@ -445,7 +445,7 @@ fn prefetch<O: Kind>(
         }
     }
     for primary in primaries {
-        crate::snapshot::assert_lookup(groove, model, primary);
+        super::snapshot::assert_lookup(groove, model, primary);
         assert_eq!(Reader::exists(groove, primary), model.get(primary).is_some());
     }
 }

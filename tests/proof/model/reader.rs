@@ -2,7 +2,7 @@
 
 use groove::{Groove, Lookup, Predicate, Query, Snapshot};
 
-use crate::objects::Kind;
+use super::objects::Kind;
 
 /// A groove in a scope, or a snapshot of it. No read of these tests may fail.
 pub(crate) trait Reader<O: groove::Object> {

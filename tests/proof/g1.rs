@@ -1,0 +1,108 @@
+//! G1: a power loss at every call that changes the device.
+//!
+//! After each call of a script, images of what a crash may leave are made, opened and compared.
+//! Asserted of each: it opens; the state is that after an op which is not before the last one that
+//! was acknowledged, and not after the last that was submitted, whole in all trees and indexes; the
+//! forest takes the next op; a second open gives the same state.
+
+use groove::{Durability, Forest};
+use groove_core::proof::{CrashImages, Image, Random, SimulatedStorage};
+use libtest_mimic::Trial;
+
+use crate::post::{Model, Post, Setting, apply, verify, verify_objects};
+use crate::run::{Goal, trial};
+use crate::tally::{Count, add};
+use crate::tape::{History, Known, Script, open};
+
+/// Images of each crash that leaves anything open.
+const IMAGES: usize = 9;
+
+pub(crate) const SYNCED: Setting = Setting { threads: 0, cache_size: 64 << 10, durability: Durability::Sync };
+pub(crate) const BUFFERED: Setting = Setting { durability: Durability::Buffered, ..SYNCED };
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("g1_power_loss_synced", |goal| power_loss(goal, 1, SYNCED)),
+        trial("g1_power_loss_buffered", |goal| power_loss(goal, 2, BUFFERED)),
+    ]
+}
+
+/// A short script, with a power loss at each of its calls.
+pub(crate) fn hunt(seed: u64) {
+    let setting = if seed.is_multiple_of(2) { SYNCED } else { BUFFERED };
+    let script = Script::record(seed, 2, 60, setting);
+    for point in 0..script.points() {
+        crash(&script, point, seed);
+    }
+}
+
+fn power_loss(goal: &Goal, seed: u64, setting: Setting) {
+    let (lives, ops) = if cfg!(debug_assertions) { (4, 100) } else { (8, 250) };
+    let script = Script::record(seed, lives, ops, setting);
+    let reached = script.reached;
+    println!("{} calls, {reached:?}", script.points());
+    assert!(reached.levels >= 3 && reached.checkpoints >= lives * ops / 12, "{reached:?}");
+    assert!(reached.manifest_compactions >= lives && reached.wraps > 0, "{reached:?}");
+    assert!(reached.held_checkpoints >= lives && reached.held_compared >= lives, "{reached:?}");
+    assert!(reached.full >= lives / 2 && reached.opens >= lives / 2, "{reached:?}");
+    assert!(setting.durability == Durability::Sync || reached.doubtful > 0, "{reached:?}");
+    let points = script.points();
+    // Neighbours are far apart, so that a part of the proof is a part of each life.
+    let stride = (points * 3 / 5..).find(|stride| is_coprime(*stride, points)).expect("a prime");
+    goal.seeds(points as u64, |seed| {
+        crash(&script, (seed as usize % points) * stride % points, seed);
+    });
+}
+
+fn is_coprime(mut one: usize, mut other: usize) -> bool {
+    while other > 0 {
+        (one, other) = (other, one % other);
+    }
+    one == 1
+}
+
+/// All images of the crash at one moment.
+fn crash(script: &Script, point: usize, seed: u64) {
+    let (tape, events) = script.point(point);
+    let known = tape.known(events);
+    let (medium, unsynced) = tape.journal.at(events);
+    let images = CrashImages::new(medium, unsynced, Random::new(seed));
+    let mut seen: Vec<Image> = Vec::new();
+    for (nth, image) in images.take(if unsynced.is_empty() { 1 } else { IMAGES }).enumerate() {
+        if !seen.contains(&image) {
+            let more = (nth % 4 == 3).then_some(seed ^ nth as u64);
+            judge(&image, known, &tape.history, tape.setting, more);
+            seen.push(image);
+        }
+    }
+    add(Count::Images, seen.len() as u64);
+    add(Count::CrashPoints, 1);
+}
+
+/// Opens an image twice; `more` is the seed of an op between.
+fn judge(image: &Image, known: Known, history: &History, setting: Setting, more: Option<u64>) {
+    let storage = SimulatedStorage::from_image(image.clone(), 0);
+    let setting = Setting { cache_size: 4 << 20, ..setting };
+    let forest = open(&storage, setting);
+    let mut model = found(&forest, known, history);
+    verify(&forest, &model);
+    if let Some(seed) = more {
+        let op = model.op + 1;
+        forest.write(|tx| apply(tx, seed, op)).unwrap_or_else(|error| panic!("{error:?}"));
+        model.apply(seed);
+    }
+    drop(forest);
+    let forest = open(&storage, setting);
+    match more {
+        Some(_) => verify(&forest, &model),
+        None => verify_objects(&forest, &model),
+    }
+}
+
+/// The state that was found, which is one of those that may be.
+pub(crate) fn found(forest: &Forest<Post>, known: Known, history: &History) -> Model {
+    let op = forest.snapshot().parcels.op();
+    let Known { acknowledged, submitted } = known;
+    assert!((acknowledged..=submitted).contains(&op), "op {op} was found, {known:?}");
+    history.at(op)
+}

@@ -65,7 +65,7 @@ pub use groove_core::storage;
 pub use groove_core::{
     Abort, Clock, Cursor, Durability, Forest, Groove, Grooves, Index, IndexTree, Lookup, Object,
     ObjectTimestamps, Objects, Operand, Options, Page, Predicate, Prefetch, Query, Scope, ScopeEnd,
-    Snapshot, Statistics, Timestamps, UniqueIndex, UniqueTree, WriteError,
+    Snapshot, Statistics, Timestamps, UniqueIndex, UniqueTree, Verified, WriteError,
 };
 
 /// Makes a struct an object type: a row, a tree per index, and typed handles of the indexes.
@@ -267,7 +267,8 @@ pub use groove_derive::Groove;
 /// | item | |
 /// |---|---|
 /// | `Ledger::open`, `Ledger::open_read_only` | open the file: [`Forest::open`], [`Forest::open_read_only`] |
-/// | `LedgerSnapshot` | a struct with a [`Snapshot`] in place of each [`Groove`](struct@Groove) |
+/// | `Ledger::verify` | checks the file completely: [`Forest::verify`] |
+/// | `LedgerSnapshot` | a struct with a [`Snapshot`] in place of each [`Groove`](struct@Groove), and `verify` for all of them |
 /// | `impl Grooves for Ledger` | what [`Forest`](struct@Forest) calls ([`Grooves`]) |
 pub use groove_derive::Forest;
 

@@ -77,6 +77,23 @@ pub enum Damage {
         /// The highest op that is known to have been on disk.
         synced_op: u64,
     },
+    /// A number of objects, entries or values that is not the number of those that are there.
+    Count {
+        /// The number that is noted.
+        noted: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// An index lacks an entry.
+    EntryMissing {
+        /// The timestamp of the object that has this entry.
+        timestamp: u64,
+    },
+    /// An index has an entry that no object has.
+    EntryForeign {
+        /// The timestamp of the object that the entry leads to.
+        timestamp: u64,
+    },
 }
 
 impl fmt::Display for Damage {
@@ -98,6 +115,16 @@ impl fmt::Display for Damage {
             Damage::LostEntry { op, synced_op } => write!(
                 formatter,
                 "op {op} is unreadable although the log was on disk up to op {synced_op}"
+            ),
+            Damage::Count { noted, found } => {
+                write!(formatter, "it counts {noted} and there are {found}")
+            }
+            Damage::EntryMissing { timestamp } => {
+                write!(formatter, "the entry of the object with timestamp {timestamp} is missing")
+            }
+            Damage::EntryForeign { timestamp } => write!(
+                formatter,
+                "it has an entry that the object with timestamp {timestamp} does not have"
             ),
         }
     }

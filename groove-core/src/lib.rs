@@ -33,7 +33,7 @@ mod wal;
 
 pub use forest::{
     Abort, Clock, Durability, Forest, ForestVersion, Grooves, Options, Scope, ScopeEnd, Statistics,
-    WriteError,
+    Verified, WriteError,
 };
 pub use groove::{
     AnyUniqueTree, Groove, GrooveField, GrooveOpener, GrooveVisitor, IndexTree, Lookup, Prefetch,

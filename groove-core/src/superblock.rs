@@ -274,6 +274,19 @@ impl Superblock {
         Ok(superblock)
     }
 
+    /// How many copies hold this superblock, whole and in their places.
+    pub(crate) fn count_copies(storage: &dyn Storage, superblock: &Superblock) -> io::Result<u32> {
+        let expected = superblock.checksum();
+        let mut count = 0;
+        for index in 0..SUPERBLOCK_COPIES {
+            let mut sector = bytemuck::Zeroable::zeroed();
+            storage.read_at(copy_offset(index), bytemuck::bytes_of_mut(&mut sector))?;
+            let copy = Copy::classify(sector, index);
+            count += u32::from(matches!(copy, Copy::Valid(copy) if copy.checksum == expected));
+        }
+        Ok(count)
+    }
+
     /// The first field that is out of range for one that was read, if any.
     fn check_read(&self) -> Result<(), &'static str> {
         if self.epoch > COUNTER_MAX {

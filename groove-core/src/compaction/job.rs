@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::{Extent, Grid, corrupt};
 use crate::memory::{Key, Run, Usage};
+use crate::superblock::WAL_OFFSET;
 use crate::table::{Table, TableBuilder, TableRecord, TreeMeta};
 
 use super::choose::{JobPlan, JobSource};
@@ -120,11 +121,20 @@ impl<const K: usize> Job<K> {
         }
     }
 
-    fn emit(&mut self, key: Key<K>, tombstone: bool, payload: &[u8]) -> Result<(), JobError> {
+    /// `address`: of the block that the value is from.
+    fn emit(
+        &mut self,
+        key: Key<K>,
+        tombstone: bool,
+        payload: &[u8],
+        address: Option<u64>,
+    ) -> Result<(), JobError> {
         if tombstone && !self.keep_tombstones {
             return match self.meta.usage {
                 Usage::Map => Ok(()),
-                Usage::Set => Err(self.lost_entry("tombstone of an entry that is not there")),
+                Usage::Set => {
+                    Err(self.lost_entry(address, "tombstone of an entry that is not there"))
+                }
             };
         }
         let table = match &mut self.current {
@@ -140,11 +150,14 @@ impl<const K: usize> Job<K> {
     }
 
     /// Index entries that do not come in turns: the inputs are damaged in a way that no checksum
-    /// shows. Nothing of this merge is installed.
-    fn lost_entry(&self, what: &'static str) -> JobError {
-        let offset = self.current.as_ref().map_or(0, |table| table.extent().address);
+    /// shows. Nothing of this merge is installed. What is in memory came from the log.
+    fn lost_entry(&self, address: Option<u64>, what: &'static str) -> JobError {
+        let (offset, kind) = match address {
+            Some(address) => (address, BlockKind::Value),
+            None => (WAL_OFFSET, BlockKind::WalEntry),
+        };
         let damage = Damage::Invalid { what };
-        JobError::Read(corrupt(offset, BlockKind::Value, Some(&self.meta.name), damage))
+        JobError::Read(corrupt(offset, kind, Some(&self.meta.name), damage))
     }
 
     fn write_table(&mut self) -> Result<(), JobError> {
@@ -185,20 +198,22 @@ impl<const K: usize> Job<K> {
                 Ordering::Greater => (older, &mut self.older),
             };
             let key = key.expect("the side that is first has a key");
-            let tombstone = from.is_tombstone();
+            let (tombstone, address) = (from.is_tombstone(), from.address());
             payload.copy_from_slice(from.payload());
             from.skip();
             if order == Ordering::Equal {
                 let older_is_tombstone = self.older.is_tombstone();
+                let older_address = self.older.address();
                 self.older.skip();
                 if self.meta.usage == Usage::Set {
                     if older_is_tombstone == tombstone {
-                        return Err(self.lost_entry("entry put or removed twice in a row"));
+                        let what = "entry, which was put or removed twice in a row,";
+                        return Err(self.lost_entry(older_address, what));
                     }
                     continue;
                 }
             }
-            self.emit(key, tombstone, &payload)?;
+            self.emit(key, tombstone, &payload, address)?;
         }
         Ok(false)
     }

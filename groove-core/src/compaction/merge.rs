@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::error::{BlockKind, ReadError};
-use crate::grid::{BlockRef, Grid};
+use crate::error::{BlockKind, Damage, ReadError};
+use crate::grid::{BlockRef, Grid, corrupt};
 use crate::memory::{Key, Run};
 use crate::table::{Table, TreeMeta, ValueBlock, parse_block};
 
@@ -28,14 +28,26 @@ pub(super) struct TableStream<const K: usize> {
     table: usize,
     /// The next block of the table to read.
     next_block: usize,
-    /// Blocks that were read, the next one last.
-    read: Vec<ValueBlock<K>>,
+    /// Blocks that were read and where they are, the next one last.
+    read: Vec<(u64, ValueBlock<K>)>,
     at: usize,
+    /// The key before the one at hand.
+    last: Option<Key<K>>,
 }
 
 impl<const K: usize> Stream<K> {
     pub(super) fn tables(tables: Vec<Arc<Table<K>>>) -> Self {
-        Stream::Tables(TableStream { tables, table: 0, next_block: 0, read: Vec::new(), at: 0 })
+        let (read, last) = (Vec::new(), None);
+        Stream::Tables(TableStream { tables, table: 0, next_block: 0, read, at: 0, last })
+    }
+
+    /// Where the block of the value at hand is; `None` if it is in memory. Only after `peek` gave a
+    /// key.
+    pub(super) fn address(&self) -> Option<u64> {
+        match self {
+            Stream::Runs { .. } => None,
+            Stream::Tables(stream) => stream.read.last().map(|(address, _)| *address),
+        }
     }
 
     /// The key at hand, read first if need be; `None` at the end.
@@ -80,6 +92,7 @@ impl<const K: usize> Stream<K> {
         match self {
             Stream::Runs { at, .. } => *at += 1,
             Stream::Tables(stream) => {
+                stream.last = Some(stream.block().key(stream.at));
                 stream.at += 1;
                 if stream.at == stream.block().len() {
                     stream.read.pop();
@@ -94,16 +107,25 @@ fn peeked<const K: usize>(merged: &Option<Arc<Run<K>>>) -> &Run<K> {
     merged.as_ref().expect("peek merged the runs")
 }
 
+fn invalid(offset: u64, meta: &TreeMeta, what: &'static str) -> ReadError {
+    corrupt(offset, BlockKind::Value, Some(&meta.name), Damage::Invalid { what })
+}
+
 impl<const K: usize> TableStream<K> {
     fn block(&self) -> &ValueBlock<K> {
-        self.read.last().expect("peek read a block")
+        &self.read.last().expect("peek read a block").1
     }
 
     fn peek(&mut self, grid: &Grid, meta: &TreeMeta) -> Result<Option<Key<K>>, ReadError> {
         if self.read.is_empty() && !self.read_on(grid, meta)? {
             return Ok(None);
         }
-        Ok(Some(self.block().key(self.at)))
+        let key = self.block().key(self.at);
+        if self.last.is_some_and(|last| last >= key) {
+            let offset = self.read.last().expect("peek read a block").0;
+            return Err(invalid(offset, meta, "order of keys"));
+        }
+        Ok(Some(key))
     }
 
     fn read_on(&mut self, grid: &Grid, meta: &TreeMeta) -> Result<bool, ReadError> {
@@ -116,12 +138,19 @@ impl<const K: usize> TableStream<K> {
             length <= READ_AHEAD
         });
         let count = fitting.count().max(1);
-        let references: Vec<BlockRef> = rest[..count].iter().map(|block| block.reference).collect();
+        let blocks = &rest[..count];
+        let references: Vec<BlockRef> = blocks.iter().map(|block| block.reference).collect();
         let bytes = grid.read_consecutive(&references, BlockKind::Value, &meta.name)?;
         let mut rest = &bytes[..];
-        for reference in &references {
-            let (block, behind) = rest.split_at(reference.length as usize);
-            self.read.push(parse_block(block.into(), reference, meta)?);
+        for block in blocks {
+            let (bytes, behind) = rest.split_at(block.reference.length as usize);
+            let values = parse_block(bytes.into(), &block.reference, meta)?;
+            let address = block.reference.address;
+            // The space that is reserved is for as many values as the index blocks say.
+            if values.len() != block.count as usize {
+                return Err(invalid(address, meta, "number of values"));
+            }
+            self.read.push((address, values));
             rest = behind;
         }
         self.read.reverse();

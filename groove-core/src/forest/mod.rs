@@ -5,7 +5,7 @@
 //! - [`engine`]: one commit: log, memory tables, pace; [`bar`]: the end of a bar: install, checkpoint,
 //!   seal, choose; [`compactor`]: who runs the compactions.
 //! - [`publish`]: sync and publication of what was committed, shared by waiting writers.
-//! - [`open`]: create, check, recover.
+//! - [`open`]: create, check, recover; [`verify`]: the full check.
 
 mod bar;
 mod compactor;
@@ -19,12 +19,14 @@ mod publish;
 mod recover;
 mod scope;
 mod timestamps;
+mod verify;
 mod version;
 
 pub use grooves::Grooves;
 pub use handle::{Forest, Statistics};
 pub use options::{Clock, Durability, Options};
 pub use scope::{Abort, Scope, ScopeEnd, WriteError};
+pub use verify::Verified;
 pub use version::ForestVersion;
 
 pub(crate) use timestamps::Timestamps;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::{BlockKind, CommitError, Corruption, Damage, OpenError, ReadError};
+use crate::error::{BlockKind, CommitError, Damage, OpenError, ReadError};
 use crate::grid::{BLOCK_HEADER_SIZE, BlockHeader, Extent, FreeSet, Grid, corrupt};
 use crate::groove::{GrooveOpener, TreeParameters};
 use crate::manifest::ManifestLog;
@@ -20,6 +20,7 @@ use super::handle::{Forest, snapshot};
 use super::options::{Options, TABLE_BLOCKS_MAX};
 use super::recover::recover;
 use super::timestamps::Timestamps;
+use super::verify::{Verified, verify};
 use super::version::ForestVersion;
 
 /// Opens the file at `path`, or creates it.
@@ -54,7 +55,24 @@ pub(super) fn open_read_only<S: Grooves>(
     path: &Path,
     options: &Options,
 ) -> Result<S::Snapshot, OpenError> {
-    let storage = FileStorage::open_read_only(path).map_err(|error| match error {
+    let storage =
+        FileStorage::open_read_only(path).map_err(|error| read_only_error(path, error))?;
+    let checked = check::<S>(path, Arc::new(storage), options)?;
+    Ok(snapshot::<S>(&Arc::new(checked.into_version())))
+}
+
+/// Verifies the file at `path`.
+pub(super) fn verify_file<S: Grooves>(
+    path: &Path,
+    options: &Options,
+) -> Result<Verified, OpenError> {
+    let storage = FileStorage::open_shared(path).map_err(|error| read_only_error(path, error))?;
+    verify::<S>(path, Arc::new(storage), options)
+}
+
+/// Why a file cannot be opened to be read.
+fn read_only_error(path: &Path, error: FileOpenError) -> OpenError {
+    match error {
         FileOpenError::Locked => OpenError::Locked { path: path.into() },
         FileOpenError::Io(source) => match source.kind() {
             io::ErrorKind::NotFound => not_found(path),
@@ -62,9 +80,7 @@ pub(super) fn open_read_only<S: Grooves>(
             io::ErrorKind::PermissionDenied => OpenError::Io { path: path.into(), source },
             _ => io_error(path, source),
         },
-    })?;
-    let checked = check::<S>(path, Arc::new(storage), options)?;
-    Ok(snapshot::<S>(&Arc::new(checked.into_version())))
+    }
 }
 
 /// Opens the forest in `storage`, which is not empty.
@@ -101,7 +117,7 @@ impl<S: Grooves> Checked<S> {
     }
 }
 
-fn check<S: Grooves>(
+pub(super) fn check<S: Grooves>(
     path: &Path,
     storage: Arc<dyn Storage>,
     options: &Options,
@@ -282,11 +298,6 @@ pub(super) fn io_error(path: &Path, source: io::Error) -> OpenError {
 }
 
 /// A log entry that says what no writer writes.
-pub(super) fn invalid_entry(what: &'static str) -> ReadError {
-    ReadError::Corrupt(Corruption {
-        offset: crate::superblock::WAL_OFFSET,
-        kind: BlockKind::WalEntry,
-        tree: None,
-        damage: Damage::Invalid { what },
-    })
+pub(super) fn invalid_entry(offset: u64, what: &'static str) -> ReadError {
+    corrupt(offset, BlockKind::WalEntry, None, Damage::Invalid { what })
 }

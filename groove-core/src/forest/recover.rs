@@ -12,10 +12,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::{CommitError, OpenError, ReadError};
-use crate::groove::ReplayError;
+use crate::error::{CommitError, OpenError};
 use crate::storage::Storage;
-use crate::wal::{self, WalWriter, entry_slots};
+use crate::wal::{self, Recovered, WalWriter, entry_slots};
 
 use super::bar::Bar;
 use super::compactor::Compactor;
@@ -25,7 +24,6 @@ use super::handle::Forest;
 use super::open::{Checked, commit_error, invalid_entry, io_error, read_error};
 use super::options::Options;
 use super::publish::Publisher;
-use super::timestamps::Timestamps;
 use super::version::ForestVersion;
 
 /// Replays the log after the checkpoint, and opens the forest for writing.
@@ -34,19 +32,10 @@ pub(super) fn recover<S: Grooves>(
     checked: Checked<S>,
     options: &Options,
 ) -> Result<Forest<S>, OpenError> {
+    let (replayed, recovered) = replay(path, checked)?;
+    let Replayed { checked, bar, op } = replayed;
     let Checked { grid, superblock, manifest, free_set, grooves, timestamps } = checked;
     let storage: Arc<dyn Storage> = grid.storage().clone();
-    let mut replay = Replay::<S> {
-        grooves,
-        bar: Bar::new(superblock.options.wal_slots),
-        op: superblock.checkpoint.op,
-        checkpoint_op: superblock.checkpoint.op,
-        timestamps: timestamps.clone(),
-    };
-    let recovered = wal::recover(&*storage, &superblock, |op, body| replay.entry(op, body))
-        .map_err(|error| read_error(path, error))?;
-    replay.commit();
-    let Replay { grooves, bar, op, .. } = replay;
 
     let is_doubtful = recovered.last().op > recovered.synced_op();
     let mut superblock = superblock.successor();
@@ -92,26 +81,42 @@ pub(super) fn recover<S: Grooves>(
     Ok(Forest::new(writer, options.durability))
 }
 
-/// The state that log entries are replayed into.
-struct Replay<S: Grooves> {
-    grooves: S::Write,
-    bar: Bar,
-    op: u64,
-    checkpoint_op: u64,
-    timestamps: Arc<Timestamps>,
+/// Replays the log after the checkpoint into memory tables. Writes nothing.
+pub(super) fn replay<S: Grooves>(
+    path: &Path,
+    checked: Checked<S>,
+) -> Result<(Replayed<S>, Recovered), OpenError> {
+    let storage = checked.grid.storage().clone();
+    let superblock = checked.superblock.clone();
+    let bar = Bar::new(superblock.options.wal_slots);
+    let mut replayed = Replayed { checked, bar, op: superblock.checkpoint.op };
+    let entry = |op, offset, body: &[u8]| {
+        replayed.entry(op, body).map_err(|what| invalid_entry(offset, what))
+    };
+    let recovered = wal::recover(&*storage, &superblock, entry);
+    let recovered = recovered.map_err(|error| read_error(path, error))?;
+    replayed.commit();
+    Ok((replayed, recovered))
 }
 
-impl<S: Grooves> Replay<S> {
-    fn entry(&mut self, op: u64, body: &[u8]) -> Result<(), ReadError> {
-        let slots = entry_slots(body.len() as u64);
-        let slots = u32::try_from(slots).map_err(|_| invalid_entry("length"))?;
+/// A forest as of its last op, in memory.
+pub(super) struct Replayed<S: Grooves> {
+    pub(super) checked: Checked<S>,
+    bar: Bar,
+    pub(super) op: u64,
+}
+
+impl<S: Grooves> Replayed<S> {
+    /// An error says what no writer writes.
+    fn entry(&mut self, op: u64, body: &[u8]) -> Result<(), &'static str> {
+        let slots = u32::try_from(entry_slots(body.len() as u64)).map_err(|_| "length")?;
         // The writer sealed before the entry that had no room in its bar. The log holds two bars,
         // so this happens once; a second time would only make the memory tables larger.
         if !self.bar.has_room(slots) && !self.bar.is_sealed() {
             self.commit();
-            let (op, checkpoint_op) = (self.op, self.checkpoint_op);
-            let timestamp_max = self.timestamps.highest();
-            self.bar.seal::<S>(&mut self.grooves, op, checkpoint_op, timestamp_max);
+            let (op, checkpoint_op) = (self.op, self.checked.superblock.checkpoint.op);
+            let timestamp_max = self.checked.timestamps.highest();
+            self.bar.seal::<S>(&mut self.checked.grooves, op, checkpoint_op, timestamp_max);
         }
         self.bar.add(slots);
         self.sections(body)?;
@@ -122,37 +127,32 @@ impl<S: Grooves> Replay<S> {
     /// Turns everything that was replayed since the last call into one run per tree: nobody reads
     /// in between, so sorting once is enough.
     fn commit(&mut self) {
-        visit_grooves::<S>(&mut self.grooves, &mut |groove| groove.commit());
+        visit_grooves::<S>(&mut self.checked.grooves, &mut |groove| groove.commit());
     }
 
-    fn sections(&mut self, mut body: &[u8]) -> Result<(), ReadError> {
+    fn sections(&mut self, mut body: &[u8]) -> Result<(), &'static str> {
         let mut sections = vec![&[][..]; S::GROOVES.len()];
         while !body.is_empty() {
-            let (header, rest) =
-                body.split_first_chunk::<SECTION_HEADER_SIZE>().ok_or(invalid_entry("length"))?;
+            let (header, rest) = body.split_first_chunk::<SECTION_HEADER_SIZE>().ok_or("length")?;
             let [g0, g1, g2, g3, l0, l1, l2, l3] = *header;
             let groove = u32::from_le_bytes([g0, g1, g2, g3]) as usize;
             let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-            let (changes, rest) =
-                rest.split_at_checked(length).ok_or(invalid_entry("length of a section"))?;
-            let section = sections.get_mut(groove).ok_or(invalid_entry("groove"))?;
+            let (changes, rest) = rest.split_at_checked(length).ok_or("length of a section")?;
+            let section = sections.get_mut(groove).ok_or("groove")?;
             if !section.is_empty() {
-                return Err(invalid_entry("groove, which comes twice"));
+                return Err("groove, which comes twice,");
             }
             *section = changes;
             body = rest;
         }
         let mut result = Ok(());
         let mut sections = sections.into_iter();
-        visit_grooves::<S>(&mut self.grooves, &mut |groove| {
+        visit_grooves::<S>(&mut self.checked.grooves, &mut |groove| {
             let changes = sections.next().expect("a section per groove");
             if result.is_ok() {
                 result = groove.replay(changes);
             }
         });
-        result.map_err(|error| match error {
-            ReplayError::Read(error) => error,
-            ReplayError::Invalid(what) => invalid_entry(what),
-        })
+        result
     }
 }

@@ -11,7 +11,7 @@ pub(crate) struct Timestamps {
 }
 
 impl Timestamps {
-    pub(super) fn new(highest: u64, clock: Option<Clock>) -> Self {
+    pub(crate) fn new(highest: u64, clock: Option<Clock>) -> Self {
         Timestamps { highest: AtomicU64::new(highest), clock }
     }
 

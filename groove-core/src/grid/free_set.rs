@@ -60,6 +60,27 @@ impl FreeSet {
         Ok(FreeSet { start, end, free })
     }
 
+    /// Whether nothing of `used` is free, and, if `is_all`, whether everything else is.
+    #[cfg(feature = "proof")]
+    pub(crate) fn verify(&self, used: Vec<Extent>, is_all: bool) -> Result<(), Extent> {
+        let complement = FreeSet::restore(self.start, self.end, used)?.free;
+        for (from, to) in &self.free {
+            let around = complement.range(..=from).next_back();
+            if around.is_none_or(|(_, end)| end < to) {
+                let sectors = (to - from) / SECTOR_SIZE as u64;
+                return Err(Extent { address: *from, sectors: sectors as u32 });
+            }
+        }
+        let leaked = complement.iter().find(|(from, to)| self.free.get(from) != Some(*to));
+        match leaked {
+            Some((from, to)) if is_all => {
+                let sectors = (to - from) / SECTOR_SIZE as u64;
+                Err(Extent { address: *from, sectors: sectors as u32 })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Where the grid ends: everything behind was never given out.
     pub(crate) fn end(&self) -> u64 {
         self.end

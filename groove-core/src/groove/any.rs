@@ -22,7 +22,8 @@ use super::object_cache::ObjectCache;
 use super::open::{TreeOpener, TreeParameters, TreeVisitor};
 use super::prefetch::Queue;
 use super::snapshot::Snapshot;
-use super::store::{Groove, decode};
+use super::store::Groove;
+use super::verify::GrooveVerified;
 use super::view::GrooveView;
 
 /// Where a scope began in one groove.
@@ -31,20 +32,6 @@ pub(crate) struct GrooveMark {
     log_length: usize,
     object_count: u64,
     is_torn: bool,
-}
-
-/// Why a log entry could not be replayed.
-#[derive(Debug)]
-pub(crate) enum ReplayError {
-    Read(ReadError),
-    /// The entry says what no writer writes.
-    Invalid(&'static str),
-}
-
-impl From<ReadError> for ReplayError {
-    fn from(error: ReadError) -> Self {
-        ReplayError::Read(error)
-    }
 }
 
 /// What the forest does with a groove.
@@ -65,8 +52,13 @@ pub(crate) trait AnyGroove {
     fn commit(&mut self);
     /// Drops what was prefetched for the scope.
     fn end_scope(&mut self);
-    /// Carries out changes from the log, as part of the open scope. Reads no tree.
-    fn replay(&mut self, changes: &[u8]) -> Result<(), ReplayError>;
+    /// Carries out changes from the log, as part of the open scope. Reads no tree. An error says what
+    /// no writer writes.
+    fn replay(&mut self, changes: &[u8]) -> Result<(), &'static str>;
+    /// What queries of the open scope see.
+    fn view(&mut self) -> GrooveView;
+    /// Checks the trees of `view`, which are of this object type. No scope is open.
+    fn verify(&mut self, view: &GrooveView) -> Result<GrooveVerified, ReadError>;
     /// How many objects are committed.
     fn committed_count(&self) -> u64;
     fn set_object_count(&mut self, count: u64);
@@ -119,15 +111,16 @@ impl<O: Object> AnyGroove for Groove<O> {
         self.forget_prefetched();
     }
 
-    fn replay(&mut self, changes: &[u8]) -> Result<(), ReplayError> {
+    fn replay(&mut self, changes: &[u8]) -> Result<(), &'static str> {
         let orphaned_ids = O::SCHEMA.orphaned_ids;
         let primary_limbs = unique_limbs(O::Primary::KEY_WIDTH);
         let key_width = if orphaned_ids { 8 * primary_limbs } else { 0 };
-        let tree = self.object_tree.meta().name.clone();
+        let decode =
+            |timestamp, row: &[u8]| O::read_row(timestamp, row).map_err(|_| "row of a change");
         for change in Changes::new(changes, O::ROW_WIDTH, key_width) {
-            match change.map_err(ReplayError::Invalid)? {
+            match change? {
                 Change::Insert { timestamp, row } => {
-                    let object: O = decode(&tree, timestamp, row)?;
+                    let object: O = decode(timestamp, row)?;
                     self.timestamps.note(timestamp);
                     self.object_tree.put([timestamp], row);
                     object.insert_entries(&mut self.trees, timestamp);
@@ -136,15 +129,15 @@ impl<O: Object> AnyGroove for Groove<O> {
                 Change::Update { timestamp, old, new } => {
                     self.row.clear();
                     self.row.extend_from_slice(new);
-                    let old: O = decode(&tree, timestamp, &old)?;
-                    let new: O = decode(&tree, timestamp, new)?;
+                    let old: O = decode(timestamp, &old)?;
+                    let new: O = decode(timestamp, new)?;
                     self.apply_update(&old, &new);
                 }
                 Change::Remove { timestamp, row } => {
                     if self.object_count == 0 {
-                        return Err(ReplayError::Invalid("removal of an object that is not there"));
+                        return Err("removal of an object that is not there");
                     }
-                    let object: O = decode(&tree, timestamp, row)?;
+                    let object: O = decode(timestamp, row)?;
                     self.erase(&object, timestamp);
                 }
                 Change::Orphan { key } => {
@@ -157,6 +150,14 @@ impl<O: Object> AnyGroove for Groove<O> {
             }
         }
         Ok(())
+    }
+
+    fn view(&mut self) -> GrooveView {
+        self.scope_view()
+    }
+
+    fn verify(&mut self, view: &GrooveView) -> Result<GrooveVerified, ReadError> {
+        self.verify_view(view)
     }
 
     fn committed_count(&self) -> u64 {

@@ -10,6 +10,7 @@ mod prefetch;
 mod snapshot;
 mod store;
 mod unique_tree;
+mod verify;
 mod view;
 mod write;
 
@@ -21,6 +22,7 @@ pub use snapshot::Snapshot;
 pub use store::{Groove, Lookup};
 pub use unique_tree::{AnyUniqueTree, UniqueEntry, UniqueTree};
 
-pub(crate) use any::{AnyGroove, GrooveMark, ReplayError};
+pub(crate) use any::{AnyGroove, GrooveMark};
 pub(crate) use open::TreeParameters;
+pub(crate) use verify::GrooveVerified;
 pub(crate) use view::GrooveView;

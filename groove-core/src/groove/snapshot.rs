@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::error::{QueryError, ReadError};
 use crate::field::IndexKey;
-use crate::forest::ForestVersion;
+use crate::forest::{ForestVersion, Verified};
 use crate::key::unique_limbs;
 use crate::object::Object;
 use crate::query::{Operand, Predicate, Query, UniqueIndex};
 
-use super::store::{EncodedKey, Lookup, decode};
+use super::store::{EncodedKey, Groove, Lookup, decode};
 use super::unique_tree::UniqueEntry;
 use super::view::GrooveView;
 
@@ -80,7 +80,7 @@ impl<O: Object> Snapshot<O> {
         if !self.view.object_tree.lookup(&[timestamp], &mut row)? {
             return Ok(None);
         }
-        decode(&self.name, timestamp, &row).map(Some)
+        decode(&*self.view.object_tree, timestamp, &row).map(Some)
     }
 
     /// The object, or whether the key is orphaned. Costs as [`Snapshot::get`].
@@ -162,7 +162,7 @@ impl<O: Object> Snapshot<O> {
         let rows = self.view.object_tree.lookup_batch(&timestamps)?;
         let objects = timestamps.iter().enumerate().map(|(at, timestamp)| {
             let row = &rows.payload[at * O::ROW_WIDTH..(at + 1) * O::ROW_WIDTH];
-            rows.found[at].then(|| decode(&self.name, *timestamp, row)).transpose()
+            rows.found[at].then(|| decode(&*self.view.object_tree, *timestamp, row)).transpose()
         });
         objects.collect()
     }
@@ -189,6 +189,22 @@ impl<O: Object> Snapshot<O> {
     /// [`QueryError`] if a block cannot be read.
     pub fn count(&self, predicate: Predicate<O>) -> Result<u64, QueryError> {
         self.query(predicate).count()
+    }
+
+    /// Checks everything that belongs to the objects of this type: every block of their tables is
+    /// read, past the caches; each object has precisely its entries in every index, and each entry
+    /// its object; the counts are right. Reads all of it twice and takes little memory.
+    ///
+    /// [`Forest::verify`](crate::Forest::verify) checks a whole file.
+    ///
+    /// # Errors
+    /// [`ReadError`]: the first block that is not as it must be, by offset, kind and tree.
+    ///
+    /// # Panics
+    /// If the function of a derived index does.
+    pub fn verify(&self) -> Result<Verified, ReadError> {
+        let verified = Groove::<O>::without_file().verify_view(&self.view)?;
+        Ok(Verified { op: self.op(), ..verified.into() })
     }
 
     fn entry(&self, ordinal: usize, key: &EncodedKey) -> Result<Option<UniqueEntry>, ReadError> {

@@ -8,14 +8,13 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::constants::INDEX_KEY_WIDTH_MAX;
-use crate::error::{BlockKind, Damage, QueryError, ReadError};
+use crate::error::{Damage, QueryError, ReadError};
 use crate::field::IndexKey;
 use crate::forest::Timestamps;
-use crate::grid::corrupt;
 use crate::key::{limbs_from_bytes, unique_limbs};
 use crate::object::Object;
 use crate::query::{Operand, Predicate, Query, UniqueIndex};
-use crate::tree::Tree;
+use crate::tree::{Tree, TreeRead};
 
 use super::log::ChangeLog;
 use super::object_cache::ObjectCache;
@@ -96,16 +95,14 @@ impl EncodedKey {
     }
 }
 
-/// Decodes a row; bytes that are no object are a damaged file.
+/// Decodes a row of the object tree; bytes that are no object are a damaged file.
 pub(super) fn decode<O: Object>(
-    tree: &Arc<str>,
+    tree: &dyn TreeRead,
     timestamp: u64,
     row: &[u8],
 ) -> Result<O, ReadError> {
-    O::read_row(timestamp, row).map_err(|_| {
-        let damage = Damage::Invalid { what: "row" };
-        corrupt(0, BlockKind::Value, Some(tree), damage)
-    })
+    O::read_row(timestamp, row)
+        .map_err(|_| tree.damaged(&[timestamp], Damage::Invalid { what: "row" }))
 }
 
 impl<O: Object> Groove<O> {
@@ -131,7 +128,7 @@ impl<O: Object> Groove<O> {
         if !self.load_row(timestamp)? {
             return Ok(None);
         }
-        decode(&self.object_tree.meta().name, timestamp, &self.row).map(Some)
+        decode(&**self.object_tree.tip(), timestamp, &self.row).map(Some)
     }
 
     /// The object, or whether the key is orphaned. Costs as [`Groove::get`].
@@ -262,7 +259,7 @@ impl<O: Object> Groove<O> {
         Ok(found)
     }
 
-    fn scope_view(&mut self) -> GrooveView {
+    pub(super) fn scope_view(&mut self) -> GrooveView {
         let mut index_trees = Vec::with_capacity(O::SCHEMA.indexes.len());
         let mut visit = |tree: &mut dyn crate::tree::AnyTree| {
             index_trees.push(tree.scope_version());

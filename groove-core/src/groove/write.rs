@@ -105,7 +105,7 @@ impl<O: Object> Groove<O> {
             Some(UniqueEntry::Object(timestamp)) if self.load_row(timestamp)? => timestamp,
             _ => return Err(self.not_found(&primary)),
         };
-        let tree = &self.object_tree.meta().name;
+        let tree = &**self.object_tree.tip();
         let old: O = decode(tree, timestamp, &self.row)?;
         let mut new: O = decode(tree, timestamp, &self.row)?;
         let result = change(&mut new);
@@ -130,7 +130,7 @@ impl<O: Object> Groove<O> {
             Some(UniqueEntry::Object(timestamp)) if self.load_row(timestamp)? => timestamp,
             _ => return Ok(None),
         };
-        let object: O = decode(&self.object_tree.meta().name, timestamp, &self.row)?;
+        let object: O = decode(&**self.object_tree.tip(), timestamp, &self.row)?;
         self.is_torn = true;
         self.erase(&object, timestamp);
         self.log.remove(timestamp, &self.row);

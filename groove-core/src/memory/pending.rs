@@ -51,6 +51,12 @@ impl<const K: usize> Pending<K> {
         &self.keys
     }
 
+    /// Keys and payloads, in the order of the calls.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&Key<K>, &[u8])> {
+        let payload = |at: usize| &self.payload[at * self.payload_width..][..self.payload_width];
+        self.keys.iter().enumerate().map(move |(at, key)| (key, payload(at)))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
 
+use crate::error::Damage;
 use crate::error::QueryError;
 use crate::object::Object;
 
@@ -68,10 +69,12 @@ pub(super) fn read_object<O: Object>(
 ) -> Result<Option<O>, QueryError> {
     match rows.next()? {
         None => Ok(None),
-        Some(Row::Missing) => Err(request.corrupt("index entry without an object")),
+        Some(Row::Missing(timestamp)) => {
+            Err(request.damaged(timestamp, Damage::EntryForeign { timestamp }))
+        }
         Some(Row::Found(timestamp, bytes)) => match O::read_row(timestamp, bytes) {
             Ok(object) => Ok(Some(object)),
-            Err(_) => Err(request.corrupt("row")),
+            Err(_) => Err(request.damaged(timestamp, Damage::Invalid { what: "row" })),
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{BlockKind, Corruption, Damage, QueryError, ReadError};
+use crate::error::{Damage, QueryError};
 use crate::groove::GrooveView;
 use crate::tree::Direction;
 
@@ -109,15 +109,8 @@ impl Request {
         Plan::new(self.view.schema, &self.node)
     }
 
-    /// The error of contents that contradict each other although their checksums agree. Which block
-    /// is wrong is not known: the offset is that of the file.
-    pub(crate) fn corrupt(&self, what: &'static str) -> QueryError {
-        let schema = self.view.schema;
-        QueryError::Read(ReadError::Corrupt(Corruption {
-            offset: 0,
-            kind: BlockKind::Value,
-            tree: Some(format!("{}.{}", schema.name, schema.timestamp).into()),
-            damage: Damage::Invalid { what },
-        }))
+    /// The error of an object, or of one that should be there: names the block of its row.
+    pub(crate) fn damaged(&self, timestamp: u64, damage: Damage) -> QueryError {
+        QueryError::Read(self.view.object_tree.damaged(&[timestamp], damage))
     }
 }

@@ -31,7 +31,7 @@ enum Source {
 pub(crate) enum Row<'a> {
     Found(u64, &'a [u8]),
     /// An index has an entry with this timestamp, and there is no such object.
-    Missing,
+    Missing(u64),
 }
 
 impl Rows {
@@ -118,7 +118,7 @@ impl Lookup {
         let i = self.position;
         self.position += 1;
         if !self.batch.found[i] {
-            return Ok(Some(Row::Missing));
+            return Ok(Some(Row::Missing(self.timestamps[i])));
         }
         let width = self.tree.payload_width();
         let bytes = &self.batch.payload[i * width..][..width];

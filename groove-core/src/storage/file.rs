@@ -37,7 +37,8 @@ pub enum FileOpenError {
 ///
 /// A handle that can write holds an exclusive lock on the file from before its first read until it
 /// is dropped, also when its process is killed. The lock is advisory, and network file systems may
-/// not honour it. A read-only handle takes no lock: it sees what a writer does meanwhile.
+/// not honour it. A read-only handle takes no lock, and sees what a writer does meanwhile, or a
+/// shared one.
 #[derive(Debug)]
 pub struct FileStorage {
     file: Arc<File>,
@@ -75,6 +76,17 @@ impl FileStorage {
     /// Opens the existing file at `path` for reading, without a lock: writes and syncs are errors.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<FileStorage, FileOpenError> {
         FileStorage::new(File::open(path)?, None)
+    }
+
+    /// Opens the existing file at `path` for reading, with a lock that keeps writers out: refused
+    /// while one has the file open, as writers are while this is held.
+    pub fn open_shared(path: impl AsRef<Path>) -> Result<FileStorage, FileOpenError> {
+        let file = File::open(path)?;
+        match file.try_lock_shared() {
+            Ok(()) => FileStorage::new(file, None),
+            Err(TryLockError::WouldBlock) => Err(FileOpenError::Locked),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
     }
 
     fn locked(path: &Path, file: File) -> Result<FileStorage, FileOpenError> {

@@ -51,6 +51,8 @@ pub(crate) trait AnyTree: Send {
     fn mark(&self) -> PendingMark;
     /// Takes the changes since `mark` back.
     fn discard(&mut self, mark: PendingMark);
+    /// Shows key and payload of each change of the open scope, and takes all of them back.
+    fn drain_pending(&mut self, visit: &mut dyn FnMut(&[u64], &[u8]));
     /// Turns the open scope's changes into a run.
     fn commit(&mut self);
     /// What readers see after the last commit.
@@ -86,6 +88,12 @@ impl<const K: usize> AnyTree for Tree<K> {
     fn discard(&mut self, mark: PendingMark) {
         self.scope_view = None;
         self.pending.truncate(mark);
+    }
+
+    fn drain_pending(&mut self, visit: &mut dyn FnMut(&[u64], &[u8])) {
+        self.scope_view = None;
+        self.pending.values().for_each(|(key, payload)| visit(key, payload));
+        self.pending.clear();
     }
 
     fn commit(&mut self) {

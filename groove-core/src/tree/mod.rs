@@ -9,13 +9,14 @@ mod any;
 mod levels;
 mod read;
 mod scan;
+mod verify;
 mod version;
 
 use std::sync::Arc;
 
 pub(crate) use any::{AnyTree, LevelEdit, TableHandle};
 pub(crate) use levels::{LEVELS_MAX, Levels};
-pub(crate) use read::{Direction, LookupBatch, Scan, TreeRead};
+pub(crate) use read::{Direction, LookupBatch, Scan, TablesVerified, TreeRead};
 pub(crate) use version::TreeVersion;
 
 use crate::grid::Grid;

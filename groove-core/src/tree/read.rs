@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::error::ReadError;
+use crate::error::{Damage, ReadError};
 
 /// The direction of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,16 @@ pub struct LookupBatch {
     pub payload: Vec<u8>,
 }
 
+/// How much of a tree was verified.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[doc(hidden)]
+pub struct TablesVerified {
+    pub tables: u64,
+    /// Value, filter and index blocks.
+    pub blocks: u64,
+    pub bytes: u64,
+}
+
 /// One tree at one op. Keys are `limbs()` limbs long.
 ///
 /// An index tree has keys of the encoded index key, right-aligned, with the timestamp as last limb
@@ -34,6 +44,8 @@ pub struct LookupBatch {
 /// little-endian (0: the key is orphaned). An object tree has the timestamp and, as payload, the row.
 #[doc(hidden)]
 pub trait TreeRead: Send + Sync {
+    /// `groove.tree`, for errors.
+    fn name(&self) -> &Arc<str>;
     /// Limbs of a key.
     fn limbs(&self) -> usize;
     /// Bytes of a payload.
@@ -48,6 +60,11 @@ pub trait TreeRead: Send + Sync {
     /// Counts the keys from `min` to `max`, both included, from the tables' metadata and the blocks
     /// at the two edges. Only for index trees (whose keys are put once and removed once).
     fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError>;
+    /// Reads every block of every table, past the caches, and checks each against what refers to it.
+    fn verify_tables(&self) -> Result<TablesVerified, ReadError>;
+    /// The error of a value that cannot be what was written, or of one that should be there: names
+    /// the block that has the key or would have it. Costs as a look-up.
+    fn damaged(&self, key: &[u64], damage: Damage) -> ReadError;
 }
 
 /// A scan stands before its first row until [`Scan::advance`] is called. Once it has failed it

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use crate::error::ReadError;
+use crate::error::{Damage, ReadError};
 use crate::memory::{Key, Run, Usage, limbs_to_key};
 use crate::table::{Table, TableIndex, ValueBlock};
 
@@ -133,8 +133,12 @@ impl<const K: usize> MergeScan<K> {
             }
             let visible = match self.version.meta().usage {
                 Usage::Map => newest_is_value == Some(true),
-                Usage::Set => net > 0,
+                Usage::Set => net == 1,
             };
+            if self.version.meta().usage == Usage::Set && net != 0 && net != 1 {
+                let what = "entry, which was put or removed twice in a row,";
+                return Err(self.version.damaged_at(&next, Damage::Invalid { what }));
+            }
             if visible {
                 self.key = next;
                 return Ok(true);

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::error::{BlockKind, Damage, ReadError};
-use crate::grid::{BlockRef, Grid, corrupt};
+use crate::grid::{BlockRef, Grid};
 use crate::memory::{Key, Run, Usage, limbs_to_key};
 use crate::table::{Table, TreeMeta, ValueBlock, filter_hash, parse_block};
 
 use super::levels::Levels;
-use super::read::{Direction, LookupBatch, Scan, TreeRead};
+use super::read::{Direction, LookupBatch, Scan, TablesVerified, TreeRead};
 use super::scan::MergeScan;
 
 /// Blocks that a batch of look-ups reads together, in bytes: enough reads in flight for any device,
@@ -260,7 +260,7 @@ impl<const K: usize> TreeVersion<K> {
         // Less than none: the counts are damaged in a way that no checksum shows.
         u64::try_from(count).map_err(|_| {
             let damage = Damage::Invalid { what: "number of entries, with more removed than put," };
-            corrupt(0, BlockKind::Index, Some(&self.meta.name), damage)
+            self.damaged_at(min, damage)
         })
     }
 
@@ -296,6 +296,10 @@ fn net(count: u64, tombstones: u64) -> i64 {
 }
 
 impl<const K: usize> TreeRead for TreeVersion<K> {
+    fn name(&self) -> &Arc<str> {
+        &self.meta.name
+    }
+
     fn limbs(&self) -> usize {
         K
     }
@@ -321,5 +325,13 @@ impl<const K: usize> TreeRead for TreeVersion<K> {
 
     fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError> {
         self.count_range(&limbs_to_key(min), &limbs_to_key(max))
+    }
+
+    fn verify_tables(&self) -> Result<TablesVerified, ReadError> {
+        TreeVersion::verify_tables(self)
+    }
+
+    fn damaged(&self, key: &[u64], damage: Damage) -> ReadError {
+        self.damaged_at(&limbs_to_key(key), damage)
     }
 }

@@ -28,9 +28,7 @@ use std::io;
 #[cfg(test)]
 use entry::body_length_max;
 pub(crate) use entry::entry_slots;
-#[cfg(test)]
-use recovery::Recovered;
-pub(crate) use recovery::recover;
+pub(crate) use recovery::{Recovered, recover};
 pub(crate) use writer::{AppendError, WalWriter};
 
 use crate::constants::SECTOR_SIZE;

@@ -52,24 +52,33 @@ impl Recovered {
         self.live.back().copied().unwrap_or(self.start)
     }
 
+    /// How many entries were read.
+    pub(crate) fn entries(&self) -> u64 {
+        self.live.len() as u64
+    }
+
     /// The highest op that something in the file says was on disk; the checkpoint's at least.
     pub(crate) fn synced_op(&self) -> u64 {
         self.synced_op
     }
 }
 
-/// Calls `visit(op, body)` for each op after the superblock's checkpoint, in order, and returns the
+/// Calls `visit(op, offset, body)`, with the file offset of the entry, for each op after the superblock's checkpoint, in order, and returns the
 /// state of the log. Whatever was visited is void if the result is an error: it may come last.
 pub(crate) fn recover<E: From<ReadError>>(
     storage: &dyn Storage,
     superblock: &Superblock,
-    mut visit: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    mut visit: impl FnMut(u64, u64, &[u8]) -> Result<(), E>,
 ) -> Result<Recovered, E> {
     let mut reader = Reader::new(storage, superblock);
     let marks = reader.read_marks()?;
     let mut body = Vec::new();
-    while reader.read_entry(&mut body)? {
-        visit(reader.last.op, &body)?;
+    loop {
+        let offset = slot_offset(reader.last.slot);
+        if !reader.read_entry(&mut body)? {
+            break;
+        }
+        visit(reader.last.op, offset, &body)?;
     }
     Ok(reader.decide(marks)?)
 }

@@ -10,6 +10,10 @@ use super::rng::Rng;
 
 /// Everything in the model is in the store, and everything in the store is in the model.
 pub(crate) fn verify_forest(rng: &mut Rng, snapshot: &mut ShopSnapshot, model: &ForestModel) {
+    let verified = snapshot.verify().expect("sound");
+    let grooves = [model.orders.objects.map().len(), model.events.objects.map().len()];
+    let objects = grooves.iter().sum::<usize>() + model.items.objects.map().len();
+    assert_eq!((verified.objects, verified.op), (objects as u64, model.op));
     assert_eq!(snapshot.orders.op(), model.op);
     assert_eq!(snapshot.events.op(), model.op);
     assert_eq!(snapshot.items.op(), model.op);

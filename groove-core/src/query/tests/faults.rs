@@ -7,6 +7,7 @@ use crate::query::{Predicate, Query};
 
 use super::Random;
 use super::item::{Item, Trees};
+use super::mock::TREE_OFFSET;
 use super::random::{items, predicate};
 
 fn is_injected(error: &QueryError) -> bool {
@@ -92,18 +93,15 @@ fn a_failed_stream_gives_its_error_again() {
     }
 }
 
-fn damage(query: &Query<Item>) -> &'static str {
+fn damage(query: &Query<Item>) -> Damage {
     let errors: Vec<QueryError> = query.iter().filter_map(Result::err).collect();
     let [QueryError::Read(ReadError::Corrupt(corruption))] = &errors[..] else {
         panic!("{errors:?} is not one corruption");
     };
     assert!(query.collect().is_err() && query.first().is_err());
-    assert_eq!(corruption.kind, BlockKind::Value);
-    assert_eq!(corruption.tree.as_deref(), Some("Item.timestamp"));
-    match corruption.damage {
-        Damage::Invalid { what } => what,
-        damage => panic!("{damage}"),
-    }
+    assert_eq!((corruption.kind, corruption.offset), (BlockKind::Value, TREE_OFFSET));
+    assert_eq!(corruption.tree.as_deref(), Some("Item.objects"));
+    corruption.damage
 }
 
 #[test]
@@ -111,7 +109,7 @@ fn an_index_entry_without_an_object_is_corruption() {
     let mut trees = Trees::new(&[]);
     trees.put(2, &[5], 77);
     let query = Query::new(trees.view(), Item::TINY.eq(5));
-    assert_eq!(damage(&query), "index entry without an object");
+    assert_eq!(damage(&query), Damage::EntryForeign { timestamp: 77 });
 }
 
 #[test]
@@ -120,7 +118,7 @@ fn a_row_that_is_no_object_is_corruption() {
     trees.insert(&Item { tiny: 5, timestamp: 77, ..Item::default() });
     trees.objects.entries.get_mut(&vec![77]).expect("it is there")[83] = 9;
     for predicate in [Item::TINY.eq(5), Predicate::all()] {
-        assert_eq!(damage(&Query::new(trees.view(), predicate)), "row");
+        assert_eq!(damage(&Query::new(trees.view(), predicate)), Damage::Invalid { what: "row" });
     }
 }
 

@@ -6,12 +6,17 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::error::ReadError;
-use crate::tree::{Direction, LookupBatch, Scan, TreeRead};
+use crate::error::{BlockKind, Damage, ReadError};
+use crate::grid::corrupt;
+use crate::tree::{Direction, LookupBatch, Scan, TablesVerified, TreeRead};
+
+/// Where every block of every tree is.
+pub(super) const TREE_OFFSET: u64 = 8192;
 
 /// What all trees of a view have in common: the calls that were made, and which of them fails.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Device {
+    name: Arc<str>,
     /// All calls that may read.
     pub(super) calls: AtomicU64,
     /// The number of the call that fails; 0: none.
@@ -22,6 +27,13 @@ pub(super) struct Device {
     pub(super) looked_up: AtomicU64,
     /// Calls of `count`.
     pub(super) counts: AtomicU64,
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        let [calls, failing_call, scanned, looked_up, counts] = Default::default();
+        Device { name: "Item.objects".into(), calls, failing_call, scanned, looked_up, counts }
+    }
 }
 
 impl Device {
@@ -59,6 +71,10 @@ impl MockTree {
 }
 
 impl TreeRead for MockTree {
+    fn name(&self) -> &Arc<str> {
+        &self.device.name
+    }
+
     fn limbs(&self) -> usize {
         self.limbs
     }
@@ -98,6 +114,14 @@ impl TreeRead for MockTree {
         self.device.call()?;
         self.device.counts.fetch_add(1, Relaxed);
         Ok(self.entries.range(min.to_vec()..=max.to_vec()).count() as u64)
+    }
+
+    fn verify_tables(&self) -> Result<TablesVerified, ReadError> {
+        Ok(TablesVerified::default())
+    }
+
+    fn damaged(&self, _: &[u64], damage: Damage) -> ReadError {
+        corrupt(TREE_OFFSET, BlockKind::Value, Some(self.name()), damage)
     }
 }
 

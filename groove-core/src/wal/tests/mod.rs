@@ -52,7 +52,7 @@ type Ops = Vec<(u64, Vec<u8>)>;
 
 fn replay(storage: &dyn Storage, superblock: &Superblock) -> Result<(Recovered, Ops), ReadError> {
     let mut ops = Vec::new();
-    let recovered = recover(storage, superblock, |op, body| {
+    let recovered = recover(storage, superblock, |op, _, body| {
         ops.push((op, body.to_vec()));
         Ok::<(), ReadError>(())
     })?;
@@ -253,7 +253,7 @@ fn what_a_visitor_refuses_ends_recovery_with_its_error() {
     for op in 1..=3 {
         writer.append(&storage, op, op - 1, &[]).unwrap();
     }
-    let refused = recover(&storage, &superblock, |op, _| {
+    let refused = recover(&storage, &superblock, |op, _, _| {
         let corruption = crate::error::Corruption {
             offset: op,
             kind: BlockKind::WalEntry,

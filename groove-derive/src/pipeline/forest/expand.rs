@@ -12,6 +12,18 @@ pub(crate) fn forest(forest: &Forest<'_>) -> TokenStream {
     let Forest { krate, ident, snapshot, .. } = forest;
     let openers = openers(forest);
     let snapshot_struct = snapshot_struct(forest);
+    let verifies = forest.grooves.iter().map(|groove| {
+        let field = groove.ident;
+        quote_spanned!(groove.object.span()=> verified += self.#field.verify()?;)
+    });
+    let snapshot_verify = snapshot_verify(
+        forest,
+        &quote! {
+            let mut verified = <#krate::Verified as ::core::default::Default>::default();
+            #(#verifies)*
+            ::core::result::Result::Ok(verified)
+        },
+    );
     let schemas = forest.grooves.iter().map(|groove| {
         let (name, object) = (&groove.name, groove.object);
         quote! {
@@ -34,6 +46,7 @@ pub(crate) fn forest(forest: &Forest<'_>) -> TokenStream {
     quote! {
         #openers
         #snapshot_struct
+        #snapshot_verify
 
         #[automatically_derived]
         #[allow(unused_qualifications)]
@@ -94,6 +107,18 @@ fn openers(forest: &Forest<'_>) -> TokenStream {
             ) -> ::core::result::Result<#snapshot, #krate::OpenError> {
                 #krate::Forest::<#ident>::open_read_only(path, options)
             }
+
+            /// Checks the file at `path` completely, without changing anything: every block, and
+            /// objects against index entries.
+            ///
+            /// # Errors
+            /// The first damaged block, or as [`open_read_only`](Self::open_read_only).
+            #visibility fn verify(
+                #path,
+                options: #krate::Options,
+            ) -> ::core::result::Result<#krate::Verified, #krate::OpenError> {
+                #krate::Forest::<#ident>::verify(path, options)
+            }
         }
     }
 }
@@ -121,15 +146,37 @@ fn snapshot_struct(forest: &Forest<'_>) -> TokenStream {
     }
 }
 
+/// The function of the snapshots that checks them.
+fn snapshot_verify(forest: &Forest<'_>, body: &TokenStream) -> TokenStream {
+    let Forest { krate, visibility, snapshot, .. } = forest;
+    quote! {
+        #[automatically_derived]
+        #[allow(dead_code)]
+        impl #snapshot {
+            /// Checks every groove: each block of its tables, and objects against index entries.
+            ///
+            /// # Errors
+            /// The first block that is not as it must be.
+            #visibility fn verify(
+                &self,
+            ) -> ::core::result::Result<#krate::Verified, #krate::ReadError> {
+                #body
+            }
+        }
+    }
+}
+
 /// What takes the place of the items when there are mistakes: the same names, nothing in them.
 pub(crate) fn stand_in(forest: &Forest<'_>) -> TokenStream {
     let Forest { krate, ident, snapshot, .. } = forest;
     let openers = openers(forest);
     let snapshot_struct = snapshot_struct(forest);
     let never = quote!(::core::unreachable!());
+    let snapshot_verify = snapshot_verify(forest, &never);
     quote! {
         #openers
         #snapshot_struct
+        #snapshot_verify
         #[automatically_derived]
         impl #krate::Grooves for #ident {
             type Write = #ident;

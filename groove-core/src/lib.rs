@@ -7,6 +7,9 @@
 //! `manifest`, `grid`, `wal` and `superblock` are the file; [`storage`] is the device.
 //! ARCHITECTURE.md in the repository explains the decisions.
 
+#[macro_use]
+mod defect;
+
 pub mod constants;
 pub mod error;
 pub mod field;

@@ -11,6 +11,7 @@
 //! ARCHITECTURE.md, "Reliability", says what is promised and which goal proves it.
 
 mod canary;
+mod defects;
 mod run;
 mod tally;
 
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
-    let trials: Vec<Trial> = [canary::trials()].into_iter().flatten().collect();
+    let trials: Vec<Trial> = [canary::trials(), defects::trials()].into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     tally::print(conclusion.num_failed);
     conclusion.exit_code()

@@ -173,7 +173,10 @@ impl<const K: usize> Job<K> {
             rows -= 1;
             let newer = self.newer.peek(&self.grid, &self.meta)?;
             let older = match self.older.peek(&self.grid, &self.meta) {
-                Err(_) if defect!(ReadErrorEndsMerge) => None,
+                Err(_) if defect!(ReadErrorEndsMerge) => {
+                    self.older = Stream::tables(Vec::new());
+                    None
+                }
                 older => older?,
             };
             let order = match (newer, older) {

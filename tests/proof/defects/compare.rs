@@ -58,7 +58,7 @@ fn indexes(snapshot: &StoreSnapshot, model: &Model) {
         let expected = tags.remove(&tag).unwrap_or_default();
         entries(snapshot, Order::TAG.eq(tag), &expected);
     }
-    let tagged = model.orders.values().filter(|order| order.tag != [0; 24]).count();
+    let tagged = model.orders.values().filter(|order| order.tag != [0; 32]).count();
     assert_eq!(snapshot.orders.count(Order::TAG.is_some()).unwrap(), tagged as u64);
     let referred = model.references.len() as u64;
     assert_eq!(snapshot.orders.count(Order::REFERENCE.is_some()).unwrap(), referred);
@@ -93,7 +93,7 @@ fn condition(rng: &mut Rng, model: &Model, depth: u32) -> (Predicate<Order>, Hol
         }
         2 => {
             let tag = id(rng.below(TAGS));
-            (Order::TAG.ge(tag), Box::new(move |o| o.tag != [0; 24] && o.tag >= tag))
+            (Order::TAG.ge(tag), Box::new(move |o| o.tag != [0; 32] && o.tag >= tag))
         }
         3 => {
             let reference = 1 + rng.below(REFERENCES);

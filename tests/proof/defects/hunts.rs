@@ -14,14 +14,14 @@ use super::{compare, device, store};
 /// A search with one seed.
 pub(super) type Hunt = fn(u64);
 
-/// Names, and the hunts of these names.
-pub(super) const HUNTS: [(&str, Hunt); 6] = [
-    ("model", model::hunt),
-    ("crash", crash::hunt),
-    ("faults", faults::hunt),
-    ("damage", damage::hunt),
-    ("repetition", repetition::hunt),
-    ("refusal", refusal::hunt),
+/// Names, the hunts of these names, and how many seeds each has.
+pub(super) const HUNTS: [(&str, Hunt, u64); 6] = [
+    ("model", model::hunt, 16),
+    ("crash", crash::hunt, 16),
+    ("faults", faults::hunt, 160),
+    ("damage", damage::hunt, 16),
+    ("repetition", repetition::hunt, 16),
+    ("refusal", refusal::hunt, 4),
 ];
 
 /// The hunt that is made as a goal is.

@@ -22,14 +22,12 @@ use crate::tally::{Count, add};
 
 use hunts::{HUNTS, Hunt, hunt_of};
 
-/// Seeds that each hunt has.
-const SEEDS: u64 = 12;
 /// The goal of the scheduled test, `tests/schedules.rs`, which finds its defects itself.
 const SCHEDULES: &str = "G16";
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let sound = HUNTS.map(|(name, hunt)| {
-        trial(leak(format!("g20_sound_{name}")), move |goal: &Goal| goal.seeds(SEEDS, hunt))
+    let sound = HUNTS.map(|(name, hunt, seeds)| {
+        trial(leak(format!("g20_sound_{name}")), move |goal: &Goal| goal.seeds(seeds, hunt))
     });
     let defects = Defect::ALL.iter().filter(|defect| defect.goal() != SCHEDULES);
     let defects =
@@ -45,10 +43,11 @@ fn leak(name: String) -> &'static str {
 /// Asserts that the hunt of its goal finds a defect.
 fn find(defect: Defect) {
     let name = hunt_of(defect.goal());
-    let (_, hunt) = HUNTS.into_iter().find(|(other, _)| *other == name).expect("a hunt by name");
-    let found = (0..SEEDS).find(|seed| is_found(defect, hunt, *seed));
+    let by_name = HUNTS.into_iter().find(|(other, ..)| *other == name);
+    let (_, hunt, seeds) = by_name.expect("a hunt by name");
+    let found = (0..seeds).find(|seed| is_found(defect, hunt, *seed));
     let goal = defect.goal();
-    assert!(found.is_some(), "{defect:?}: not found by {SEEDS} hunts as {goal} makes them");
+    assert!(found.is_some(), "{defect:?}: not found by {seeds} hunts as {goal} makes them");
     add(Count::Defects, 1);
 }
 

@@ -7,12 +7,12 @@ use groove::{Abort, Forest, Groove, InsertError, Lookup, Scope, WriteError};
 use super::rng::Rng;
 
 /// Ids that orders may have: few, so that keys are removed and come back.
-pub(super) const IDS: u64 = 250;
+pub(super) const IDS: u64 = 400;
 pub(super) const REFERENCES: u64 = 120;
 pub(super) const SHELVES: u64 = 5;
-pub(super) const TAGS: u64 = 60;
+pub(super) const TAGS: u64 = 40;
 
-pub(super) type Id = [u8; 24];
+pub(super) type Id = [u8; 32];
 
 /// Rows and keys are wide, so that a few hundred orders take three levels of tables.
 #[derive(Groove, Clone, Copy, Debug, PartialEq)]
@@ -62,7 +62,7 @@ pub(super) struct Model {
 
 /// Numbers as keys that do not ascend and do not pack.
 pub(super) fn id(number: u64) -> Id {
-    let mut id = [0; 24];
+    let mut id = [0; 32];
     let mut words = Rng::new(number);
     id.chunks_exact_mut(8).for_each(|word| word.copy_from_slice(&words.next().to_be_bytes()));
     id
@@ -74,7 +74,7 @@ fn random_id(rng: &mut Rng) -> Id {
 
 /// A tag, or none.
 fn random_tag(rng: &mut Rng) -> Id {
-    if rng.chance(15) { [0; 24] } else { id(rng.below(TAGS)) }
+    if rng.chance(15) { [0; 32] } else { id(rng.below(TAGS)) }
 }
 
 fn fill(order: &mut Order, rng: &mut Rng) {
@@ -143,9 +143,9 @@ fn prefetch(tx: &mut Tx<'_>, rng: &mut Rng) -> Result<(), Abort> {
 
 fn change(tx: &mut Tx<'_>, model: &mut Model, rng: &mut Rng) -> Result<(), Abort> {
     match rng.below(24) {
-        0..8 => insert(tx, model, rng),
-        8..13 => modify(tx, model, rng),
-        13..18 => remove(tx, model, rng),
+        0..9 => insert(tx, model, rng),
+        9..14 => modify(tx, model, rng),
+        14..18 => remove(tx, model, rng),
         18 => orphan(tx, model, rng),
         19..22 => event(tx, model, rng),
         _ => savepoint(tx, model, rng),

@@ -4,7 +4,7 @@ use super::compare::compare;
 use super::store::{Model, StoreSnapshot};
 use super::{Rng, Script};
 
-const SCOPES: u64 = 150;
+const SCOPES: u64 = 200;
 const SNAPSHOTS_MAX: usize = 3;
 
 pub(super) fn hunt(seed: u64) {

@@ -30,6 +30,7 @@ mod manifest;
 mod memory;
 mod query;
 mod superblock;
+mod sync;
 mod table;
 mod tree;
 mod wal;

@@ -11,13 +11,11 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-
-use arc_swap::ArcSwap;
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use crate::error::{CommitError, ReadError};
 use crate::storage::Storage;
+use crate::sync::{ArcSwap, AtomicU64, Mutex, MutexGuard, Ordering};
 
 use super::version::ForestVersion;
 

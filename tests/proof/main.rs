@@ -13,6 +13,7 @@
 mod canary;
 mod defects;
 mod run;
+mod schedules;
 mod tally;
 
 use std::process::ExitCode;
@@ -20,7 +21,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
-    let trials: Vec<Trial> = [canary::trials(), defects::trials()].into_iter().flatten().collect();
+    let trials: Vec<Trial> =
+        [canary::trials(), defects::trials(), schedules::trials()].into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     tally::print(conclusion.num_failed);
     conclusion.exit_code()

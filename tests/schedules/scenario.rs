@@ -1,5 +1,5 @@
-//! Two writers, two readers that hold snapshots, a checkpointer, and up to two compaction workers. In
-//! some orders a sync fails.
+//! Two writers and two readers, who all hold snapshots, a checkpointer, and up to two compaction
+//! workers. In some orders a sync fails.
 //!
 //! Each scope inserts a left and a right, counts itself in a tally, and removes an old pair: so
 //! tables are merged in each bar, and their space is used again by the next one.
@@ -13,7 +13,7 @@ use shuttle::thread::{self, JoinHandle};
 use crate::device::{Device, MARKER};
 
 const WRITERS: u64 = 2;
-const SCOPES: u64 = 7;
+const SCOPES: u64 = 9;
 const READERS: usize = 2;
 const LOOKS: usize = 3;
 const CHECKPOINTS: usize = 2;
@@ -74,27 +74,26 @@ pub(crate) fn scenario() {
     if fails {
         device.fail_after(rng.gen_range(0..SYNCS));
     }
-    let mut threads: Vec<JoinHandle<()>> = Vec::new();
+    let mut holders: Vec<JoinHandle<Vec<Held>>> = Vec::new();
     for writer in 0..WRITERS {
         let (forest, device) = (forest.clone(), device.clone());
-        threads.push(thread::spawn(move || {
-            let written = write(&forest, &device, writer);
+        holders.push(thread::spawn(move || {
+            let mut held = Vec::new();
+            let written = write(&forest, &device, writer, &mut held);
             assert!(fails || written.is_ok(), "{written:?}");
+            held
         }));
     }
     for _ in 0..READERS {
         let (forest, device) = (forest.clone(), device.clone());
-        threads.push(thread::spawn(move || read(&forest, &device)));
+        holders.push(thread::spawn(move || read(&forest, &device)));
     }
-    let checkpointer = forest.clone();
-    threads.push(thread::spawn(move || {
-        for _ in 0..CHECKPOINTS {
-            let made = checkpointer.checkpoint();
-            assert!(fails || made.is_ok(), "{made:?}");
-        }
-    }));
-    for thread in threads {
-        thread.join().unwrap();
+    for _ in 0..CHECKPOINTS {
+        let made = forest.checkpoint();
+        assert!(fails || made.is_ok(), "{made:?}");
+    }
+    for (snapshot, lefts) in holders.into_iter().flat_map(|holder| holder.join().unwrap()) {
+        assert_eq!(check(&snapshot), lefts, "a snapshot has changed");
     }
     let snapshot = forest.snapshot();
     check(&snapshot);
@@ -102,7 +101,12 @@ pub(crate) fn scenario() {
     assert!(fails || committed, "every scope was committed");
 }
 
-fn write(forest: &Forest<Scales>, device: &Device, writer: u64) -> Result<(), WriteError> {
+fn write(
+    forest: &Forest<Scales>,
+    device: &Device,
+    writer: u64,
+    held: &mut Vec<Held>,
+) -> Result<(), WriteError> {
     for scope in 0..SCOPES {
         let marker = MARKER | writer << 16 | scope;
         let weight = [scope; 60];
@@ -123,14 +127,23 @@ fn write(forest: &Forest<Scales>, device: &Device, writer: u64) -> Result<(), Wr
             })?)
         })? + 1;
         assert!(device.is_synced(marker), "op {op} was acknowledged before it was on disk");
-        let seen = forest.snapshot().tallies.op();
+        let snapshot = forest.snapshot();
+        let seen = snapshot.tallies.op();
         assert!(seen >= op, "op {op} was acknowledged, and readers see {seen}");
+        if scope % 3 == 1 {
+            let lefts = check(&snapshot);
+            held.push((snapshot, lefts));
+        }
     }
     Ok(())
 }
 
-fn read(forest: &Forest<Scales>, device: &Device) {
-    let mut held: Vec<(ScalesSnapshot, Vec<Left>)> = Vec::new();
+/// A snapshot, and what it held.
+type Held = (ScalesSnapshot, Vec<Left>);
+
+/// Takes snapshots, which are to be looked at again when all is over.
+fn read(forest: &Forest<Scales>, device: &Device) -> Vec<Held> {
+    let mut held = Vec::new();
     let mut newest = 0;
     for _ in 0..LOOKS {
         let snapshot = forest.snapshot();
@@ -142,9 +155,7 @@ fn read(forest: &Forest<Scales>, device: &Device) {
         assert_eq!(lost, None, "readers see what a crash would take back");
         held.push((snapshot, lefts));
     }
-    for (snapshot, lefts) in held {
-        assert_eq!(check(&snapshot), lefts, "a snapshot has changed");
-    }
+    held
 }
 
 /// A snapshot is what some op left, in all grooves and indexes, and can be read whole.

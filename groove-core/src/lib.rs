@@ -7,6 +7,9 @@
 //! `manifest`, `grid`, `wal` and `superblock` are the file; [`storage`] is the device.
 //! ARCHITECTURE.md in the repository explains the decisions.
 
+#[macro_use]
+mod defect;
+
 pub mod constants;
 pub mod error;
 pub mod field;
@@ -27,6 +30,7 @@ mod manifest;
 mod memory;
 mod query;
 mod superblock;
+mod sync;
 mod table;
 mod tree;
 mod wal;

@@ -243,7 +243,15 @@ impl Superblock {
             for &copy in half {
                 sector.copy = copy as u32;
                 storage.write_at(copy_offset(copy), bytemuck::bytes_of(&sector))?;
+                if defect!(SuperblockHalfWritten) {
+                    break;
+                }
             }
+            if !defect!(SuperblockHalvesTogether) {
+                storage.sync()?;
+            }
+        }
+        if defect!(SuperblockHalvesTogether) {
             storage.sync()?;
         }
         Ok(())
@@ -384,6 +392,9 @@ fn choose(copies: Vec<Copy>) -> Result<Superblock, SuperblockError> {
                 newest = Some((other_index, other));
             }
         }
+    }
+    if defect!(NewestSuperblockAlone) {
+        newest = valid.iter().copied().max_by_key(|(_, sector)| sector.sequence);
     }
     let Some((index, sector)) = newest else {
         let valid_copies = valid.len() as u8;

@@ -159,7 +159,12 @@ fn in_a_file(seed: u64) {
 
 /// A short run.
 pub(crate) fn hunt(seed: u64) {
-    run(seed, Backing::Memory(MemoryStorage::new()), Sizes { compaction_threads: 0, ..TINY }, 5_000);
+    run(
+        seed,
+        Backing::Memory(MemoryStorage::new()),
+        Sizes { compaction_threads: 0, ..TINY },
+        5_000,
+    );
 }
 
 /// Runs one configuration, and gives what was met.

@@ -11,6 +11,7 @@
 //! ARCHITECTURE.md, "Reliability", says what is promised and which goal proves it.
 
 mod canary;
+mod defects;
 mod g1;
 mod g11;
 mod g2;
@@ -20,6 +21,7 @@ mod g9;
 mod model;
 mod post;
 mod run;
+mod schedules;
 mod tally;
 mod tape;
 
@@ -31,12 +33,14 @@ fn main() -> ExitCode {
     g11::child();
     let goals = [
         canary::trials(),
+        defects::trials(),
         g1::trials(),
         g2::trials(),
         g3::trials(),
         g6::trials(),
         g9::trials(),
         g11::trials(),
+        schedules::trials(),
     ];
     let trials: Vec<Trial> = goals.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);

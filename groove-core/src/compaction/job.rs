@@ -164,9 +164,12 @@ impl<const K: usize> Job<K> {
         let Some(builder) = self.current.take() else { return Ok(()) };
         let extent = builder.extent();
         let mut table = builder.finish().expect("a table is begun with its first value");
-        self.grid.write(table.record.address, &table.bytes).map_err(JobError::Write)?;
+        let written = self.grid.write(table.record.address, &table.bytes);
+        if !defect!(TableWriteErrorIgnored) {
+            written.map_err(JobError::Write)?;
+        }
         table.record.level = u32::try_from(self.plan.target_level).expect("few levels");
-        let used = table.record.sectors;
+        let used = table.record.sectors - u32::from(defect!(UnusedExtentTooLong));
         if used < extent.sectors {
             self.output.unused.push(Extent {
                 address: table.record.extent().end(),
@@ -182,7 +185,13 @@ impl<const K: usize> Job<K> {
         while rows > 0 {
             rows -= 1;
             let newer = self.newer.peek(&self.grid, &self.meta)?;
-            let older = self.older.peek(&self.grid, &self.meta)?;
+            let older = match self.older.peek(&self.grid, &self.meta) {
+                Err(_) if defect!(ReadErrorEndsMerge) => {
+                    self.older = Stream::tables(Vec::new());
+                    None
+                }
+                older => older?,
+            };
             let order = match (newer, older) {
                 (None, None) => {
                     self.write_table()?;
@@ -204,7 +213,12 @@ impl<const K: usize> Job<K> {
             if order == Ordering::Equal {
                 let older_is_tombstone = self.older.is_tombstone();
                 let older_address = self.older.address();
-                self.older.skip();
+                if defect!(OlderValueWins) {
+                    payload.copy_from_slice(self.older.payload());
+                }
+                if !defect!(EqualKeyKeptTwice) {
+                    self.older.skip();
+                }
                 if self.meta.usage == Usage::Set {
                     if older_is_tombstone == tombstone {
                         let what = "entry, which was put or removed twice in a row,";

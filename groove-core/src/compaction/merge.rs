@@ -65,7 +65,8 @@ impl<const K: usize> Stream<K> {
                     };
                     newest_first.reduce(merge).expect("an input has runs")
                 });
-                Ok(run.keys().get(*at).copied())
+                let lost = defect!(LastValueLost) && *at > 0 && *at + 1 == run.len();
+                Ok(run.keys().get(*at).filter(|_| !lost).copied())
             }
             Stream::Tables(stream) => stream.peek(grid, meta),
         }

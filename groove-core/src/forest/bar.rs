@@ -201,14 +201,18 @@ impl<S: Grooves> Writer<S> {
         });
         let engine = &mut self.engine;
         for (edit, handles, moved) in edits {
-            for (_, address) in &edit.removed {
+            for (_, address) in edit.removed.iter().skip(defect!(TableRemovalForgotten).into()) {
                 engine.manifest.remove(*address);
             }
-            for record in moved.iter().chain(&edit.added) {
+            for record in moved.iter().chain(&edit.added).skip(defect!(TableEventLost).into()) {
                 engine.manifest.insert(*record);
             }
             for extent in edit.unused {
                 engine.free_set.release(extent);
+            }
+            if defect!(FreedBeforeCheckpoint) {
+                handles.iter().for_each(|handle| engine.free_set.release(handle.extent()));
+                continue;
             }
             engine.retired.extend(handles);
         }
@@ -270,6 +274,9 @@ impl Engine {
         live_tables: usize,
     ) -> Result<Vec<Vec<Extent>>, CommitError> {
         let mut free_set = self.free_set.clone();
+        if defect!(ExtentsByCacheState) && self.grid.counters().1 % 2 == 1 {
+            free_set.acquire(1);
+        }
         let extents: Vec<Vec<Extent>> = demands
             .iter()
             .map(|sizes| sizes.iter().map(|sectors| free_set.acquire(*sectors)).collect())
@@ -280,9 +287,10 @@ impl Engine {
         let end = free_set.end() + spare;
         if end > self.allocated_end {
             let length = end - self.allocated_end;
-            self.storage
-                .allocate(self.allocated_end, length)
-                .map_err(|source| self.no_space(source))?;
+            let allocated = self.storage.allocate(self.allocated_end, length);
+            if !defect!(NoSpaceIgnored) {
+                allocated.map_err(|source| self.no_space(source))?;
+            }
             self.allocated_end = end;
         }
         self.free_set = free_set;
@@ -300,15 +308,20 @@ impl Engine {
         let flushed =
             self.manifest.flush(&grid, &mut self.free_set, sealed.op, move || records, live)?;
         // Tables and manifest log are on disk before anything refers to them.
-        self.storage.sync()?;
+        if !defect!(SuperblockBeforeTables) {
+            self.storage.sync()?;
+        }
         let mut superblock = self.superblock.successor();
-        superblock.checkpoint = position(&self.wal, sealed.op);
-        superblock.timestamp_max = sealed.timestamp_max;
+        let op = if defect!(CheckpointTooNew) { self.op } else { sealed.op };
+        superblock.checkpoint = position(&self.wal, op);
+        if !defect!(TimestampMaxForgotten) {
+            superblock.timestamp_max = sealed.timestamp_max;
+        }
         superblock.manifest = self.manifest.head();
         superblock.manifest_block_count = self.manifest.block_count() as u64;
         superblock.grid_end = self.free_set.end();
         for (count, sealed) in superblock.object_counts.iter_mut().zip(&sealed.object_counts) {
-            *count = *sealed;
+            *count = if defect!(ObjectCountForgotten) { *count } else { *sealed };
         }
         superblock.write(&*self.storage)?;
         self.superblock = superblock;
@@ -318,7 +331,7 @@ impl Engine {
 
     fn release_retired(&mut self) {
         let (held, free): (Vec<_>, Vec<_>) =
-            self.retired.drain(..).partition(|handle| handle.is_held());
+            self.retired.drain(..).partition(|handle| handle.is_held() && !defect!(FreedWhileHeld));
         self.retired = held;
         for handle in free {
             self.free_set.release(handle.extent());

@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError};
 
 use crate::compaction::{CompactionJob, JobError, JobOutput};
+use crate::sync::thread::{Builder, JoinHandle};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// Values that are merged between two looks at the clock of progress.
 const STEP_ROWS: usize = 4096;
@@ -117,7 +118,7 @@ impl Compactor {
         let workers = (0..threads)
             .filter_map(|_| {
                 let shared = shared.clone();
-                let builder = std::thread::Builder::new().name("groove-compaction".into());
+                let builder = Builder::new().name("groove-compaction".into());
                 // A thread that cannot be had is done without: the writer compacts itself if none.
                 builder.spawn(move || shared.work()).ok()
             })

@@ -119,7 +119,7 @@ impl<S: Grooves> Writer<S> {
         let mut body = Vec::with_capacity(bytes);
         let mut at = 0;
         visit_grooves::<S>(&mut self.grooves, &mut |groove| {
-            if lengths[at] > 0 {
+            if lengths[at] > 0 && !(defect!(SectionForgotten) && at == 1) {
                 body.extend_from_slice(&section_header(at, lengths[at]));
                 body.extend_from_slice(groove.changes());
             }
@@ -128,9 +128,17 @@ impl<S: Grooves> Writer<S> {
         let engine = &mut self.engine;
         let op = engine.op + 1;
         // What is synced by another writer's sync in this moment may be noted an entry later.
-        let synced_op = engine.publisher.synced_op().min(engine.op);
+        let mut synced_op = engine.publisher.synced_op().min(engine.op);
+        if defect!(SyncedOpAhead) {
+            synced_op = engine.op;
+        }
         match engine.wal.append(&*engine.storage, op, synced_op, &[&body]) {
-            Ok(position) => Ok(position.op),
+            Ok(position) => {
+                if defect!(MarkBeforeSync) {
+                    let _ = engine.wal.write_mark(&*engine.storage, op);
+                }
+                Ok(position.op)
+            }
             Err(AppendError::TooLarge { bytes, bytes_max }) => {
                 Err(CommitError::ScopeTooLarge { bytes, bytes_max })
             }

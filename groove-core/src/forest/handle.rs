@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
+use std::sync::{Arc, PoisonError};
 
 use crate::error::{CommitError, OpenError};
 use crate::groove::SnapshotOpener;
 use crate::storage::Storage;
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{Mutex, MutexGuard};
 
 use super::engine::Writer;
 use super::grooves::Grooves;
@@ -40,7 +41,7 @@ struct ScopeThread<'a>(&'a Mutex<Option<ThreadId>>);
 
 impl<'a> ScopeThread<'a> {
     fn note(thread: &'a Mutex<Option<ThreadId>>) -> Self {
-        *unpoisoned(thread) = Some(std::thread::current().id());
+        *unpoisoned(thread) = Some(thread::current().id());
         ScopeThread(thread)
     }
 }
@@ -325,7 +326,7 @@ impl<S: Grooves> Forest<S> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer<S>> {
-        let here = Some(std::thread::current().id());
+        let here = Some(thread::current().id());
         let within = *unpoisoned(&self.inner.scope_thread) == here;
         assert!(
             !within,

@@ -92,6 +92,11 @@ pub(super) fn open_storage<S: Grooves>(
     // What is read now must be what is on disk: a failed sync of a process before may have left
     // pages in the system's cache that never got there.
     storage.sync().map_err(|error| io_error(path, error))?;
+    if defect!(WrittenBeforeChecked)
+        && let Ok(superblock) = Superblock::read(&*storage)
+    {
+        let _ = superblock.successor().write(&*storage);
+    }
     recover(path, check::<S>(path, storage, options)?, options)
 }
 

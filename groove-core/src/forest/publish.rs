@@ -11,13 +11,11 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-
-use arc_swap::ArcSwap;
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use crate::error::{CommitError, ReadError};
 use crate::storage::Storage;
+use crate::sync::{ArcSwap, AtomicU64, Mutex, MutexGuard, Ordering};
 
 use super::version::ForestVersion;
 
@@ -79,6 +77,9 @@ impl Publisher {
 
     /// The first failure counts; returns it.
     pub(super) fn kill(&self, dead: Dead) -> CommitError {
+        if defect!(FailureForgotten) {
+            return dead.into();
+        }
         self.dead.get_or_init(|| dead).clone().into()
     }
 
@@ -107,8 +108,20 @@ impl Publisher {
         }
         self.check()?;
         // Everything in the queue was appended before this sync begins.
-        let target = lock(&self.waiting).back().map_or(op, |version| version.op().max(op));
-        self.storage.sync().map_err(|error| self.kill(Dead::Io(Arc::new(error))))?;
+        let newest = || lock(&self.waiting).back().map_or(op, |version| version.op().max(op));
+        let mut target = newest();
+        if defect!(PublishedBeforeSync) {
+            self.publish(target);
+        }
+        if !defect!(CommitNotSynced) {
+            let synced = self.storage.sync();
+            if !defect!(SyncErrorIgnored) {
+                synced.map_err(|error| self.kill(Dead::Io(Arc::new(error))))?;
+            }
+        }
+        if defect!(SyncTargetTooLate) {
+            target = newest();
+        }
         self.synced(target);
         Ok(())
     }
@@ -125,6 +138,9 @@ impl Publisher {
 
     /// Notes that everything up to `op` is on disk, and publishes it.
     pub(super) fn synced(&self, op: u64) {
+        if defect!(SyncedBeforePublished) {
+            self.synced_op.fetch_max(op, Ordering::AcqRel);
+        }
         // In this order: whoever sees its op synced finds it in the next snapshot.
         self.publish(op);
         self.synced_op.fetch_max(op, Ordering::AcqRel);

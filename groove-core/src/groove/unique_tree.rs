@@ -127,7 +127,7 @@ impl<const K: usize> UniqueTree<K> {
 
     /// Removes the entry of an object that has a key.
     pub fn remove(&mut self, key: Option<[u64; K]>, _timestamp: u64) {
-        if let Some(key) = key {
+        if let Some(key) = key.filter(|_| !defect!(RemovedKeyStays)) {
             self.tree.remove(key);
         }
     }

@@ -109,6 +109,9 @@ impl ManifestLog {
         let too_long = self.blocks.len() >= CHAIN_BLOCKS_MAX + live_count / BLOCK_EVENTS_MAX;
         let events = if too_many || too_long {
             released.append(&mut self.blocks);
+            if defect!(ManifestFreedEarly) {
+                released.drain(..).for_each(|extent| free_set.release(extent));
+            }
             self.head = None;
             self.event_count = 0;
             self.pending.clear();

@@ -146,7 +146,7 @@ impl<const K: usize> Pending<K> {
         order.sort_unstable();
         let mut run = Run::with_capacity(self.payload_width, order.len());
         for changes in order.chunk_by(|a, b| a.0 == b.0) {
-            let (key, at) = changes[changes.len() - 1];
+            let (key, at) = changes[if defect!(FirstChangeWins) { 0 } else { changes.len() - 1 }];
             let at = at as usize;
             // An index entry that was put and removed (or removed and put) is as it was before.
             if self.usage == Usage::Set && changes.len() % 2 == 0 {

@@ -49,6 +49,9 @@ impl Request {
             return Err(QueryError::ForeignCursor { groove: self.view.schema.name });
         }
         let behind = match self.direction {
+            Direction::Ascending if defect!(CursorRepeats) => {
+                Window { min: cursor.timestamp, ..Window::ALL }
+            }
             Direction::Ascending => Window { min: cursor.timestamp + 1, ..Window::ALL },
             Direction::Descending => Window { max: cursor.timestamp - 1, ..Window::ALL },
         };

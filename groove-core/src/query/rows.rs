@@ -70,7 +70,7 @@ impl Rows {
 
     /// The next row; `None` at the limit or at the end of the answer.
     pub(crate) fn next(&mut self) -> Result<Option<Row<'_>>, ReadError> {
-        if self.remaining == 0 {
+        if self.remaining == usize::from(defect!(LimitTooSmall)) {
             return Ok(None);
         }
         let row = match &mut self.source {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::compaction::{CompactionJob, Job, JobInput, JobPlan, JobSource, choose};
 use crate::grid::Extent;
-use crate::memory::{Key, PendingMark};
+use crate::memory::{Key, PendingMark, Usage};
 use crate::table::{Table, TableRecord, TreeMeta};
 
 use super::Tree;
@@ -87,6 +87,9 @@ impl<const K: usize> AnyTree for Tree<K> {
 
     fn discard(&mut self, mark: PendingMark) {
         self.scope_view = None;
+        if defect!(DiscardSkipsIndexes) && self.meta.usage == Usage::Set {
+            return;
+        }
         self.pending.truncate(mark);
     }
 
@@ -135,9 +138,11 @@ impl<const K: usize> AnyTree for Tree<K> {
         // in this bar count as deeper: they hold older values and end up below.
         let hull = hull(&newer, &older);
         let leaving = plan.leaving.iter().map(|at| &target[*at]);
+        let leaving = leaving.filter(|_| !defect!(LeavingTablesForgotten));
         let deeper = (plan.target_level + 1..levels.count()).flat_map(|level| levels.level(level));
         let keep_tombstones =
             leaving.chain(deeper).any(|table| table.key_min <= hull.1 && hull.0 <= table.key_max);
+        let dropped = defect!(TombstoneDroppedEarly) && self.meta.usage == Usage::Map;
         Box::new(Job::new(
             self.meta.clone(),
             self.grid.clone(),
@@ -145,7 +150,7 @@ impl<const K: usize> AnyTree for Tree<K> {
             older,
             plan.clone(),
             extents,
-            keep_tombstones,
+            keep_tombstones && !dropped,
             op,
         ))
     }
@@ -165,7 +170,8 @@ impl<const K: usize> AnyTree for Tree<K> {
             .collect();
         let mut records = Vec::new();
         for (table, level) in moved {
-            records.push(TableRecord { level, ..table.record });
+            let noted = if defect!(MovedTableKeepsLevel) { table.record.level } else { level };
+            records.push(TableRecord { level: noted, ..table.record });
             assert!(levels.insert(level as usize, table), "a moved table overlaps nothing");
         }
         for record in &edit.added {
@@ -227,7 +233,6 @@ mod tests {
 
     use super::*;
     use crate::grid::Grid;
-    use crate::memory::Usage;
     use crate::storage::MemoryStorage;
     use crate::table::TableLayout;
 

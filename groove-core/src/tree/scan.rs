@@ -347,6 +347,9 @@ impl<const K: usize> Source<K> {
                     Direction::Ascending => 0,
                     Direction::Descending => held.len() - 1,
                 };
+                if defect!(DescendingScanSkips) && direction == Direction::Descending {
+                    *at = at.saturating_sub(1);
+                }
                 let key = held.key(*at);
                 *values = Some(held);
                 Ok(Some(key))

@@ -77,7 +77,11 @@ impl<const K: usize> TreeVersion<K> {
         let mut version = self.clone();
         let mut run = run;
         while let Some(last) = version.runs.pop_if(|last| last.len() < 2 * run.len()) {
-            run = Run::merge(&run, &last, self.meta.usage);
+            let (newer, older) = (&run, &*last);
+            run = match defect!(RunsMergedInReverse) {
+                false => Run::merge(newer, older, self.meta.usage),
+                true => Run::merge(older, newer, self.meta.usage),
+            };
         }
         if !run.is_empty() {
             version.runs.push(Arc::new(run));
@@ -89,6 +93,9 @@ impl<const K: usize> TreeVersion<K> {
     pub(super) fn sealed(&self) -> Self {
         let mut version = self.clone();
         version.immutable = std::mem::take(&mut version.runs);
+        if defect!(SealLosesRun) && version.immutable.len() > 1 {
+            version.immutable.pop();
+        }
         version
     }
 
@@ -119,7 +126,8 @@ impl<const K: usize> TreeVersion<K> {
     fn block_for(&self, table: &Table<K>, key: &Key<K>) -> Result<Option<BlockRef>, ReadError> {
         let index = table.index(&self.grid, &self.meta)?;
         if let Some(filter) = &index.filter
-            && !filter.may_contain(filter_hash(key))
+            && (!filter.may_contain(filter_hash(key))
+                || defect!(FilterDeniesKeys) && key[K - 1].is_multiple_of(8))
         {
             return Ok(None);
         }
@@ -141,6 +149,9 @@ impl<const K: usize> TreeVersion<K> {
             let block = table.read_block(&self.grid, &self.meta, &reference)?;
             if let Some(at) = block.find(key) {
                 if block.is_tombstone(at) {
+                    if defect!(TombstoneLookedThrough) {
+                        continue;
+                    }
                     return Ok(false);
                 }
                 payload.extend_from_slice(block.payload(at));
@@ -225,6 +236,7 @@ impl<const K: usize> TreeVersion<K> {
                     batch.payload[at * width..(at + 1) * width]
                         .copy_from_slice(blocks[slot].payload(row));
                 }
+                Some(_) if defect!(BatchLooksThroughTombstone) => missing.push(at),
                 Some(_) => {}
                 None => missing.push(at),
             }
@@ -292,7 +304,7 @@ impl<const K: usize> TreeVersion<K> {
 }
 
 fn net(count: u64, tombstones: u64) -> i64 {
-    count as i64 - 2 * tombstones as i64
+    count as i64 - if defect!(CountIgnoresTombstones) { 1 } else { 2 } * tombstones as i64
 }
 
 impl<const K: usize> TreeRead for TreeVersion<K> {

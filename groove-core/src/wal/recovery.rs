@@ -135,6 +135,9 @@ impl<'a> Reader<'a> {
     /// Reads the next entry of the chain into `body`; false if there is none that is readable.
     fn read_entry(&mut self, body: &mut Vec<u8>) -> Result<bool, ReadError> {
         let slot = self.last.slot;
+        if defect!(ReplayEndsAtWrap) && slot == 0 && !self.live.is_empty() {
+            return Ok(false);
+        }
         let Some(header) = self.read_header(slot)? else { return Ok(false) };
         let slots = header.slots();
         let follows = header.op == self.last.op + 1
@@ -146,7 +149,7 @@ impl<'a> Reader<'a> {
             return Ok(false);
         }
         self.read_body(slot, &header, body)?;
-        if !header.body_is_valid(body) {
+        if !header.body_is_valid(body) && !defect!(TornBodyReplayed) {
             return Ok(false);
         }
         let next_slot = slot_after(slot, slots, self.wal_slots());
@@ -178,7 +181,7 @@ impl<'a> Reader<'a> {
                 synced_op = synced_op.max(header.synced_op);
             }
         }
-        if synced_op > self.last.op {
+        if synced_op > self.last.op && !defect!(DamagedLogCut) {
             let damage = Damage::LostEntry { op: self.last.op + 1, synced_op };
             return Err(corrupt(slot_offset(self.last.slot), BlockKind::WalEntry, damage));
         }

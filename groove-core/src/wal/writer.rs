@@ -266,7 +266,7 @@ impl WalWriter {
             self.buffer.extend_from_slice(part);
         }
         let fields = EntryFields {
-            parent: last.checksum,
+            parent: if defect!(EntryParentWrong) { 0 } else { last.checksum },
             file_id: self.file_id,
             epoch: self.epoch,
             op,

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use groove::storage::MemoryStorage;
-use groove_core::proof::{Call, Fault, Random, SimulatedStorage};
 use groove::{
     Abort, Clock, CommitError, Durability, Forest, Object, OpenError, Options, WriteError,
 };
+use groove_core::proof::{Call, Fault, Random, SimulatedStorage};
 
 use super::objects::{Item, Kind, Shop, ShopSnapshot};
 use super::oracle::ForestModel;
@@ -93,9 +93,7 @@ impl World {
         match &self.backing {
             Backing::Memory(storage) => Forest::open_storage(Arc::new(storage.clone()), options),
             Backing::File(path) => Forest::open(path, options),
-            Backing::Simulated(storage) => {
-                Forest::open_storage(Arc::new(storage.clone()), options)
-            }
+            Backing::Simulated(storage) => Forest::open_storage(Arc::new(storage.clone()), options),
         }
     }
 

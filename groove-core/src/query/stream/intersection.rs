@@ -37,6 +37,7 @@ impl Stream for Intersection {
                 let agreed = found == candidate;
                 candidate = found;
                 if !agreed && i > 0 {
+                    candidate += u64::from(defect!(IntersectionSkips));
                     continue 'candidates;
                 }
             }

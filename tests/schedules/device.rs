@@ -1,0 +1,80 @@
+//! A device in memory at whose calls another thread may go on, and that knows which scopes are on
+//! disk.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Mutex;
+
+use groove::storage::{MemoryStorage, Storage};
+use shuttle::thread::yield_now;
+
+/// The upper half of a number that a scope writes into a row, and nothing else writes.
+pub(crate) const MARKER: u64 = 0x5EED_FACE << 32;
+
+#[derive(Default)]
+pub(crate) struct Device {
+    bytes: MemoryStorage,
+    scopes: Mutex<Scopes>,
+}
+
+/// Markers that were written and are in the cache only, and those that were written before a sync
+/// began that has returned.
+#[derive(Default)]
+struct Scopes {
+    written: Vec<u64>,
+    synced: HashSet<u64>,
+    /// Syncs that succeed before one fails.
+    sound: Option<u64>,
+}
+
+impl Device {
+    /// After `sound` more syncs one fails. What it should have brought to the disk is lost.
+    pub(crate) fn fail_after(&self, sound: u64) {
+        self.scopes.lock().unwrap().sound = Some(sound);
+    }
+
+    pub(crate) fn is_synced(&self, marker: u64) -> bool {
+        self.scopes.lock().unwrap().synced.contains(&marker)
+    }
+}
+
+fn markers(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let words = bytes.windows(8).map(|word| u64::from_le_bytes(word.try_into().unwrap()));
+    words.filter(|word| word & (u64::MAX << 32) == MARKER)
+}
+
+impl Storage for Device {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        yield_now();
+        self.bytes.read_at(offset, buffer)
+    }
+
+    fn write_at(&self, offset: u64, buffer: &[u8]) -> io::Result<()> {
+        yield_now();
+        self.bytes.write_at(offset, buffer)?;
+        self.scopes.lock().unwrap().written.extend(markers(buffer));
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let begun = self.scopes.lock().unwrap().written.len();
+        yield_now();
+        let mut scopes = self.scopes.lock().unwrap();
+        let written: Vec<u64> = scopes.written.drain(..begun).collect();
+        let failed = scopes.sound == Some(0);
+        scopes.sound = scopes.sound.and_then(|sound| sound.checked_sub(1));
+        if failed {
+            return Err(io::Error::other("injected"));
+        }
+        scopes.synced.extend(written);
+        Ok(())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.bytes.length()
+    }
+
+    fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
+        self.bytes.allocate(offset, length)
+    }
+}

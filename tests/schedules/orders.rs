@@ -1,0 +1,59 @@
+//! The orders in which the scenario is run, and what they must find.
+
+use std::panic::catch_unwind;
+
+use groove_core::proof::Defect;
+use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+use shuttle::{Config, FailurePersistence, Runner};
+
+use crate::scenario::scenario;
+
+/// Of each kind.
+const ORDERS: f64 = 10_000.0;
+/// Orders in which a defect must be found.
+const ORDERS_OF_DEFECT: usize = 2_000;
+/// Those that only another order shows, and some that the scenario has to show too.
+const DEFECTS: [Defect; 5] = [
+    Defect::SyncTargetTooLate,
+    Defect::SyncedBeforePublished,
+    Defect::PublishedBeforeSync,
+    Defect::SyncErrorIgnored,
+    Defect::FreedWhileHeld,
+];
+/// Places where priorities change.
+const PRIORITY_CHANGES: usize = 3;
+const SEED: u64 = 0x6772_6f6f_7665;
+
+pub(crate) fn run() {
+    if let Ok(schedule) = std::env::var("GROOVE_SCHEDULE") {
+        shuttle::replay(scenario, &schedule);
+        return;
+    }
+    let scale = std::env::var("GROOVE_PROOF_SCALE").map_or(1.0, |scale| {
+        scale.parse().unwrap_or_else(|_| panic!("GROOVE_PROOF_SCALE is no number: {scale}"))
+    });
+    let orders = (ORDERS * scale) as usize;
+    let mut done = explore(RandomScheduler::new_from_seed(SEED, orders), true);
+    done += explore(PctScheduler::new_from_seed(SEED, PRIORITY_CHANGES, orders), true);
+    for defect in DEFECTS {
+        println!("schedules: {defect:?} is seeded, a failure has to follow");
+        let _seeded = defect.seed();
+        let orders = RandomScheduler::new_from_seed(SEED, ORDERS_OF_DEFECT);
+        let sound = catch_unwind(|| explore(orders, false));
+        assert!(sound.is_err(), "{defect:?} was not found in {ORDERS_OF_DEFECT} orders");
+    }
+    println!("schedules: {done} schedules / {} defects found / 0 failures", DEFECTS.len());
+}
+
+/// Runs the scenario in the orders that `scheduler` chooses; returns how many those were.
+fn explore(scheduler: impl Scheduler + 'static, print: bool) -> usize {
+    let mut config = Config::new();
+    // Opening a forest takes more than a model usually does.
+    config.stack_size = 512 << 10;
+    // It warns that atomics are taken for sequentially consistent.
+    config.silence_warnings = true;
+    if !print {
+        config.failure_persistence = FailurePersistence::None;
+    }
+    Runner::new(scheduler, config).run(scenario)
+}

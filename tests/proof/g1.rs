@@ -17,7 +17,8 @@ use crate::tape::{History, Known, Script, open};
 /// Images of each crash that leaves anything open.
 const IMAGES: usize = 9;
 
-pub(crate) const SYNCED: Setting = Setting { threads: 0, cache_size: 64 << 10, durability: Durability::Sync };
+pub(crate) const SYNCED: Setting =
+    Setting { threads: 0, cache_size: 64 << 10, durability: Durability::Sync };
 pub(crate) const BUFFERED: Setting = Setting { durability: Durability::Buffered, ..SYNCED };
 
 pub(crate) fn trials() -> Vec<Trial> {

@@ -60,7 +60,8 @@ fn whole_engine(goal: &Goal, part: u64) {
     add(Count::Images, losses);
     add(Count::CrashPoints, counts.of("scope: device failed"));
     if counts.total() >= 50 * OPERATIONS_OF_A_SEED {
-        let met = ["scope: device failed", "scope: no space", "power loss", "held snapshot verified"];
+        let met =
+            ["scope: device failed", "scope: no space", "power loss", "held snapshot verified"];
         assert!(met.iter().all(|what| counts.of(what) >= 100), "not met often enough");
         counts.assert_all(&["statistics: three levels", "savepoint: error", "query: pages"]);
     }

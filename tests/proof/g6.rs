@@ -96,7 +96,7 @@ pub(crate) const TINY: Sizes = Sizes {
 };
 
 /// A seed is so many operations.
-const OPERATIONS_OF_A_SEED: u64 = 20_000;
+const OPERATIONS_OF_A_SEED: u64 = 90_000;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -129,8 +129,7 @@ fn sizes(seed: u64) -> Sizes {
 
 fn model(goal: &Goal, part: u64) {
     let mut counts = crate::model::Counts::default();
-    let number = 25;
-    goal.seeds(number, |seed| {
+    goal.seeds(50, |seed| {
         let seed = 2 * seed + part;
         let backing = Backing::Memory(MemoryStorage::new());
         let context = run(seed, backing, sizes(seed), OPERATIONS_OF_A_SEED);
@@ -153,13 +152,18 @@ fn in_a_file(seed: u64) {
         ..TINY
     };
     let backing = Backing::File(directory.path().join("model.groove"));
-    let context = run(seed, backing, sizes, OPERATIONS_OF_A_SEED / 2);
+    let context = run(seed, backing, sizes, OPERATIONS_OF_A_SEED);
     context.counts.assert_all(&["open: locked", "open_read_only"]);
 }
 
 /// A short run.
 pub(crate) fn hunt(seed: u64) {
-    run(seed, Backing::Memory(MemoryStorage::new()), Sizes { compaction_threads: 0, ..TINY }, 5_000);
+    run(
+        seed,
+        Backing::Memory(MemoryStorage::new()),
+        Sizes { compaction_threads: 0, ..TINY },
+        5_000,
+    );
 }
 
 /// Runs one configuration, and gives what was met.

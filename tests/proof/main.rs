@@ -16,9 +16,12 @@ mod g11;
 mod g2;
 mod g3;
 mod g6;
+mod g7;
+mod g8;
 mod g9;
 mod model;
 mod post;
+mod reopen;
 mod run;
 mod tally;
 mod tape;
@@ -35,8 +38,11 @@ fn main() -> ExitCode {
         g2::trials(),
         g3::trials(),
         g6::trials(),
+        g7::trials(),
+        g8::trials(),
         g9::trials(),
         g11::trials(),
+        reopen::trials(),
     ];
     let trials: Vec<Trial> = goals.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);

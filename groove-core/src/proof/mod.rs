@@ -2,5 +2,6 @@
 //! it is compiled with the feature `proof` alone, and may change at any time.
 
 pub use crate::storage::simulated::{
-    Call, Counters, CrashImages, Event, Fault, Image, Journal, Random, SimulatedStorage, crash_image,
+    Call, Counters, CrashImages, Event, Fault, Image, Journal, Random, SimulatedStorage,
+    crash_image,
 };

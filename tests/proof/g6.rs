@@ -102,7 +102,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("g6_model_tiny", |goal| model(goal, 0)),
         trial("g6_model_other_sizes", |goal| model(goal, 1)),
-        trial("g6_model_in_a_file", |goal| goal.seeds(10, |seed| in_a_file(seed))),
+        trial("g6_model_in_a_file", |goal| goal.seeds(10, in_a_file)),
         trial("g6_model_reports_what_differs", |_| reports_what_differs()),
         trial("g6_timestamps_after_a_sealing_recovery", |_| timestamps_after_recovery()),
     ]

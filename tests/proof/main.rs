@@ -19,6 +19,7 @@ mod g6;
 mod g7;
 mod g8;
 mod g9;
+mod hunts;
 mod model;
 mod post;
 mod reopen;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         g8::trials(),
         g9::trials(),
         g11::trials(),
+        hunts::trials(),
         reopen::trials(),
     ];
     let trials: Vec<Trial> = goals.into_iter().flatten().collect();

@@ -22,7 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("reopen_with_a_full_log", full_log)]
 }
 
-/// The default log, full, in files of which one has six times the tables of the other.
+/// The default log, full, in files of which one has more than twice the tables of the other.
 fn full_log(goal: &Goal) {
     let wal_size = goal.scaled(64) << 20;
     let (small, small_tables) = open(wal_size, 1);
@@ -34,8 +34,9 @@ fn full_log(goal: &Goal) {
         assert!(counters.bytes_read > wal_size / 2, "the log was full: {counters:?}");
         assert!(counters.bytes_read < 2 * wal_size + (1 << 20), "{counters:?}");
     }
-    // The larger file has a longer manifest log, and the same of everything else.
-    assert!(large.bytes_read.abs_diff(small.bytes_read) < 1 << 20, "{small:?}, {large:?}");
+    // Nothing says that the newest scopes were synced, so the open merges them into level 0, which is
+    // bounded; all deeper levels are left alone.
+    assert!(large.bytes_read.abs_diff(small.bytes_read) < wal_size / 2, "{small:?}, {large:?}");
     add(Count::Images, 2);
 }
 

@@ -44,10 +44,11 @@ impl Image {
         let count = usize::try_from(length).expect("in memory").div_ceil(SECTOR);
         self.sectors.resize(count, None);
         let kept = (length % SECTOR as u64) as usize;
-        if length < self.length && kept > 0 {
-            if let Some(Some(last)) = self.sectors.last_mut() {
-                Arc::make_mut(last)[kept..].fill(0);
-            }
+        if let Some(Some(last)) = self.sectors.last_mut()
+            && length < self.length
+            && kept > 0
+        {
+            Arc::make_mut(last)[kept..].fill(0);
         }
         self.length = length;
     }

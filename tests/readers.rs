@@ -14,7 +14,12 @@ use std::thread;
 use groove::storage::MemoryStorage;
 use groove::{Durability, Forest, Groove, Options, Predicate, Text};
 
-use rng::{Rng, seed_or};
+use rng::Rng;
+
+/// The seed of `GROOVE_SEED`, or `default`.
+fn seed_or(default: u64) -> u64 {
+    std::env::var("GROOVE_SEED").map_or(default, |seed| seed.parse().expect("a decimal number"))
+}
 
 const READERS: u64 = 4;
 const ACCOUNTS: u64 = 60;

@@ -96,13 +96,13 @@ pub(crate) const TINY: Sizes = Sizes {
 };
 
 /// A seed is so many operations.
-const OPERATIONS_OF_A_SEED: u64 = 20_000;
+const OPERATIONS_OF_A_SEED: u64 = 90_000;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("g6_model_tiny", |goal| model(goal, 0)),
         trial("g6_model_other_sizes", |goal| model(goal, 1)),
-        trial("g6_model_in_a_file", |goal| goal.seeds(10, |seed| in_a_file(seed))),
+        trial("g6_model_in_a_file", |goal| goal.seeds(10, in_a_file)),
         trial("g6_model_reports_what_differs", |_| reports_what_differs()),
         trial("g6_timestamps_after_a_sealing_recovery", |_| timestamps_after_recovery()),
     ]
@@ -129,8 +129,7 @@ fn sizes(seed: u64) -> Sizes {
 
 fn model(goal: &Goal, part: u64) {
     let mut counts = crate::model::Counts::default();
-    let number = 25;
-    goal.seeds(number, |seed| {
+    goal.seeds(50, |seed| {
         let seed = 2 * seed + part;
         let backing = Backing::Memory(MemoryStorage::new());
         let context = run(seed, backing, sizes(seed), OPERATIONS_OF_A_SEED);
@@ -153,7 +152,7 @@ fn in_a_file(seed: u64) {
         ..TINY
     };
     let backing = Backing::File(directory.path().join("model.groove"));
-    let context = run(seed, backing, sizes, OPERATIONS_OF_A_SEED / 2);
+    let context = run(seed, backing, sizes, OPERATIONS_OF_A_SEED);
     context.counts.assert_all(&["open: locked", "open_read_only"]);
 }
 

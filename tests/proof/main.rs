@@ -17,9 +17,13 @@ mod g11;
 mod g2;
 mod g3;
 mod g6;
+mod g7;
+mod g8;
 mod g9;
+mod hunts;
 mod model;
 mod post;
+mod reopen;
 mod run;
 mod schedules;
 mod tally;
@@ -38,9 +42,13 @@ fn main() -> ExitCode {
         g2::trials(),
         g3::trials(),
         g6::trials(),
+        g7::trials(),
+        g8::trials(),
         g9::trials(),
         g11::trials(),
         schedules::trials(),
+        hunts::trials(),
+        reopen::trials(),
     ];
     let trials: Vec<Trial> = goals.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);

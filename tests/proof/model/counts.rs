@@ -15,6 +15,11 @@ impl Counts {
         self.total += 1;
     }
 
+    /// Counts what was met in an operation, which is counted by itself.
+    pub(crate) fn note(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
     /// Keeps the highest value of `what`.
     pub(crate) fn highest(&mut self, what: &'static str, value: u64) {
         let highest = self.highest.entry(what).or_default();

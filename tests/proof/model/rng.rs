@@ -28,8 +28,3 @@ impl Rng {
         self.below(100) < percent
     }
 }
-
-/// The seed of `GROOVE_SEED`, or `default`.
-pub(crate) fn seed_or(default: u64) -> u64 {
-    std::env::var("GROOVE_SEED").map_or(default, |seed| seed.parse().expect("a decimal number"))
-}

@@ -51,6 +51,8 @@ pub(crate) struct World {
     /// The device may refuse: so may commits.
     failing: bool,
     dead: bool,
+    /// Each open is as the first.
+    pub(crate) keeps_settings: bool,
     pub(crate) context: Context,
 }
 
@@ -67,6 +69,7 @@ impl World {
             recent: Vec::new(),
             failing: false,
             dead: false,
+            keeps_settings: false,
             context,
         };
         world.forest = Some(world.open());
@@ -363,10 +366,10 @@ impl World {
         assert!(statistics.checkpoint_op <= statistics.op);
         assert_eq!(statistics.tables == 0, statistics.levels == 0);
         if statistics.levels >= 3 {
-            self.context.counts.add("statistics: three levels");
+            self.context.counts.note("statistics: three levels");
         }
         if statistics.manifest_blocks >= 2 {
-            self.context.counts.add("statistics: two manifest blocks");
+            self.context.counts.note("statistics: two manifest blocks");
         }
         self.context.counts.highest("highest level", u64::from(statistics.levels));
         self.context.counts.highest("most tables", statistics.tables);
@@ -377,6 +380,9 @@ impl World {
     /// Looks at the file from beside, directly after a checkpoint.
     fn read_only(&mut self) {
         let Backing::File(path) = &self.backing else { return };
+        if self.keeps_settings {
+            return; // What is asked there would be a part of this history alone.
+        }
         self.context.counts.add("open_read_only");
         let mut snapshot = Shop::open_read_only(path, Options::default()).expect("a checkpoint");
         ask_snapshot(&mut self.context, &mut snapshot, &self.model);
@@ -414,14 +420,25 @@ impl World {
 impl World {
     /// What a file can be opened with in another way each time.
     fn change_settings(&mut self) {
+        // What an open has shown is durable.
+        self.recent.clear();
+        if self.keeps_settings {
+            return;
+        }
         let rng = &mut self.context.rng;
         self.sizes.compaction_threads = rng.below(3) as usize;
         self.sizes.cache_size = [0, 1 << 16, 1 << 20, 64 << 20][rng.below(4) as usize];
         if !matches!(self.backing, Backing::File(_)) {
             self.sizes.durability = [Durability::Sync, Durability::Buffered][rng.below(2) as usize];
         }
-        // What an open has shown is durable.
-        self.recent.clear();
+    }
+
+    /// Op, objects and keys of each groove.
+    pub(crate) fn contents(&self) -> String {
+        let ForestModel { orders, events, items, op, .. } = &self.model;
+        let orders = (orders.objects.map(), orders.primaries.map());
+        let (events, items) = (events.objects.map(), items.objects.map());
+        format!("{op} {orders:?} {events:?} {items:?}")
     }
 }
 

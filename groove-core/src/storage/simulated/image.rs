@@ -44,9 +44,9 @@ impl Image {
         let count = usize::try_from(length).expect("in memory").div_ceil(SECTOR);
         self.sectors.resize(count, None);
         let kept = (length % SECTOR as u64) as usize;
-        if length < self.length
+        if let Some(Some(last)) = self.sectors.last_mut()
+            && length < self.length
             && kept > 0
-            && let Some(Some(last)) = self.sectors.last_mut()
         {
             Arc::make_mut(last)[kept..].fill(0);
         }

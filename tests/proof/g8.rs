@@ -1,14 +1,14 @@
-//! The same ops give the same file, byte for byte, whatever threads and caches there are.
-
-#[path = "proof/model/rng.rs"]
-mod rng;
+//! G8: the same ops give the same file, byte for byte, whatever threads and caches there are.
 
 use std::sync::Arc;
 
 use groove::storage::MemoryStorage;
 use groove::{Abort, Durability, Forest, Groove, Options, Predicate, Statistics};
+use libtest_mimic::Trial;
 
-use rng::{Rng, seed_or};
+use crate::model::rng::Rng;
+use crate::run::{Goal, trial};
+use crate::tally::{Count, add};
 
 /// Where the tables begin: behind four copies of the superblock, two marks and the log.
 const GRID_OFFSET: usize = (4 + 2) * 4096 + WAL_SIZE;
@@ -132,6 +132,7 @@ fn history(seed: u64, setting: Setting) -> (Vec<Vec<u8>>, Statistics) {
         }
     }
     let statistics = forest.statistics();
+    add(Count::Ops, statistics.op);
     (files, statistics)
 }
 
@@ -150,27 +151,25 @@ fn assert_same(one: &[Vec<u8>], other: &[Vec<u8>], from: usize, what: &str) {
     }
 }
 
-fn seed(default: u64) -> u64 {
-    let seed = seed_or(default);
-    println!("seed {seed}; again by: GROOVE_SEED={seed} cargo test --test determinism");
-    seed
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("g8_threads", |goal: &Goal| goal.seeds(17, threads)),
+        trial("g8_caches", |goal: &Goal| goal.seeds(17, caches)),
+        trial("g8_syncs", |goal: &Goal| goal.seeds(16, syncs)),
+        trial("g8_other_ops_give_another_file", |_| other_ops()),
+    ]
 }
 
-#[test]
-fn files_do_not_depend_on_the_number_of_compaction_threads() {
-    let seed = seed(31);
+fn threads(seed: u64) {
     let (files, statistics) = history(seed, BASE);
-    println!("{} checkpoints, {statistics:?}", files.len());
-    assert!(statistics.levels >= 2 && statistics.tables >= 20, "{statistics:?}");
+    assert!(statistics.levels >= 2 && statistics.tables >= 15, "{statistics:?}");
     for threads in [1, 2] {
         let (other, _) = history(seed, Setting { threads, ..BASE });
         assert_same(&files, &other, 0, &format!("{threads} threads"));
     }
 }
 
-#[test]
-fn files_do_not_depend_on_the_size_of_the_cache() {
-    let seed = seed(32);
+fn caches(seed: u64) {
     let (files, _) = history(seed, BASE);
     for cache_size in [0, 40 << 10, 1 << 20] {
         let (other, _) = history(seed, Setting { threads: 1, cache_size, ..BASE });
@@ -178,9 +177,7 @@ fn files_do_not_depend_on_the_size_of_the_cache() {
     }
 }
 
-#[test]
-fn tables_do_not_depend_on_when_the_log_is_synced() {
-    let seed = seed(33);
+fn syncs(seed: u64) {
     // Closed each time: a log whose end may never have been on disk is put into tables at once.
     let synced = Setting { close: true, ..BASE };
     let (files, _) = history(seed, synced);
@@ -190,8 +187,7 @@ fn tables_do_not_depend_on_when_the_log_is_synced() {
     assert_same(&files, &other, GRID_OFFSET, "buffered");
 }
 
-#[test]
-fn other_ops_give_another_file() {
+fn other_ops() {
     let (files, _) = history(31, BASE);
     let (other, _) = history(32, BASE);
     assert!(files.iter().zip(&other).all(|(one, other)| one != other));

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use groove::storage::{MemoryStorage, Storage};
-use groove::{Forest, Groove, OpenError, Options};
+use groove::{
+    BlockKind, Corruption, Damage, Forest, Groove, OpenError, Options, Predicate, QueryError,
+    ReadError, UpdateError,
+};
 use groove_core::proof;
+use groove_core::proof::anatomy::{Piece, pieces, reseal};
 
 #[derive(Groove, Clone, Copy, Debug, PartialEq)]
 #[groove(orphaned_ids, derived(decade: u64 = Parcel::decade))]
@@ -32,6 +36,15 @@ impl Parcel {
 struct Stop {
     #[index]
     depot: u16,
+    timestamp: u64,
+}
+
+#[derive(Groove, Clone, Copy, Debug, PartialEq)]
+struct Flag {
+    #[index(primary)]
+    id: u64,
+    #[groove(ignore)]
+    is_up: bool,
     timestamp: u64,
 }
 
@@ -189,4 +202,176 @@ fn a_damaged_copy_of_the_superblock_is_counted_out() {
     storage.write_at(2 * 4096, &sector).unwrap();
     let verified = Forest::<Post>::verify_storage(Arc::new(storage), options()).unwrap();
     assert_eq!(verified.superblock_copies, 3);
+}
+
+/// Forges a file: `forge` changes its bytes, whose checksums are then made to agree.
+fn forged(forge: impl FnOnce(&mut Vec<u8>, &[Piece])) -> Corruption {
+    let (storage, forest) = filled();
+    forest.checkpoint().unwrap();
+    forest.close().unwrap();
+    let mut file = storage.snapshot_bytes();
+    let pieces = pieces::<Post>(&file);
+    forge(&mut file, &pieces);
+    reseal::<Post>(&mut file);
+    let storage = Arc::new(MemoryStorage::from_bytes(file));
+    match Forest::<Post>::verify_storage(storage, options()) {
+        Err(OpenError::Corrupt { source, .. }) => source,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The first block of a kind and a tree.
+fn block<'a>(pieces: &'a [Piece], kind: BlockKind, tree: &str) -> &'a Piece {
+    let is_wanted = |piece: &&Piece| piece.kind == kind && piece.tree.as_deref() == Some(tree);
+    pieces.iter().find(is_wanted).unwrap()
+}
+
+/// Where the first value of a value block that is no tombstone begins, and the second.
+const VALUES: usize = 64;
+
+#[test]
+fn a_forged_file_whose_checksums_agree_changes_nothing_else() {
+    let (storage, forest) = filled();
+    forest.close().unwrap();
+    let file = storage.snapshot_bytes();
+    let mut resealed = file.clone();
+    reseal::<Post>(&mut resealed);
+    assert!(resealed == file, "the checksums of a sound file agree");
+}
+
+#[test]
+fn an_entry_that_the_object_does_not_have_is_found() {
+    // The depot is the key of the index and is not part of the object tree: one of them is wrong.
+    let mut at = 0;
+    let corruption = forged(|file, pieces| {
+        at = block(pieces, BlockKind::Value, "parcels.objects").offset;
+        // The depot in the first row: behind timestamp, id and label.
+        file[at + VALUES + 8 + 8 + 16] ^= 1;
+    });
+    assert_eq!(corruption.tree.as_deref(), Some("parcels.depot"));
+    assert_eq!(corruption.kind, BlockKind::Value);
+    assert!(matches!(corruption.damage, Damage::EntryMissing { .. }), "{corruption}");
+}
+
+#[test]
+fn an_object_without_its_entry_and_an_entry_without_its_object_are_found() {
+    // A stop less: its entry leads nowhere. An entry less: the object has none.
+    for (tree, of_index) in [("stops.objects", false), ("stops.depot", true)] {
+        let corruption = forged(|file, pieces| {
+            let value = block(pieces, BlockKind::Value, tree);
+            let stride = 10; // timestamp and depot, in this order or the other
+            let count = u32::from_le_bytes(file[value.offset + 40..][..4].try_into().unwrap());
+            let count = count as usize;
+            // The last value but one goes, the last stays: counts and key ranges are forged to agree.
+            let last = value.offset + VALUES + (count - 1) * stride;
+            let bytes = file[last..last + stride].to_vec();
+            file[last - stride..last].copy_from_slice(&bytes);
+            file[last..last + stride].fill(0);
+            forge_count(file, pieces, value, count as u32 - 1);
+        });
+        match of_index {
+            true => assert!(matches!(corruption.damage, Damage::EntryMissing { .. })),
+            // The superblock counts the objects.
+            false => assert!(matches!(corruption.damage, Damage::Count { .. }), "{corruption}"),
+        }
+    }
+}
+
+/// Makes the counts of the first value block of a table agree: its header's, the index block's, and the
+/// record's in the manifest log.
+fn forge_count(file: &mut [u8], pieces: &[Piece], value: &Piece, count: u32) {
+    let old = u32::from_le_bytes(file[value.offset + 40..][..4].try_into().unwrap());
+    file[value.offset + 40..][..4].copy_from_slice(&count.to_le_bytes());
+    let index = block(pieces, BlockKind::Index, value.tree.as_deref().unwrap());
+    file[index.offset + 96 + 20..][..4].copy_from_slice(&count.to_le_bytes());
+    let manifests = pieces.iter().filter(|piece| piece.kind == BlockKind::Manifest);
+    for manifest in manifests {
+        let events = u32::from_le_bytes(file[manifest.offset + 40..][..4].try_into().unwrap());
+        for event in 0..events as usize {
+            let record = manifest.offset + 96 + event * 152 + 8;
+            let address = u64::from_le_bytes(file[record + 8..][..8].try_into().unwrap());
+            if address != value.offset as u64 {
+                continue;
+            }
+            let at = record + 128;
+            let sum = u64::from_le_bytes(file[at..at + 8].try_into().unwrap());
+            let sum = sum - u64::from(old - count);
+            file[at..at + 8].copy_from_slice(&sum.to_le_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_value_out_of_order_and_one_that_the_filter_lacks_are_found() {
+    let mut at = 0;
+    let order = forged(|file, pieces| {
+        at = block(pieces, BlockKind::Value, "parcels.depot").offset;
+        let (a, b) = (at + VALUES + 20, at + VALUES + 30);
+        for byte in 0..10 {
+            file.swap(a + byte, b + byte);
+        }
+    });
+    assert_eq!((order.offset, order.kind), (at as u64, BlockKind::Value));
+    assert_eq!(order.damage, Damage::Invalid { what: "order of keys" });
+    let filter = forged(|file, pieces| {
+        at = block(pieces, BlockKind::Filter, "parcels.id").offset;
+        file[at + 64..at + 64 + 32].fill(0);
+    });
+    assert_eq!((filter.offset, filter.kind), (at as u64, BlockKind::Filter));
+}
+
+#[test]
+fn a_count_of_objects_or_a_highest_timestamp_that_is_wrong_is_found() {
+    let count = forged(|file, _| (0..4).for_each(|copy| file[copy * 4096 + 304] ^= 1));
+    assert_eq!((count.offset, count.kind), (0, BlockKind::Superblock));
+    assert!(matches!(count.damage, Damage::Count { .. }), "{count}");
+    let highest = forged(|file, _| (0..4).for_each(|copy| file[copy * 4096 + 289] = 0));
+    assert_eq!(highest.damage, Damage::Invalid { what: "highest timestamp" });
+}
+
+/// A row that does not decode was reported at byte 0 of the file, in the object tree under the groove's
+/// name. Now the error names the block that the row is in.
+#[test]
+fn a_row_that_is_no_object_names_its_block_on_every_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.groove");
+    let forest = Forest::<Flag>::open(&path, options()).unwrap();
+    forest.write(|flags| Ok(flags.insert(Flag { id: 7, is_up: true, timestamp: 0 })?)).unwrap();
+    forest.checkpoint().unwrap();
+    forest.close().unwrap();
+    let mut file = std::fs::read(&path).unwrap();
+    let at = block(&pieces::<Flag>(&file), BlockKind::Value, "Flag.objects").offset;
+    file[at + VALUES + 8 + 8] = 2; // no bool
+    reseal::<Flag>(&mut file);
+    std::fs::write(&path, &file).unwrap();
+
+    let verified = Forest::<Flag>::verify(&path, options()).unwrap_err();
+    let OpenError::Corrupt { source, .. } = verified else { panic!("{verified}") };
+    let forest = Forest::<Flag>::open(&path, options()).unwrap();
+    let flags = forest.snapshot();
+    let mut errors = vec![
+        flags.get(7).unwrap_err(),
+        flags.get_by_timestamp(1).unwrap_err(),
+        flags.get_many([7]).unwrap_err(),
+        flags.verify().unwrap_err(),
+    ];
+    for query in [flags.query(Predicate::all()), flags.query(Flag::ID.eq(7))] {
+        let Err(QueryError::Read(error)) = query.collect() else { panic!("it is read") };
+        errors.push(error);
+    }
+    let in_scope = forest.write(|flags| {
+        errors.push(flags.get(7).unwrap_err());
+        errors.push(flags.remove(7).unwrap_err());
+        let Err(UpdateError::Read(error)) = flags.modify(7, |_| ()) else { panic!("it is read") };
+        errors.push(error);
+        Ok(())
+    });
+    in_scope.unwrap();
+    for error in errors {
+        let ReadError::Corrupt(corruption) = error else { panic!("{error}") };
+        assert_eq!(corruption, source);
+    }
+    assert_eq!((source.offset, source.kind), (at as u64, BlockKind::Value));
+    assert_eq!(source.tree.as_deref(), Some("Flag.objects"));
+    assert_eq!(source.damage, Damage::Invalid { what: "row" });
 }

@@ -10,16 +10,28 @@
 //! images / crash points / flips / ops / execs / schedules / defects found / failures.
 //! ARCHITECTURE.md, "Reliability", says what is promised and which goal proves it.
 
+mod allocations;
 mod canary;
+mod g13;
+mod g17;
+mod g4;
+mod g5;
+mod mutate;
 mod run;
+mod shop;
 mod tally;
+mod whole_file;
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
-    let trials: Vec<Trial> = [canary::trials()].into_iter().flatten().collect();
+    let trials: Vec<Trial> =
+        [canary::trials(), g4::trials(), g5::trials(), g13::trials(), g17::trials()]
+            .into_iter()
+            .flatten()
+            .collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     tally::print(conclusion.num_failed);
     conclusion.exit_code()

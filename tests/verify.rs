@@ -204,12 +204,39 @@ fn a_damaged_copy_of_the_superblock_is_counted_out() {
     assert_eq!(verified.superblock_copies, 3);
 }
 
-/// Forges a file: `forge` changes its bytes, whose checksums are then made to agree.
-fn forged(forge: impl FnOnce(&mut Vec<u8>, &[Piece])) -> Corruption {
+#[test]
+fn a_sound_file_whose_checksums_are_made_anew_is_the_same() {
     let (storage, forest) = filled();
+    forest.close().unwrap();
+    let file = storage.snapshot_bytes();
+    let mut resealed = file.clone();
+    reseal::<Post>(&mut resealed);
+    assert!(resealed == file);
+}
+
+/// A closed file of one table per tree, of parcels that `change` was applied to.
+fn parcels(change: impl Fn(&mut Parcel)) -> Vec<u8> {
+    let storage = MemoryStorage::new();
+    let options = options().table_size(16 << 10);
+    let forest = Forest::<Post>::open_storage(Arc::new(storage.clone()), options).unwrap();
+    let insert = |post: &mut groove::Scope<'_, Post>| {
+        for id in 0..300 {
+            let mut parcel = parcel(id);
+            change(&mut parcel);
+            post.parcels.insert(parcel)?;
+            post.stops.insert(Stop { depot: id as u16, timestamp: 0 })?;
+        }
+        Ok(())
+    };
+    forest.write(insert).unwrap();
     forest.checkpoint().unwrap();
     forest.close().unwrap();
-    let mut file = storage.snapshot_bytes();
+    storage.snapshot_bytes()
+}
+
+/// Forges a file of parcels: `forge` changes its bytes, whose checksums are then made to agree.
+fn forged(forge: impl FnOnce(&mut Vec<u8>, &[Piece])) -> Corruption {
+    let mut file = parcels(|_| {});
     let pieces = pieces::<Post>(&file);
     forge(&mut file, &pieces);
     reseal::<Post>(&mut file);
@@ -226,98 +253,83 @@ fn block<'a>(pieces: &'a [Piece], kind: BlockKind, tree: &str) -> &'a Piece {
     pieces.iter().find(is_wanted).unwrap()
 }
 
-/// Where the first value of a value block that is no tombstone begins, and the second.
-const VALUES: usize = 64;
-
-#[test]
-fn a_forged_file_whose_checksums_agree_changes_nothing_else() {
-    let (storage, forest) = filled();
-    forest.close().unwrap();
-    let file = storage.snapshot_bytes();
-    let mut resealed = file.clone();
-    reseal::<Post>(&mut resealed);
-    assert!(resealed == file, "the checksums of a sound file agree");
-}
-
-#[test]
-fn an_entry_that_the_object_does_not_have_is_found() {
-    // The depot is the key of the index and is not part of the object tree: one of them is wrong.
-    let mut at = 0;
-    let corruption = forged(|file, pieces| {
-        at = block(pieces, BlockKind::Value, "parcels.objects").offset;
-        // The depot in the first row: behind timestamp, id and label.
-        file[at + VALUES + 8 + 8 + 16] ^= 1;
-    });
-    assert_eq!(corruption.tree.as_deref(), Some("parcels.depot"));
-    assert_eq!(corruption.kind, BlockKind::Value);
-    assert!(matches!(corruption.damage, Damage::EntryMissing { .. }), "{corruption}");
-}
-
-#[test]
-fn an_object_without_its_entry_and_an_entry_without_its_object_are_found() {
-    // A stop less: its entry leads nowhere. An entry less: the object has none.
-    for (tree, of_index) in [("stops.objects", false), ("stops.depot", true)] {
-        let corruption = forged(|file, pieces| {
-            let value = block(pieces, BlockKind::Value, tree);
-            let stride = 10; // timestamp and depot, in this order or the other
-            let count = u32::from_le_bytes(file[value.offset + 40..][..4].try_into().unwrap());
-            let count = count as usize;
-            // The last value but one goes, the last stays: counts and key ranges are forged to agree.
-            let last = value.offset + VALUES + (count - 1) * stride;
-            let bytes = file[last..last + stride].to_vec();
-            file[last - stride..last].copy_from_slice(&bytes);
-            file[last..last + stride].fill(0);
-            forge_count(file, pieces, value, count as u32 - 1);
-        });
-        match of_index {
-            true => assert!(matches!(corruption.damage, Damage::EntryMissing { .. })),
-            // The superblock counts the objects.
-            false => assert!(matches!(corruption.damage, Damage::Count { .. }), "{corruption}"),
-        }
-    }
-}
-
-/// Makes the counts of the first value block of a table agree: its header's, the index block's, and the
-/// record's in the manifest log.
-fn forge_count(file: &mut [u8], pieces: &[Piece], value: &Piece, count: u32) {
-    let old = u32::from_le_bytes(file[value.offset + 40..][..4].try_into().unwrap());
-    file[value.offset + 40..][..4].copy_from_slice(&count.to_le_bytes());
-    let index = block(pieces, BlockKind::Index, value.tree.as_deref().unwrap());
-    file[index.offset + 96 + 20..][..4].copy_from_slice(&count.to_le_bytes());
-    let manifests = pieces.iter().filter(|piece| piece.kind == BlockKind::Manifest);
-    for manifest in manifests {
-        let events = u32::from_le_bytes(file[manifest.offset + 40..][..4].try_into().unwrap());
-        for event in 0..events as usize {
-            let record = manifest.offset + 96 + event * 152 + 8;
-            let address = u64::from_le_bytes(file[record + 8..][..8].try_into().unwrap());
-            if address != value.offset as u64 {
-                continue;
+/// Takes the blocks of one tree, and what the manifest log says of it, from a file that differs in one
+/// object. It has the same blocks in the same places.
+fn graft(tree: &str, change: impl Fn(&mut Parcel)) -> Corruption {
+    let other = parcels(change);
+    forged(|file, pieces| {
+        let own = |piece: &Piece| (piece.kind, piece.offset, piece.length());
+        let others = self::pieces::<Post>(&other);
+        assert!(pieces.iter().map(own).eq(others.iter().map(own)), "the files are alike");
+        for piece in pieces {
+            if piece.kind == BlockKind::Manifest || piece.tree.as_deref() == Some(tree) {
+                let range = piece.ranges[0].clone();
+                file[range.clone()].copy_from_slice(&other[range]);
             }
-            let at = record + 128;
-            let sum = u64::from_le_bytes(file[at..at + 8].try_into().unwrap());
-            let sum = sum - u64::from(old - count);
-            file[at..at + 8].copy_from_slice(&sum.to_le_bytes());
         }
-    }
+    })
 }
 
 #[test]
-fn a_value_out_of_order_and_one_that_the_filter_lacks_are_found() {
-    let mut at = 0;
+fn an_entry_of_another_key_is_found() {
+    let depot = graft("parcels.depot", |parcel| parcel.depot += u16::from(parcel.id == 150));
+    assert_eq!(depot.tree.as_deref(), Some("parcels.depot"));
+    assert_eq!(depot.damage, Damage::EntryMissing { timestamp: timestamp(150) });
+    // Of a unique index too, and of the object tree, whose row says what entries there are.
+    let label = graft("parcels.label", |parcel| {
+        parcel.label += u128::from(parcel.id == 151);
+    });
+    assert_eq!(label.tree.as_deref(), Some("parcels.label"));
+    assert_eq!(label.damage, Damage::EntryMissing { timestamp: timestamp(151) });
+    let row = graft("parcels.objects", |parcel| parcel.depot += u16::from(parcel.id == 152));
+    assert_eq!(row.tree.as_deref(), Some("parcels.depot"));
+    assert_eq!(row.damage, Damage::EntryMissing { timestamp: timestamp(152) });
+}
+
+/// Of the parcel with this id: parcels and stops take turns.
+fn timestamp(id: u64) -> u64 {
+    2 * id + 1
+}
+
+#[test]
+fn an_entry_that_the_object_does_not_have_and_one_that_is_missing_are_found() {
+    // Parcels of weight 0 have no entry; 150 is one of them, 151 is none.
+    let foreign = graft("parcels.weight", |parcel| {
+        parcel.weight += u32::from(parcel.id == 150);
+    });
+    assert_eq!(foreign.tree.as_deref(), Some("parcels.weight"));
+    assert_eq!(foreign.damage, Damage::EntryForeign { timestamp: timestamp(150) });
+    let missing = graft("parcels.weight", |parcel| {
+        parcel.weight *= u32::from(parcel.id != 151);
+    });
+    assert_eq!(missing.tree.as_deref(), Some("parcels.weight"));
+    assert_eq!(missing.damage, Damage::EntryMissing { timestamp: timestamp(151) });
+}
+
+#[test]
+fn value_blocks_in_each_others_places_and_a_filter_without_its_keys_are_found() {
+    let mut offset = 0;
     let order = forged(|file, pieces| {
-        at = block(pieces, BlockKind::Value, "parcels.depot").offset;
-        let (a, b) = (at + VALUES + 20, at + VALUES + 30);
-        for byte in 0..10 {
-            file.swap(a + byte, b + byte);
+        let is_value = |piece: &&Piece| {
+            piece.kind == BlockKind::Value && piece.tree.as_deref() == Some("parcels.objects")
+        };
+        let values: Vec<&Piece> = pieces.iter().filter(is_value).collect();
+        let [a, b, ..] = values[..] else { panic!("{values:?}") };
+        assert_eq!(a.length(), b.length());
+        offset = a.offset;
+        // All but the address, which a block repeats.
+        for at in (0..24).chain(32..a.length()) {
+            file.swap(a.offset + at, b.offset + at);
         }
     });
-    assert_eq!((order.offset, order.kind), (at as u64, BlockKind::Value));
-    assert_eq!(order.damage, Damage::Invalid { what: "order of keys" });
+    assert_eq!((order.offset, order.kind), (offset as u64, BlockKind::Value));
+    assert_eq!(order.damage, Damage::Invalid { what: "lowest key" });
     let filter = forged(|file, pieces| {
-        at = block(pieces, BlockKind::Filter, "parcels.id").offset;
-        file[at + 64..at + 64 + 32].fill(0);
+        let block = block(pieces, BlockKind::Filter, "parcels.id");
+        offset = block.offset;
+        file[offset + 64..offset + 96].fill(0);
     });
-    assert_eq!((filter.offset, filter.kind), (at as u64, BlockKind::Filter));
+    assert_eq!((filter.offset, filter.kind), (offset as u64, BlockKind::Filter));
 }
 
 #[test]
@@ -329,19 +341,41 @@ fn a_count_of_objects_or_a_highest_timestamp_that_is_wrong_is_found() {
     assert_eq!(highest.damage, Damage::Invalid { what: "highest timestamp" });
 }
 
+/// A flag as a program wrote it that took other values for its field.
+mod loose {
+    #[derive(groove::Groove, Clone, Copy, Debug)]
+    #[groove(name = "Flag")]
+    pub(super) struct Flag {
+        #[index(primary)]
+        pub(super) id: u64,
+        #[groove(ignore)]
+        pub(super) is_up: u8,
+        pub(super) timestamp: u64,
+    }
+}
+
 /// A row that does not decode was reported at byte 0 of the file, in the object tree under the groove's
 /// name. Now the error names the block that the row is in.
 #[test]
 fn a_row_that_is_no_object_names_its_block_on_every_path() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags.groove");
-    let forest = Forest::<Flag>::open(&path, options()).unwrap();
-    forest.write(|flags| Ok(flags.insert(Flag { id: 7, is_up: true, timestamp: 0 })?)).unwrap();
+    let schema = {
+        let storage = MemoryStorage::new();
+        Forest::<Flag>::open_storage(Arc::new(storage.clone()), options()).unwrap();
+        storage.snapshot_bytes()
+    };
+    let forest = Forest::<loose::Flag>::open(&path, options()).unwrap();
+    let flag = loose::Flag { id: 7, is_up: 2, timestamp: 0 };
+    forest.write(|flags| Ok(flags.insert(flag)?)).unwrap();
     forest.checkpoint().unwrap();
     forest.close().unwrap();
     let mut file = std::fs::read(&path).unwrap();
-    let at = block(&pieces::<Flag>(&file), BlockKind::Value, "Flag.objects").offset;
-    file[at + VALUES + 8 + 8] = 2; // no bool
+    let pieces = pieces::<loose::Flag>(&file);
+    let at = block(&pieces, BlockKind::Value, "Flag.objects").offset;
+    let is_schema = |piece: &&Piece| piece.kind == BlockKind::Schema;
+    let range = pieces.iter().find(is_schema).unwrap().ranges[0].clone();
+    file[range.clone()].copy_from_slice(&schema[range]);
     reseal::<Flag>(&mut file);
     std::fs::write(&path, &file).unwrap();
 

@@ -109,8 +109,8 @@ fn no_files(_: &Goal) {
     let open = Forest::<Shop>::open(&path, options()).expect("it is sound");
     let before = std::fs::read(&path).expect("read");
     let is_locked = |error: &OpenError| matches!(error, OpenError::Locked { .. });
-    let second = Forest::<Shop>::open(&path, options()).err().expect("it is in use");
-    let verified = Forest::<Shop>::verify(&path, options()).err().expect("it is in use");
+    let second = Forest::<Shop>::open(&path, options()).expect_err("it is in use");
+    let verified = Forest::<Shop>::verify(&path, options()).expect_err("it is in use");
     assert!(is_locked(&second) && is_locked(&verified), "{second}, {verified}");
     assert!(std::fs::read(&path).expect("read") == before);
     drop(open);

@@ -35,7 +35,7 @@ pub struct Piece {
 
 impl Piece {
     fn new(kind: BlockKind, offset: usize, length: usize, tree: Option<String>) -> Piece {
-        let ranges = vec![offset..offset + length];
+        let ranges = std::iter::once(offset..offset + length).collect();
         Piece { kind, offset, ranges, tree }
     }
 
@@ -220,7 +220,7 @@ fn entries(file: &[u8], copy: usize) -> Vec<EntryParts> {
         let (ring_end, end) = (RING + slots * SECTOR, offset + 128 + length);
         let ranges = match end.checked_sub(ring_end) {
             Some(wrapped) if wrapped > 0 => vec![offset..ring_end, RING..RING + wrapped],
-            _ => vec![offset..end],
+            _ => std::iter::once(offset..end).collect(),
         };
         entries.push(EntryParts { offset, ranges });
         (op, slot, used) = (op + 1, (slot + taken) % slots, used + taken);

@@ -10,24 +10,32 @@
 //! images / crash points / flips / ops / execs / schedules / defects found / failures.
 //! ARCHITECTURE.md, "Reliability", says what is promised and which goal proves it.
 
+mod allocations;
 mod canary;
 mod defects;
 mod g1;
 mod g11;
+mod g13;
+mod g17;
 mod g2;
 mod g3;
+mod g4;
+mod g5;
 mod g6;
 mod g7;
 mod g8;
 mod g9;
 mod hunts;
 mod model;
+mod mutate;
 mod post;
 mod reopen;
 mod run;
 mod schedules;
+mod shop;
 mod tally;
 mod tape;
+mod whole_file;
 
 use std::process::ExitCode;
 
@@ -46,6 +54,10 @@ fn main() -> ExitCode {
         g8::trials(),
         g9::trials(),
         g11::trials(),
+        g4::trials(),
+        g5::trials(),
+        g13::trials(),
+        g17::trials(),
         schedules::trials(),
         hunts::trials(),
         reopen::trials(),

@@ -1,7 +1,9 @@
 //! What the tests of this repository need of the engine's inside. No part of the public interface:
 //! it is compiled with the feature `proof` alone, and may change at any time.
 
+pub mod anatomy;
 mod defect;
+pub mod fuzz;
 
 use crate::error::ReadError;
 use crate::forest::{Forest, Grooves, Verified};

@@ -11,9 +11,9 @@
 //! ARCHITECTURE.md, "Reliability", says what is promised and which goal proves it.
 
 mod canary;
-mod defects;
+mod g16;
+mod g20;
 mod run;
-mod schedules;
 mod tally;
 
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
     let trials: Vec<Trial> =
-        [canary::trials(), defects::trials(), schedules::trials()].into_iter().flatten().collect();
+        [canary::trials(), g16::trials(), g20::trials()].into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     tally::print(conclusion.num_failed);
     conclusion.exit_code()

@@ -1,5 +1,7 @@
 //! G20: defects that are put into the engine on purpose, each found by a hunt in the manner of the
 //! goal named for it. The same hunts, with the same seeds, find nothing in the sound engine.
+//!
+//! `GROOVE_PROOF_SHOW=1` prints what of each defect was found: the panic that ended the hunt.
 
 mod compare;
 mod device;

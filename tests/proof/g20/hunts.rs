@@ -14,25 +14,25 @@ use super::{compare, device, store};
 /// A search with one seed.
 pub(super) type Hunt = fn(u64);
 
-/// Names, the hunts of these names, and how many seeds each has.
+/// The tests of the sound engine, the hunts that they make, and how many seeds each has.
 pub(super) const HUNTS: [(&str, Hunt, u64); 6] = [
-    ("model", model::hunt, 16),
-    ("crash", crash::hunt, 16),
-    ("faults", faults::hunt, 160),
-    ("damage", damage::hunt, 16),
-    ("repetition", repetition::hunt, 16),
-    ("refusal", refusal::hunt, 4),
+    ("g20_sound_model", model::hunt, 16),
+    ("g20_sound_crash", crash::hunt, 16),
+    ("g20_sound_faults", faults::hunt, 160),
+    ("g20_sound_damage", damage::hunt, 16),
+    ("g20_sound_repetition", repetition::hunt, 16),
+    ("g20_sound_refusal", refusal::hunt, 4),
 ];
 
 /// The hunt that is made as a goal is.
 pub(super) fn hunt_of(goal: &str) -> &'static str {
     match goal {
-        "G1" | "G2" => "crash",
-        "G4" | "G5" => "damage",
-        "G6" | "G7" => "model",
-        "G8" => "repetition",
-        "G9" => "faults",
-        "G17" => "refusal",
+        "G1" | "G2" => "g20_sound_crash",
+        "G4" | "G5" => "g20_sound_damage",
+        "G6" | "G7" => "g20_sound_model",
+        "G8" => "g20_sound_repetition",
+        "G9" => "g20_sound_faults",
+        "G17" => "g20_sound_refusal",
         _ => panic!("no hunt is made as {goal} is"),
     }
 }

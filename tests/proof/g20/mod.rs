@@ -28,18 +28,11 @@ use hunts::{HUNTS, Hunt, hunt_of};
 const SCHEDULES: &str = "G16";
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let sound = HUNTS.map(|(name, hunt, seeds)| {
-        trial(leak(format!("g20_sound_{name}")), move |goal: &Goal| goal.seeds(seeds, hunt))
-    });
+    let sound =
+        HUNTS.map(|(name, hunt, seeds)| trial(name, move |goal: &Goal| goal.seeds(seeds, hunt)));
     let defects = Defect::ALL.iter().filter(|defect| defect.goal() != SCHEDULES);
-    let defects =
-        defects.map(|&defect| trial(leak(format!("g20_{defect:?}")), move |_| find(defect)));
+    let defects = defects.map(|&defect| trial(defect.test_name(), move |_| find(defect)));
     sound.into_iter().chain(defects).collect()
-}
-
-/// Names of tests live as long as the program.
-fn leak(name: String) -> &'static str {
-    name.leak()
 }
 
 /// Asserts that the hunt of its goal finds a defect.

@@ -47,6 +47,8 @@
 //! * Every fallible operation has an error enum of its own; see [`OpenError`], [`InsertError`],
 //!   [`UpdateError`], [`CommitError`], [`ReadError`] and [`QueryError`].
 
+#![forbid(unsafe_code)]
+
 mod discriminant;
 
 pub use groove_core::error::{

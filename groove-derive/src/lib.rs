@@ -2,6 +2,8 @@
 //!
 //! Their documentation is at their re-export in `groove`, where its links resolve.
 
+#![forbid(unsafe_code)]
+
 use proc_macro::TokenStream;
 
 mod pipeline;

@@ -12,12 +12,13 @@
 
 mod allocations;
 mod canary;
-mod defects;
 mod g1;
 mod g11;
 mod g13;
+mod g16;
 mod g17;
 mod g2;
+mod g20;
 mod g3;
 mod g4;
 mod g5;
@@ -31,7 +32,6 @@ mod mutate;
 mod post;
 mod reopen;
 mod run;
-mod schedules;
 mod shop;
 mod tally;
 mod tape;
@@ -45,20 +45,20 @@ fn main() -> ExitCode {
     g11::child();
     let goals = [
         canary::trials(),
-        defects::trials(),
         g1::trials(),
         g2::trials(),
         g3::trials(),
+        g4::trials(),
+        g5::trials(),
         g6::trials(),
         g7::trials(),
         g8::trials(),
         g9::trials(),
         g11::trials(),
-        g4::trials(),
-        g5::trials(),
         g13::trials(),
+        g16::trials(),
         g17::trials(),
-        schedules::trials(),
+        g20::trials(),
         hunts::trials(),
         reopen::trials(),
     ];

@@ -1,6 +1,6 @@
 //! The orders in which the scenario is run, and what they must find.
 
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use groove_core::proof::Defect;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
@@ -8,6 +8,8 @@ use shuttle::{Config, FailurePersistence, Runner};
 
 use crate::scenario::scenario;
 
+const COMMAND: &str = "RUSTFLAGS='--cfg shuttle' \
+    cargo test --release --test schedules --target-dir target/shuttle";
 /// Of each kind.
 const ORDERS: f64 = 10_000.0;
 /// Orders in which a defect must be found.
@@ -32,7 +34,7 @@ pub(crate) fn run() {
     let scale = std::env::var("GROOVE_PROOF_SCALE").map_or(1.0, |scale| {
         scale.parse().unwrap_or_else(|_| panic!("GROOVE_PROOF_SCALE is no number: {scale}"))
     });
-    let orders = (ORDERS * scale) as usize;
+    let orders = ((ORDERS * scale) as usize).max(1);
     let mut done = explore(RandomScheduler::new_from_seed(SEED, orders), true);
     done += explore(PctScheduler::new_from_seed(SEED, PRIORITY_CHANGES, orders), true);
     for defect in DEFECTS {
@@ -42,7 +44,9 @@ pub(crate) fn run() {
         let sound = catch_unwind(|| explore(orders, false));
         assert!(sound.is_err(), "{defect:?} was not found in {ORDERS_OF_DEFECT} orders");
     }
-    println!("schedules: {done} schedules / {} defects found / 0 failures", DEFECTS.len());
+    // The others count where the goal named for them finds them.
+    let found = DEFECTS.iter().filter(|defect| defect.goal() == "G16").count();
+    println!("schedules: {done} schedules / {found} defects found / 0 failures");
 }
 
 /// Runs the scenario in the orders that `scheduler` chooses; returns how many those were.
@@ -55,5 +59,11 @@ fn explore(scheduler: impl Scheduler + 'static, print: bool) -> usize {
     if !print {
         config.failure_persistence = FailurePersistence::None;
     }
-    Runner::new(scheduler, config).run(scenario)
+    let explored = catch_unwind(AssertUnwindSafe(|| Runner::new(scheduler, config).run(scenario)));
+    explored.unwrap_or_else(|panic| {
+        if print {
+            eprintln!("again by: GROOVE_SCHEDULE='the failing schedule above' {COMMAND}");
+        }
+        resume_unwind(panic)
+    })
 }

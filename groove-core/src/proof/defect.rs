@@ -20,6 +20,13 @@ macro_rules! defects {
             /// All of them.
             pub const ALL: &[Defect] = &[$(Defect::$name,)*];
 
+            /// The name of its test.
+            pub fn test_name(self) -> &'static str {
+                match self {
+                    $(Defect::$name => concat!("g20_", stringify!($name)),)*
+                }
+            }
+
             /// The goal that has to find it.
             pub fn goal(self) -> &'static str {
                 match self {

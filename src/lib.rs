@@ -320,7 +320,8 @@ pub use groove_derive::Field;
 #[doc(hidden)]
 pub mod __private {
     pub use groove_core::constants::INDEX_KEY_WIDTH_MAX;
-    pub use groove_core::key::{index_key, index_limbs, offsets, unique_key, unique_limbs};
+    pub use groove_core::field::checked::{Check, Checked, Is, IsNot};
+    pub use groove_core::key::{assert_key_width, index_key, offsets, tree_limbs, unique_key};
     pub use groove_core::{
         AnyUniqueTree, GrooveOpener, GrooveVisitor, SnapshotOpener, TreeOpener, TreeVisitor,
     };

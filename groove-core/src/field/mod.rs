@@ -21,6 +21,8 @@
 //! * encoded keys, compared byte by byte, order as the values order.
 
 mod array;
+#[doc(hidden)]
+pub mod checked;
 mod float;
 mod foreign;
 mod integer;
@@ -82,8 +84,9 @@ impl InvalidValue {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of an object",
     label = "not a type of fixed width",
+    note = "an enum without data or a newtype becomes one by `#[derive(Field)]`",
     note = "a field has a fixed width: for `String` or `&str` write `Text<N>` (up to N bytes, inline), for `Vec<T>` write `[T; N]`, for `usize` or `isize` write `u64` or `i64`",
-    note = "field types are the integers, `bool`, `f32`, `f64`, `char`, `NonZero<_>`, `Option<T>`, `[T; N]`, `Text<N>`, and your own field-less enums and newtypes with `#[derive(Field)]`",
+    note = "field types are the integers, `bool`, `f32`, `f64`, `char`, `NonZero<_>`, `Option<T>`, `[T; N]` and `Text<N>`",
     note = "types of other crates need a feature: `uuid`, `jiff`, `time`, `rust_decimal`; any `bytemuck::Pod` type fits into `Pod<T>` (feature `bytemuck`)"
 )]
 pub trait Field: Sized {

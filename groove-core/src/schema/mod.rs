@@ -169,6 +169,71 @@ impl Schema {
     }
 }
 
+impl FieldSchema {
+    /// The field that begins at `offsets[position]` and ends where the next one begins.
+    #[doc(hidden)]
+    pub const fn at(
+        name: &'static str,
+        field_type: FieldType,
+        offsets: &[usize],
+        position: usize,
+    ) -> FieldSchema {
+        let offset = offsets[position];
+        FieldSchema { name, field_type, width: offsets[position + 1] - offset, offset }
+    }
+}
+
+/// What generated code calls.
+#[doc(hidden)]
+impl IndexSchema {
+    /// The primary index.
+    pub const fn primary(
+        name: &'static str,
+        key_width: usize,
+        fields: &'static [&'static str],
+    ) -> IndexSchema {
+        let source = IndexSource::Fields(fields);
+        IndexSchema { name, kind: IndexKind::Primary, optional: false, key_width, source }
+    }
+
+    /// A unique index.
+    pub const fn unique(
+        name: &'static str,
+        key_width: usize,
+        fields: &'static [&'static str],
+    ) -> IndexSchema {
+        let source = IndexSource::Fields(fields);
+        IndexSchema { name, kind: IndexKind::Unique, optional: false, key_width, source }
+    }
+
+    /// An index that is not unique, on one field or several.
+    pub const fn non_unique(
+        name: &'static str,
+        key_width: usize,
+        fields: &'static [&'static str],
+    ) -> IndexSchema {
+        let source = IndexSource::Fields(fields);
+        IndexSchema { name, kind: IndexKind::NonUnique, optional: false, key_width, source }
+    }
+
+    /// An index on what a function computes, or does not.
+    pub const fn derived(
+        name: &'static str,
+        key_width: usize,
+        field_type: FieldType,
+        version: u32,
+    ) -> IndexSchema {
+        let source = IndexSource::Derived { field_type, version };
+        IndexSchema { name, kind: IndexKind::NonUnique, optional: true, key_width, source }
+    }
+
+    /// The same, with absent values left out.
+    pub const fn optional(mut self) -> IndexSchema {
+        self.optional = true;
+        self
+    }
+}
+
 impl IndexSchema {
     /// Bytes of an entry before it is packed: the key and the timestamp of the object.
     pub const fn bytes_per_entry(&self) -> usize {

@@ -1,7 +1,7 @@
 //! A groove as the expansion needs it. Without recorded mistakes it is a legal one.
 
 use proc_macro2::{Ident, Span};
-use syn::{Path, Type, Visibility};
+use syn::{Path, Type, TypePath, Visibility};
 
 /// A struct and its trees.
 pub(crate) struct Groove<'a> {
@@ -69,7 +69,7 @@ pub(crate) enum Source<'a> {
 pub(crate) struct Derived {
     pub(crate) ident: Ident,
     pub(crate) key: Type,
-    pub(crate) function: Path,
+    pub(crate) function: TypePath,
     pub(crate) version: u32,
 }
 

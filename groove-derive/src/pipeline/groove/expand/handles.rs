@@ -1,7 +1,8 @@
 //! The associated constants that a user names: one per index, the timestamp, the schema.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Visibility;
 
 use super::{Groove, Index, Kind, Source, handle, number, plain};
 
@@ -38,7 +39,8 @@ pub(crate) fn of_indexes(groove: &Groove<'_>) -> TokenStream {
             true => quote!(UniqueIndex),
             false => quote!(Index),
         };
-        quote! {
+        let visibility = at(visibility, handle);
+        quote_spanned! {at_field(handle)=>
             #[doc = #doc]
             #visibility const #handle: #krate::#kind<#ident, #key> = #krate::#kind::new(#ordinal);
         }
@@ -54,10 +56,28 @@ pub(crate) fn of_timestamp(groove: &Groove<'_>) -> TokenStream {
         " The timestamp `{timestamp}`, the key of the object tree: a range of it is read in its \
          own order, with no index in between."
     );
-    quote! {
+    let visibility = at(visibility, &name);
+    quote_spanned! {at_field(&name)=>
         #[doc = #doc]
         #visibility const #name: #krate::Timestamps<#ident> = #krate::Timestamps::new();
     }
+}
+
+/// The place of the field and the meaning of generated code: where the compiler shows an item that
+/// clashes with one of the user's.
+fn at_field(handle: &Ident) -> Span {
+    handle.span().resolved_at(Span::call_site())
+}
+
+/// `visibility`, shown at the field.
+fn at(visibility: &Visibility, handle: &Ident) -> TokenStream {
+    let tokens = visibility.to_token_stream().into_iter();
+    tokens
+        .map(|mut token| {
+            token.set_span(token.span().located_at(handle.span()));
+            token
+        })
+        .collect()
 }
 
 /// What the index is on, what it promises and what a question to it costs.

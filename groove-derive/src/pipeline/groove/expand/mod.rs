@@ -8,10 +8,10 @@ mod schema;
 mod stand_in;
 mod trees;
 
-use proc_macro2::{Literal, TokenStream};
-use quote::{format_ident, quote};
+use proc_macro2::{Literal, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
 
-use super::model::{Groove, Index, Kind, Source};
+use super::model::{Field, Groove, Index, Kind, Source};
 use super::names::plain;
 use super::{check::handle, options, types};
 
@@ -22,12 +22,26 @@ fn number(position: usize) -> Literal {
     Literal::usize_unsuffixed(position)
 }
 
+/// `code`, which the compiler underlines at the tokens `at` if it complains.
+fn under(at: impl ToTokens, code: TokenStream) -> TokenStream {
+    let spans: Vec<_> = at.into_token_stream().into_iter().map(|token| token.span()).collect();
+    let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return code };
+    let mut code: Vec<TokenTree> = code.into_iter().collect();
+    code.iter_mut().for_each(|token| token.set_span(*first));
+    if let Some(token) = code.last_mut() {
+        token.set_span(*last);
+    }
+    code.into_iter().collect()
+}
+
 /// The inherent handles, the alias of the trees, and `impl Object`.
 pub(crate) fn groove(groove: &Groove<'_>) -> TokenStream {
     let Groove { krate, visibility, ident, .. } = groove;
     let handles = handles::expand(groove);
     let offsets = row::offsets(groove);
-    let key_widths = keys::widths(groove);
+    let aliases = keys::aliases(groove);
+    let indexes = schema::indexes(groove);
+    let limbs = keys::limbs(groove);
     let index_from_object =
         (0..groove.indexes.len()).map(|ordinal| keys::index_from_object(groove, ordinal));
     let schema = schema::expand(groove);
@@ -44,8 +58,10 @@ pub(crate) fn groove(groove: &Groove<'_>) -> TokenStream {
 
         #[allow(non_snake_case, unused_qualifications)]
         const _: () = {
+            #aliases
             #offsets
-            #key_widths
+            #indexes
+            #limbs
 
             #(#index_from_object)*
 

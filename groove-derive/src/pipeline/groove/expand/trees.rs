@@ -3,7 +3,6 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::keys::limbs;
 use super::{Groove, Index, Source, number};
 
 /// The types of the trees and the functions over them.
@@ -34,17 +33,14 @@ fn parameter(name: &str, used: bool) -> TokenStream {
 fn types(groove: &Groove<'_>) -> TokenStream {
     let krate = &groove.krate;
     let primary = match groove.primary() {
-        Some(field) => {
-            let field_type = field.field_type;
-            quote!(#field_type)
-        }
+        Some(field) => groove.field_key(&field).key(groove),
         None => quote!(::core::primitive::u64),
     };
     let trees = groove.indexes.iter().enumerate().map(|(ordinal, index)| {
-        let limbs = limbs(groove, ordinal);
+        let ordinal = number(ordinal);
         match index.kind.is_unique() {
-            true => quote!(#krate::UniqueTree<#limbs>,),
-            false => quote!(#krate::IndexTree<#limbs>,),
+            true => quote!(#krate::UniqueTree<{ __LIMBS[#ordinal] }>,),
+            false => quote!(#krate::IndexTree<{ __LIMBS[#ordinal] }>,),
         }
     });
     quote! {
@@ -124,7 +120,8 @@ fn insert(groove: &Groove<'_>) -> TokenStream {
             return None;
         };
         let name = field.ident;
-        index.kind.is_unique().then(|| quote!(#tree.check_insert(#function(self), &self.#name)?;))
+        let value = groove.field_key(field).value(groove, quote!(&self.#name));
+        index.kind.is_unique().then(|| quote!(#tree.check_insert(#function(self), #value)?;))
     });
     let inserts = trees(groove).map(|(tree, index)| {
         let function = index.function();
@@ -172,9 +169,13 @@ fn update(groove: &Groove<'_>) -> TokenStream {
             return None;
         };
         let name = field.ident;
-        index.kind.is_unique().then(
-            || quote!(#tree.check_update(#function(old), #function(new), &old.#name, &new.#name)?;),
-        )
+        let key = groove.field_key(field);
+        let (old, new) =
+            (key.value(groove, quote!(&old.#name)), key.value(groove, quote!(&new.#name)));
+        index
+            .kind
+            .is_unique()
+            .then(|| quote!(#tree.check_update(#function(old), #function(new), #old, #new)?;))
     });
     let updates =
         trees(groove).filter(|(_, index)| !index.kind.is_unique()).map(|(tree, index)| {

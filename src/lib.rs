@@ -319,11 +319,19 @@ pub use groove_derive::Field;
 /// What generated code calls. Not part of the interface: it changes with any release.
 #[doc(hidden)]
 pub mod __private {
-    pub use groove_core::constants::INDEX_KEY_WIDTH_MAX;
+    pub use core::option::Option::{self, None, Some};
+    pub use core::primitive::{u8, u64, usize};
+    pub use core::result::Result::{self, Ok};
+
     pub use groove_core::field::checked::{Check, Checked, Is, IsNot};
-    pub use groove_core::key::{assert_key_width, index_key, offsets, tree_limbs, unique_key};
+    pub use groove_core::key::{assert_key_width, index_key, tree_limbs, unique_key};
     pub use groove_core::{
         AnyUniqueTree, GrooveOpener, GrooveVisitor, SnapshotOpener, TreeOpener, TreeVisitor,
+    };
+
+    pub use crate::{
+        Field, FieldSchema, IndexKey, IndexSchema, IndexTree, InsertError, InvalidValue, Object,
+        OptionalKey, Schema, UniqueTree, UpdateError,
     };
 
     pub use crate::discriminant::{

@@ -138,24 +138,6 @@ pub fn bytes_from_limbs(limbs: &[u64], bytes: &mut [u8]) {
     debug_assert!(rest == 0, "the key has more bytes");
 }
 
-/// Where each of `widths` begins in a row, and as the last the width of the row. `M` is `N + 1`.
-///
-/// ```
-/// const OFFSETS: [usize; 4] = groove_core::key::offsets([16, 4, 2]);
-/// assert_eq!(OFFSETS, [0, 16, 20, 22]);
-/// ```
-#[inline]
-pub const fn offsets<const N: usize, const M: usize>(widths: [usize; N]) -> [usize; M] {
-    const { assert!(M == N + 1, "there is one offset more than there are widths") };
-    let mut offsets = [0; M];
-    let mut index = 0;
-    while index < N {
-        offsets[index + 1] = offsets[index] + widths[index];
-        index += 1;
-    }
-    offsets
-}
-
 /// Fails, as the value of a constant, with `message` for a key that no tree can hold.
 ///
 /// ```compile_fail

@@ -1,5 +1,5 @@
 use super::{
-    bytes_from_limbs, index_key, index_limbs, limbs_from_bytes, offsets, tree_limbs, unique_key,
+    bytes_from_limbs, index_key, index_limbs, limbs_from_bytes, tree_limbs, unique_key,
     unique_limbs,
 };
 use crate::constants::{INDEX_KEY_WIDTH_MAX, KEY_LIMBS_MAX};
@@ -71,14 +71,6 @@ fn limbs_are_those_of_the_key_itself() {
 #[should_panic(expected = "wider than its limbs")]
 fn a_key_wider_than_its_limbs_is_a_mistake() {
     limbs_from_bytes(&[0; 9], &mut [0]);
-}
-
-#[test]
-fn offsets_are_the_sums_of_the_widths_before() {
-    const ROW: [usize; 4] = offsets([16, 4, 2]);
-    assert_eq!(ROW, [0, 16, 20, 22]);
-    assert_eq!(offsets::<0, 1>([]), [0]);
-    assert_eq!(offsets([5, 0, 7]), [0, 5, 5, 12]);
 }
 
 #[test]

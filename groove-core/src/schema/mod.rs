@@ -169,17 +169,37 @@ impl Schema {
     }
 }
 
+/// What generated code calls.
+#[doc(hidden)]
 impl FieldSchema {
-    /// The field that begins at `offsets[position]` and ends where the next one begins.
-    #[doc(hidden)]
-    pub const fn at(
-        name: &'static str,
-        field_type: FieldType,
-        offsets: &[usize],
-        position: usize,
-    ) -> FieldSchema {
-        let offset = offsets[position];
-        FieldSchema { name, field_type, width: offsets[position + 1] - offset, offset }
+    /// The fields of a row, one after the other: name, type and width of each.
+    pub const fn row<const N: usize>(
+        fields: [(&'static str, FieldType, usize); N],
+    ) -> [FieldSchema; N] {
+        const NONE: FieldSchema =
+            FieldSchema { name: "", field_type: FieldType::Bool, width: 0, offset: 0 };
+        let mut row = [NONE; N];
+        let mut offset = 0;
+        let mut field = 0;
+        while field < N {
+            let (name, field_type, width) = fields[field];
+            row[field] = FieldSchema { name, field_type, width, offset };
+            offset += width;
+            field += 1;
+        }
+        row
+    }
+
+    /// Where each field begins, and as the last the width of the row. `M` is `N + 1`.
+    pub const fn offsets<const N: usize, const M: usize>(fields: &[FieldSchema; N]) -> [usize; M] {
+        const { assert!(M == N + 1, "there is one offset more than there are fields") };
+        let mut offsets = [0; M];
+        let mut field = 0;
+        while field < N {
+            offsets[field + 1] = fields[field].offset + fields[field].width;
+            field += 1;
+        }
+        offsets
     }
 }
 

@@ -49,29 +49,28 @@ impl<'a> Key<'a> {
     }
 
     /// The type, or a stand-in that has the traits of a key.
-    pub(super) fn key(&self, groove: &Groove<'_>) -> TokenStream {
-        self.member(groove, &quote!(Key))
+    pub(super) fn key(&self) -> TokenStream {
+        self.member(&quote!(Key))
     }
 
     /// The type, or a stand-in if it is not even a field: what is complained of if it is no key.
-    fn asked(&self, groove: &Groove<'_>) -> TokenStream {
-        self.member(groove, &quote!(Asked))
+    fn asked(&self) -> TokenStream {
+        self.member(&quote!(Asked))
     }
 
-    fn member(&self, groove: &Groove<'_>, name: &TokenStream) -> TokenStream {
-        let (krate, written) = (&groove.krate, self.written);
+    fn member(&self, name: &TokenStream) -> TokenStream {
+        let written = self.written;
         match &self.alias {
             None => written.to_token_stream(),
-            Some(alias) => under(written, quote!(<#alias as #krate::__private::Check>::#name)),
+            Some(alias) => under(written, quote!(<#alias as __groove::Check>::#name)),
         }
     }
 
     /// The expression `value`, a reference to the type, as one to [`Key::key`].
-    pub(super) fn value(&self, groove: &Groove<'_>, value: TokenStream) -> TokenStream {
-        let krate = &groove.krate;
+    pub(super) fn value(&self, value: TokenStream) -> TokenStream {
         match &self.alias {
             None => value,
-            Some(alias) => quote!(<#alias as #krate::__private::Check>::key(#value)),
+            Some(alias) => quote!(<#alias as __groove::Check>::key(#value)),
         }
     }
 }
@@ -96,7 +95,6 @@ impl Groove<'_> {
 
 /// The aliases of the types that are known by name only, in the order of the fields.
 pub(super) fn aliases(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
     let is_indexed = |field: &&Field<'_>| {
         groove.indexes.iter().any(|index| match &index.source {
             Source::Field(other) => other.ident == field.ident,
@@ -110,9 +108,9 @@ pub(super) fn aliases(groove: &Groove<'_>) -> TokenStream {
         .chain(of_derived)
         .filter_map(|key| {
             let (alias, written) = (key.alias?, key.written);
-            let is = quote!(#krate::__private::Is::<#written>);
+            let is = quote!(__groove::Is::<#written>);
             Some(quote! {
-                type #alias = #krate::__private::Checked<#written, { #is::FIELD }, { #is::KEY }>;
+                type #alias = __groove::Checked<#written, { #is::FIELD }, { #is::KEY }>;
             })
         })
         .collect();
@@ -120,40 +118,38 @@ pub(super) fn aliases(groove: &Groove<'_>) -> TokenStream {
         return TokenStream::new();
     }
     quote! {
-        use #krate::__private::IsNot as _;
+        use __groove::IsNot as _;
         #(#aliases)*
     }
 }
 
 /// The width of the key of index number `ordinal`; the one place where a type is asked to be a key.
 pub(super) fn width(groove: &Groove<'_>, ordinal: usize) -> TokenStream {
-    let krate = &groove.krate;
     let index = &groove.indexes[ordinal];
     let key = match &index.source {
-        Source::Field(field) => groove.field_key(field).asked(groove),
+        Source::Field(field) => groove.field_key(field).asked(),
         Source::Compound(parts, parentheses) => {
-            let types = parts.iter().map(|part| groove.field_key(part).asked(groove));
+            let types = parts.iter().map(|part| groove.field_key(part).asked());
             tuple(quote!(#(#types),*), *parentheses)
         }
         Source::Derived(_) => {
             let key = groove.derived_key(ordinal).expect("the index is derived");
-            key.asked(groove)
+            key.asked()
         }
     };
-    quote!(<#key as #krate::IndexKey>::KEY_WIDTH)
+    quote!(<#key as __groove::IndexKey>::KEY_WIDTH)
 }
 
 /// The limbs of each tree's keys.
 pub(super) fn limbs(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
     if groove.indexes.is_empty() {
         return TokenStream::new();
     }
     let count = number(groove.indexes.len());
     let asserts = (0..groove.indexes.len()).filter_map(|ordinal| assert_width(groove, ordinal));
     quote! {
-        const __LIMBS: [::core::primitive::usize; #count] =
-            #krate::__private::tree_limbs(&__INDEXES);
+        const __LIMBS: [__groove::usize; #count] =
+            __groove::tree_limbs(&__INDEXES);
         #(#asserts)*
     }
 }
@@ -161,7 +157,6 @@ pub(super) fn limbs(groove: &Groove<'_>) -> TokenStream {
 /// An assertion that the key is not too wide, for keys of which this is not plain to see. It is the
 /// first to fail and underlines the type; the engine's own are seen only when code is generated.
 fn assert_width(groove: &Groove<'_>, ordinal: usize) -> Option<TokenStream> {
-    let krate = &groove.krate;
     let index = &groove.indexes[ordinal];
     let is_narrow = match &index.source {
         Source::Field(field) => types::is_scalar(field.field_type),
@@ -178,7 +173,7 @@ fn assert_width(groove: &Groove<'_>, ordinal: usize) -> Option<TokenStream> {
     );
     let ordinal = number(ordinal);
     let assert = quote! {
-        #krate::__private::assert_key_width(__INDEXES[#ordinal].key_width, #message)
+        __groove::assert_key_width(__INDEXES[#ordinal].key_width, #message)
     };
     let assert = under(index.key(), assert);
     Some(quote!(const _: () = #assert;))
@@ -186,26 +181,26 @@ fn assert_width(groove: &Groove<'_>, ordinal: usize) -> Option<TokenStream> {
 
 /// The function that gives the key of an object, `None` where the index has none for it.
 pub(super) fn index_from_object(groove: &Groove<'_>, ordinal: usize) -> TokenStream {
-    let Groove { krate, ident, .. } = groove;
+    let ident = groove.ident;
     let index = &groove.indexes[ordinal];
     let function = index.function();
     let encode = match index.kind.is_unique() {
-        true => quote!(#krate::__private::unique_key),
-        false => quote!(#krate::__private::index_key),
+        true => quote!(__groove::unique_key),
+        false => quote!(__groove::index_key),
     };
     let body = match &index.source {
         Source::Field(field) => {
             let name = field.ident;
             let key = groove.field_key(field);
-            let value = key.value(groove, quote!(&object.#name));
-            let encoded = quote!(::core::option::Option::Some(#encode(#value)));
+            let value = key.value(quote!(&object.#name));
+            let encoded = quote!(__groove::Some(#encode(#value)));
             match index.optional {
                 false => encoded,
                 true => {
-                    let key = key.key(groove);
+                    let key = key.key();
                     quote! {
-                        if <#key as #krate::OptionalKey>::is_absent(#value) {
-                            ::core::option::Option::None
+                        if <#key as __groove::OptionalKey>::is_absent(#value) {
+                            __groove::None
                         } else {
                             #encoded
                         }
@@ -216,25 +211,23 @@ pub(super) fn index_from_object(groove: &Groove<'_>, ordinal: usize) -> TokenStr
         Source::Compound(parts, _) => {
             let values = parts.iter().map(|part| {
                 let name = part.ident;
-                groove.field_key(part).value(groove, quote!(&object.#name))
+                groove.field_key(part).value(quote!(&object.#name))
             });
-            quote!(::core::option::Option::Some(#encode(&(#(#values),*))))
+            quote!(__groove::Some(#encode(&(#(#values),*))))
         }
         Source::Derived(derived) => {
             let (path, key) = (of_struct(&derived.function, ident), &derived.key);
             // Under the key's type: that is what a function of another type disagrees with.
-            let function_type = under(key, quote!(fn(&#ident) -> ::core::option::Option<#key>));
-            let value = groove
-                .derived_key(ordinal)
-                .expect("the index is derived")
-                .value(groove, quote!(&key));
+            let function_type = under(key, quote!(fn(&#ident) -> __groove::Option<#key>));
+            let value =
+                groove.derived_key(ordinal).expect("the index is derived").value(quote!(&key));
             quote! {
                 let function: #function_type = #path;
                 match function(object) {
-                    ::core::option::Option::Some(key) => {
-                        ::core::option::Option::Some(#encode(#value))
+                    __groove::Some(key) => {
+                        __groove::Some(#encode(#value))
                     }
-                    ::core::option::Option::None => ::core::option::Option::None,
+                    __groove::None => __groove::None,
                 }
             }
         }
@@ -243,7 +236,7 @@ pub(super) fn index_from_object(groove: &Groove<'_>, ordinal: usize) -> TokenStr
     quote! {
         fn #function(
             object: &#ident,
-        ) -> ::core::option::Option<[::core::primitive::u64; __LIMBS[#ordinal]]> {
+        ) -> __groove::Option<[__groove::u64; __LIMBS[#ordinal]]> {
             #body
         }
     }

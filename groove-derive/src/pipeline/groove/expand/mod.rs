@@ -1,5 +1,6 @@
-//! Writes the model out as code. No decisions are taken here and every path is absolute: whatever
-//! the user has in scope, the output means the same.
+//! Writes the model out as code. No decisions are taken here and every path is absolute, or begins
+//! with `__groove`, the one name that is imported: whatever the user has in scope, the output means
+//! the same.
 
 mod handles;
 mod keys;
@@ -38,7 +39,7 @@ fn under(at: impl ToTokens, code: TokenStream) -> TokenStream {
 pub(crate) fn groove(groove: &Groove<'_>) -> TokenStream {
     let Groove { krate, visibility, ident, .. } = groove;
     let handles = handles::expand(groove);
-    let offsets = row::offsets(groove);
+    let fields = row::fields(groove);
     let aliases = keys::aliases(groove);
     let indexes = schema::indexes(groove);
     let limbs = keys::limbs(groove);
@@ -58,15 +59,16 @@ pub(crate) fn groove(groove: &Groove<'_>) -> TokenStream {
 
         #[allow(non_snake_case, unused_qualifications)]
         const _: () = {
+            use #krate::__private as __groove;
             #aliases
-            #offsets
+            #fields
             #indexes
             #limbs
 
             #(#index_from_object)*
 
             #[automatically_derived]
-            impl #krate::Object for #ident {
+            impl __groove::Object for #ident {
                 #schema
                 #row_functions
                 #tree_items

@@ -1,4 +1,4 @@
-//! The schema: a table of the fields and a table of the indexes.
+//! The schema, and the table of the indexes that it is made from.
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
@@ -7,40 +7,27 @@ use super::{Groove, Index, Kind, Source, keys, number, plain};
 
 /// `SCHEMA` and `ROW_WIDTH`.
 pub(super) fn expand(groove: &Groove<'_>) -> TokenStream {
-    let Groove { krate, name, orphaned_ids, .. } = groove;
+    let Groove { name, orphaned_ids, .. } = groove;
     let timestamp = plain(&groove.timestamp);
     let end = number(groove.fields.len());
-    let fields = groove.fields.iter().enumerate().map(|(position, field)| {
-        let (name, field_type) = (plain(field.ident), field.field_type);
-        let position = number(position);
-        quote! {
-            #krate::FieldSchema::at(
-                #name,
-                <#field_type as #krate::Field>::TYPE,
-                &__OFFSETS,
-                #position,
-            )
-        }
-    });
     let indexes = match groove.indexes.is_empty() {
         true => quote!(&[]),
         false => quote!(&__INDEXES),
     };
     quote! {
-        const SCHEMA: &'static #krate::Schema = &#krate::Schema {
+        const SCHEMA: &'static __groove::Schema = &__groove::Schema {
             name: #name,
             timestamp: #timestamp,
-            fields: &[#(#fields),*],
+            fields: &__FIELDS,
             indexes: #indexes,
             orphaned_ids: #orphaned_ids,
         };
-        const ROW_WIDTH: ::core::primitive::usize = __OFFSETS[#end];
+        const ROW_WIDTH: __groove::usize = __OFFSETS[#end];
     }
 }
 
 /// The table of the indexes, in the order of their trees.
 pub(super) fn indexes(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
     if groove.indexes.is_empty() {
         return TokenStream::new();
     }
@@ -48,12 +35,11 @@ pub(super) fn indexes(groove: &Groove<'_>) -> TokenStream {
     let indexes =
         groove.indexes.iter().enumerate().map(|(ordinal, index)| of_index(groove, ordinal, index));
     quote! {
-        const __INDEXES: [#krate::IndexSchema; #count] = [#(#indexes),*];
+        const __INDEXES: [__groove::IndexSchema; #count] = [#(#indexes),*];
     }
 }
 
 fn of_index(groove: &Groove<'_>, ordinal: usize, index: &Index<'_>) -> TokenStream {
-    let krate = &groove.krate;
     let name = &index.name;
     let width = keys::width(groove, ordinal);
     let fields = match &index.source {
@@ -62,10 +48,10 @@ fn of_index(groove: &Groove<'_>, ordinal: usize, index: &Index<'_>) -> TokenStre
         Source::Derived(derived) => {
             let (key, version) = (&derived.key, Literal::u32_unsuffixed(derived.version));
             return quote! {
-                #krate::IndexSchema::derived(
+                __groove::IndexSchema::derived(
                     #name,
                     #width,
-                    <#key as #krate::Field>::TYPE,
+                    <#key as __groove::Field>::TYPE,
                     #version,
                 )
             };
@@ -77,5 +63,5 @@ fn of_index(groove: &Groove<'_>, ordinal: usize, index: &Index<'_>) -> TokenStre
         Kind::NonUnique => quote!(non_unique),
     };
     let optional = index.optional.then(|| quote!(.optional()));
-    quote!(#krate::IndexSchema::#kind(#name, #width, &[#(#fields),*]) #optional)
+    quote!(__groove::IndexSchema::#kind(#name, #width, &[#(#fields),*]) #optional)
 }

@@ -31,16 +31,15 @@ fn parameter(name: &str, used: bool) -> TokenStream {
 }
 
 fn types(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
     let primary = match groove.primary() {
-        Some(field) => groove.field_key(&field).key(groove),
-        None => quote!(::core::primitive::u64),
+        Some(field) => groove.field_key(&field).key(),
+        None => quote!(__groove::u64),
     };
     let trees = groove.indexes.iter().enumerate().map(|(ordinal, index)| {
         let ordinal = number(ordinal);
         match index.kind.is_unique() {
-            true => quote!(#krate::UniqueTree<{ __LIMBS[#ordinal] }>,),
-            false => quote!(#krate::IndexTree<{ __LIMBS[#ordinal] }>,),
+            true => quote!(__groove::UniqueTree<{ __LIMBS[#ordinal] }>,),
+            false => quote!(__groove::IndexTree<{ __LIMBS[#ordinal] }>,),
         }
     });
     quote! {
@@ -50,7 +49,6 @@ fn types(groove: &Groove<'_>) -> TokenStream {
 }
 
 fn open_and_visit(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
     let any = !groove.indexes.is_empty();
     let opener = parameter("opener", any);
     let trees_parameter = parameter("trees", any);
@@ -66,12 +64,12 @@ fn open_and_visit(groove: &Groove<'_>) -> TokenStream {
         false => quote!(visitor.index(&mut #tree);),
     });
     quote! {
-        fn open_trees(#opener: &mut #krate::__private::TreeOpener<'_>) -> Self::IndexTrees {
+        fn open_trees(#opener: &mut __groove::TreeOpener<'_>) -> Self::IndexTrees {
             #opened
         }
         fn visit_trees(
             #trees_parameter: &mut Self::IndexTrees,
-            #visitor: &mut #krate::__private::TreeVisitor<'_>,
+            #visitor: &mut __groove::TreeVisitor<'_>,
         ) {
             #(#visits)*
         }
@@ -79,37 +77,35 @@ fn open_and_visit(groove: &Groove<'_>) -> TokenStream {
 }
 
 fn unique_tree(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
     let any_unique = groove.indexes.iter().any(|index| index.kind.is_unique());
     let trees_parameter = parameter("trees", any_unique);
     let ordinal = parameter("ordinal", any_unique);
     let arms = trees(groove).enumerate().filter(|(_, (_, index))| index.kind.is_unique()).map(
         |(ordinal, (tree, _))| {
             let ordinal = number(ordinal);
-            quote!(#ordinal => ::core::option::Option::Some(&mut #tree),)
+            quote!(#ordinal => __groove::Some(&mut #tree),)
         },
     );
     let body = match any_unique {
         true => quote! {
             match ordinal {
                 #(#arms)*
-                _ => ::core::option::Option::None,
+                _ => __groove::None,
             }
         },
-        false => quote!(::core::option::Option::None),
+        false => quote!(__groove::None),
     };
     quote! {
         fn unique_tree(
             #trees_parameter: &mut Self::IndexTrees,
-            #ordinal: ::core::primitive::usize,
-        ) -> ::core::option::Option<&mut dyn #krate::__private::AnyUniqueTree> {
+            #ordinal: __groove::usize,
+        ) -> __groove::Option<&mut dyn __groove::AnyUniqueTree> {
             #body
         }
     }
 }
 
 fn insert(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
     let any = !groove.indexes.is_empty();
     let any_unique = groove.indexes.iter().any(|index| index.kind.is_unique());
     let checked_trees = parameter("trees", any_unique);
@@ -120,7 +116,7 @@ fn insert(groove: &Groove<'_>) -> TokenStream {
             return None;
         };
         let name = field.ident;
-        let value = groove.field_key(field).value(groove, quote!(&self.#name));
+        let value = groove.field_key(field).value(quote!(&self.#name));
         index.kind.is_unique().then(|| quote!(#tree.check_insert(#function(self), #value)?;))
     });
     let inserts = trees(groove).map(|(tree, index)| {
@@ -135,21 +131,21 @@ fn insert(groove: &Groove<'_>) -> TokenStream {
         fn check_insert(
             &self,
             #checked_trees: &Self::IndexTrees,
-        ) -> ::core::result::Result<(), #krate::InsertError> {
+        ) -> __groove::Result<(), __groove::InsertError> {
             #(#checks)*
-            ::core::result::Result::Ok(())
+            __groove::Ok(())
         }
         fn insert_entries(
             &self,
             #trees_parameter: &mut Self::IndexTrees,
-            #timestamp: ::core::primitive::u64,
+            #timestamp: __groove::u64,
         ) {
             #(#inserts)*
         }
         fn remove_entries(
             &self,
             #trees_parameter: &mut Self::IndexTrees,
-            #timestamp: ::core::primitive::u64,
+            #timestamp: __groove::u64,
         ) {
             #(#removes)*
         }
@@ -157,7 +153,6 @@ fn insert(groove: &Groove<'_>) -> TokenStream {
 }
 
 fn update(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
     let any_unique = groove.indexes.iter().any(|index| index.kind.is_unique());
     let any_other = groove.indexes.iter().any(|index| !index.kind.is_unique());
     let checked = ["old", "new", "trees"].map(|name| parameter(name, any_unique));
@@ -170,8 +165,7 @@ fn update(groove: &Groove<'_>) -> TokenStream {
         };
         let name = field.ident;
         let key = groove.field_key(field);
-        let (old, new) =
-            (key.value(groove, quote!(&old.#name)), key.value(groove, quote!(&new.#name)));
+        let (old, new) = (key.value(quote!(&old.#name)), key.value(quote!(&new.#name)));
         index
             .kind
             .is_unique()
@@ -187,15 +181,15 @@ fn update(groove: &Groove<'_>) -> TokenStream {
             #checked_old: &Self,
             #checked_new: &Self,
             #checked_trees: &Self::IndexTrees,
-        ) -> ::core::result::Result<(), #krate::UpdateError> {
+        ) -> __groove::Result<(), __groove::UpdateError> {
             #(#checks)*
-            ::core::result::Result::Ok(())
+            __groove::Ok(())
         }
         fn update_entries(
             #old: &Self,
             #new: &Self,
             #trees_parameter: &mut Self::IndexTrees,
-            #timestamp: ::core::primitive::u64,
+            #timestamp: __groove::u64,
         ) {
             #(#updates)*
         }

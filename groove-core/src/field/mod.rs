@@ -94,12 +94,12 @@ pub trait Field: Sized {
     const WIDTH: usize;
     /// The type as the schema in the file names it.
     const TYPE: FieldType;
-    /// Writes the value to `out`, little-endian; `out` is [`Field::WIDTH`] bytes long.
+    /// Writes the value to `out`, little-endian; `out` is `WIDTH` bytes long.
     ///
     /// # Panics
     /// If `out` has another length.
     fn write(&self, out: &mut [u8]);
-    /// Reads what [`Field::write`] wrote; never panics, whatever the bytes.
+    /// Reads what `write` wrote; never panics, whatever the bytes.
     ///
     /// The answer depends on the bytes alone: the same bytes always give the same value.
     ///
@@ -174,9 +174,9 @@ impl fmt::Debug for Described<'_> {
     note = "keep a field out of every index with `#[groove(ignore)]`, or index a function of it with `#[groove(derived(name: Type = path))]`"
 )]
 pub trait IndexKey {
-    /// Bytes of the encoded key, at most [`crate::constants::INDEX_KEY_WIDTH_MAX`].
+    /// Bytes of the encoded key, at most 32.
     const KEY_WIDTH: usize;
-    /// Writes the key to `out`, most significant byte first; `out` is [`IndexKey::KEY_WIDTH`] long.
+    /// Writes the key to `out`, most significant byte first; `out` is `KEY_WIDTH` bytes long.
     ///
     /// # Panics
     /// If `out` has another length.

@@ -11,7 +11,7 @@ use super::parse::Forest;
 fn where_objects(forest: &Forest<'_>) -> TokenStream {
     let krate = &forest.krate;
     let objects = forest.grooves.iter().map(|groove| groove.object);
-    quote!(where #(for<'__any> #objects: #krate::Object),*)
+    quote!(where #(for<'any> #objects: #krate::Object),*)
 }
 
 /// All items.

@@ -25,7 +25,11 @@ pub(crate) fn groove<'a>(object: &'a Object<'a>, errors: &mut Errors) -> Groove<
     let mut indexes = Vec::new();
     let mut fields = Vec::new();
     for parsed in object.fields.iter().filter(|field| !is_timestamp(field)) {
-        let field = Field { ident: parsed.ident, field_type: &parsed.field.ty };
+        let field = Field {
+            visibility: &parsed.field.vis,
+            ident: parsed.ident,
+            field_type: &parsed.field.ty,
+        };
         fields.push(field);
         let storable = types::check(field.field_type, errors);
         let index = field_index(parsed, field, rest, errors);

@@ -26,6 +26,7 @@ pub(crate) struct Groove<'a> {
 /// A field that a row stores.
 #[derive(Clone, Copy)]
 pub(crate) struct Field<'a> {
+    pub(crate) visibility: &'a Visibility,
     pub(crate) ident: &'a Ident,
     pub(crate) field_type: &'a Type,
 }

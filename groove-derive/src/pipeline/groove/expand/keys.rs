@@ -53,6 +53,11 @@ impl<'a> Key<'a> {
         self.member(&quote!(Key))
     }
 
+    /// Keeps the type out of the documentation if it is not written as the user did.
+    pub(super) fn hidden(&self) -> Option<TokenStream> {
+        self.alias.as_ref().map(|_| quote!(#[doc(hidden)]))
+    }
+
     /// The type, or a stand-in if it is not even a field: what is complained of if it is no key.
     fn asked(&self) -> TokenStream {
         self.member(&quote!(Asked))

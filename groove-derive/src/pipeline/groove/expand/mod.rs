@@ -49,7 +49,12 @@ pub(crate) fn groove(groove: &Groove<'_>) -> TokenStream {
     let row_functions = row::functions(groove);
     let tree_items = trees::expand(groove);
     let alias = format_ident!("{}IndexTrees", plain(ident), span = ident.span());
-    let alias_doc = format!(" The index trees of [`{ident}`], one per index in declaration order.");
+    let mut alias_doc = format!(" The index trees of [`{ident}`] in declaration order");
+    for (ordinal, index) in groove.indexes.iter().enumerate() {
+        let separator = if ordinal == 0 { ": " } else { ", " };
+        alias_doc += &format!("{separator}{ordinal} `{}`", index.name);
+    }
+    alias_doc += ".";
     quote! {
         #handles
 

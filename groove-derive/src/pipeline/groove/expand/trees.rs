@@ -31,9 +31,12 @@ fn parameter(name: &str, used: bool) -> TokenStream {
 }
 
 fn types(groove: &Groove<'_>) -> TokenStream {
-    let primary = match groove.primary() {
-        Some(field) => groove.field_key(&field).key(),
-        None => quote!(__groove::u64),
+    let (primary, hidden) = match groove.primary() {
+        Some(field) => {
+            let key = groove.field_key(&field);
+            (key.key(), key.hidden())
+        }
+        None => (quote!(__groove::u64), None),
     };
     let trees = groove.indexes.iter().enumerate().map(|(ordinal, index)| {
         let ordinal = number(ordinal);
@@ -43,6 +46,7 @@ fn types(groove: &Groove<'_>) -> TokenStream {
         }
     });
     quote! {
+        #hidden
         type Primary = #primary;
         type IndexTrees = (#(#trees)*);
     }

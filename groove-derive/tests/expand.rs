@@ -322,3 +322,32 @@ fn every_mistake_in_an_enum_is_reported_at_once() {
     let messages = mistakes(pipeline::field, "#[repr(usize)] enum E<T> { A(T), B {}, C }");
     assert_eq!(messages.len(), 4, "{messages:#?}");
 }
+
+#[test]
+fn the_expansion_is_to_be_had_as_text() {
+    let code = expand(
+        pipeline::groove,
+        "#[groove(expansion)] struct Event { #[index] kind: Option<u16>, timestamp: u64 }",
+    );
+    let file: syn::File = syn::parse_str(&code).expect("the expansion is a list of items");
+    let text = file.items.iter().find_map(constant).expect("there is an `EXPANSION`");
+    assert_snapshot!(text);
+    let without = "struct Event { #[index] kind: Option<u16>, timestamp: u64 }";
+    let read = prettyplease::unparse(&syn::parse_str(&text).expect("the text is Rust"));
+    assert_eq!(read, expand(pipeline::groove, without), "the text is the rest of the code");
+}
+
+/// The value of the constant `EXPANSION`, if `item` is the impl that has it.
+fn constant(item: &syn::Item) -> Option<String> {
+    let syn::Item::Impl(block) = item else { return None };
+    block.items.iter().find_map(|item| match item {
+        syn::ImplItem::Const(constant) if constant.ident == "EXPANSION" => match &constant.expr {
+            syn::Expr::Lit(literal) => match &literal.lit {
+                syn::Lit::Str(text) => Some(text.value()),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    })
+}

@@ -92,10 +92,10 @@ mod tests {
 
     #[test]
     fn a_type_is_told_apart_by_its_traits() {
-        assert!(Is::<Text<4>>::FIELD && Is::<Text<4>>::KEY);
-        assert!(!Is::<(u8, u8)>::FIELD && Is::<(u8, u8)>::KEY);
-        assert!(!Is::<Neither>::FIELD && !Is::<Neither>::KEY);
-        assert!(!Is::<Option<Neither>>::FIELD && !Is::<[Neither; 2]>::KEY);
+        assert_eq!([Is::<Text<4>>::FIELD, Is::<Text<4>>::KEY], [true, true]);
+        assert_eq!([Is::<(u8, u8)>::FIELD, Is::<(u8, u8)>::KEY], [false, true]);
+        assert_eq!([Is::<Neither>::FIELD, Is::<Neither>::KEY], [false, false]);
+        assert_eq!([Is::<Option<Neither>>::FIELD, Is::<[Neither; 2]>::KEY], [false, false]);
     }
 
     #[test]

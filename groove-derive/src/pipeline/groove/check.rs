@@ -53,6 +53,7 @@ pub(crate) fn groove<'a>(object: &'a Object<'a>, errors: &mut Errors) -> Groove<
         fields,
         indexes,
         orphaned_ids: object.options.orphaned_ids.is_some(),
+        expansion: object.options.expansion.is_some(),
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Groove<'a> {
     pub(crate) indexes: Vec<Index<'a>>,
     /// Whether ids can be orphaned.
     pub(crate) orphaned_ids: bool,
+    /// Whether the code is to be had as a constant.
+    pub(crate) expansion: bool,
 }
 
 /// A field that a row stores.

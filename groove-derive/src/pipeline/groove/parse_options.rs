@@ -21,6 +21,8 @@ pub(crate) struct StructOptions {
     pub(crate) timestamp: Option<Ident>,
     /// The word `orphaned_ids`, where it is written.
     pub(crate) orphaned_ids: Option<Ident>,
+    /// The word `expansion`, where it is written.
+    pub(crate) expansion: Option<Ident>,
     /// What unmarked fields are; nothing inside if that could not be read.
     pub(crate) rest: Option<Option<Rest>>,
     pub(crate) compound: Vec<Compound>,
@@ -44,13 +46,14 @@ pub(crate) struct Compound {
 }
 
 /// The options of a struct.
-pub(crate) const LEGAL: [Symbol; 7] = [
+pub(crate) const LEGAL: [Symbol; 8] = [
     symbol::NAME,
     symbol::TIMESTAMP,
     symbol::ORPHANED_IDS,
     symbol::INDEX,
     symbol::DERIVED,
     symbol::REST,
+    symbol::EXPANSION,
     symbol::CRATE,
 ];
 
@@ -119,6 +122,10 @@ impl StructOptions {
             symbol::ORPHANED_IDS => {
                 entry.flag(errors);
                 options::set(&mut self.orphaned_ids, word, Some(word.clone()), errors);
+            }
+            symbol::EXPANSION => {
+                entry.flag(errors);
+                options::set(&mut self.expansion, word, Some(word.clone()), errors);
             }
             symbol::REST => {
                 let value = rest(entry, errors);

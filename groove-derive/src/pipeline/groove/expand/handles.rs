@@ -85,7 +85,7 @@ fn link(groove: &Groove<'_>, field: &Field<'_>) -> String {
     let name = field.ident;
     let is_public = |visibility: &Visibility| matches!(visibility, Visibility::Public(_));
     let is_shown = is_public(field.visibility) || !is_public(groove.visibility);
-    match is_shown && plain(name) == name.to_string() {
+    match is_shown && *name == plain(name) {
         true => format!("[`{name}`](field@Self::{name})"),
         false => format!("`{name}`"),
     }

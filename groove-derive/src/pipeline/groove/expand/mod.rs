@@ -14,7 +14,7 @@ use quote::{ToTokens, format_ident, quote};
 
 use super::model::{Field, Groove, Index, Kind, Source};
 use super::names::plain;
-use super::{check::handle, options, types};
+use super::{check::handle, options, text, types};
 
 pub(crate) use stand_in::{stand_in, stand_in_of};
 
@@ -55,7 +55,7 @@ pub(crate) fn groove(groove: &Groove<'_>) -> TokenStream {
         alias_doc += &format!("{separator}{ordinal} `{}`", index.name);
     }
     alias_doc += ".";
-    quote! {
+    let code = quote! {
         #handles
 
         #[doc = #alias_doc]
@@ -79,5 +79,22 @@ pub(crate) fn groove(groove: &Groove<'_>) -> TokenStream {
                 #tree_items
             }
         };
+    };
+    let expansion = groove.expansion.then(|| expansion(groove, &code));
+    quote!(#code #expansion)
+}
+
+/// The code as a constant, for who wants to read it or to notice when it changes.
+fn expansion(groove: &Groove<'_>, code: &TokenStream) -> TokenStream {
+    let Groove { visibility, ident, .. } = groove;
+    let text = text::lines(code.clone());
+    let doc = format!(" What `derive(Groove)` writes for [`{ident}`], as text.");
+    quote! {
+        #[automatically_derived]
+        #[allow(dead_code)]
+        impl #ident {
+            #[doc = #doc]
+            #visibility const EXPANSION: &'static ::core::primitive::str = #text;
+        }
     }
 }

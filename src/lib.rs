@@ -174,6 +174,10 @@ pub use groove_core::{
 ///
 /// The field that is the timestamp.
 ///
+/// ## `#[groove(expansion)]`
+///
+/// The code that is generated as a constant, `Transfer::EXPANSION`: see below.
+///
 /// ## `#[groove(crate = "…")]`
 ///
 /// The path of this crate where it is not `::groove`: renamed, or re-exported by another one.
@@ -189,10 +193,64 @@ pub use groove_core::{
 /// | `Transfer::TIMESTAMP` | a [`Timestamps`] handle |
 /// | `Transfer::SCHEMA` | the [`Schema`]; prints as a table |
 /// | `TransferIndexTrees` | the tuple of the trees: indexes on fields in declaration order, then compound, then derived ones |
-/// | `impl Object for Transfer` | the row and flat lists of calls, one per tree ([`Object`]) |
+/// | `impl Object for Transfer` | the row, and flat lists of calls, one per tree ([`Object`]) |
 ///
 /// A handle whose name is taken, by `SCHEMA` or a constant of yours, gets another one by
-/// `#[index(name = "…")]`. The code has no `unsafe` and is the same on every build.
+/// `#[index(name = "…")]`. The code has no `unsafe` and is the same on every build. If there are
+/// mistakes, the compiler reports all of them, and the handles are there all the same.
+///
+/// # What it costs
+///
+/// * A row has the bytes of the fields, without padding; the object tree adds the timestamp's 8.
+/// * Each index adds to an insert an entry of its key's bytes and 8, none if the value is absent,
+///   and to an update only if the key changes. A field that is ignored adds nothing to either.
+/// * A question to an index reads the entries that it asks for, and a row per object that it gives;
+///   each handle says so in its documentation.
+/// * The derive adds some hundredths of a second to `cargo check` per struct of 20 fields, and no
+///   dependency besides `syn` and `quote`.
+///
+/// # Checking what is generated
+///
+/// The schema is a constant. A test, or the compiler, can hold the price of an object down:
+///
+/// ```
+/// # #[derive(groove::Groove)]
+/// # struct Transfer { #[index(primary)] id: u128, #[index] code: u16, timestamp: u64 }
+/// const _: () = assert!(Transfer::SCHEMA.bytes_per_insert() <= 600);
+/// assert_eq!(
+///     Transfer::SCHEMA.to_string(),
+///     "\
+/// Transfer: 2 fields in a row of 18 bytes
+///
+///   field      offset  bytes  type
+///   timestamp     key      8  u64
+///   id              0     16  u128
+///   code           16      2  u16
+///
+///   tree       kind        key        key bytes  bytes per entry
+///   (objects)  objects     timestamp          8               26
+///   id         primary     id                16               24
+///   code       non-unique  code               2               10
+///
+/// 60 bytes per insert in 3 trees, before packing"
+/// );
+/// ```
+///
+/// The code is a constant too, if it is asked for, with any compiler. Compare it to a text in your
+/// repository (with a crate such as `insta`), and a release of this crate that generates something
+/// else shows as a difference:
+///
+/// ```
+/// #[derive(groove::Groove)]
+/// #[groove(expansion)] // or, for tests alone, `#[cfg_attr(test, groove(expansion))]`
+/// struct Transfer {
+///     #[index]
+///     code: u16,
+///     timestamp: u64,
+/// }
+///
+/// assert!(Transfer::EXPANSION.contains("impl __groove::Object for Transfer {"));
+/// ```
 ///
 /// # Types of fields
 ///
@@ -206,9 +264,15 @@ pub use groove_core::{
 /// | `[T; N]` | N times those of `T` | element by element | zeros, of `[u8; N]` |
 /// | [`Text<N>`](Text) | N | as `str` | the empty text |
 /// | an enum or newtype with [`derive(Field)`](derive@Field) | by its discriminants, or as inside | by discriminant, or as inside | –, or as inside |
+/// | `uuid::Uuid`, with the feature `uuid` | 16 | by value | nil |
+/// | `jiff::Timestamp`, `SignedDuration`, `civil::Date`, `Time`, `DateTime`, with the feature `jiff` | 16, 16, 4, 8, 16 | by value | – |
+/// | `time::UtcDateTime`, `OffsetDateTime`, `PrimitiveDateTime`, `Date`, `Time`, `Duration`, with the feature `time` | 16, 20, 16, 4, 8, 16 | by value, times with an offset by instant | – |
+/// | `rust_decimal::Decimal`, with the feature `rust_decimal` | 14 | by value, in 24 bytes | – |
+/// | `Pod<T>`, any `bytemuck::Pod` type, with the feature `bytemuck` | those of `T` | no key | – |
 ///
 /// A key has at most 32 bytes. What has no fixed width (`String`, `Vec`), differs between machines
-/// (`usize`) or points elsewhere (`&T`, `Box`) is no field.
+/// (`usize`) or points elsewhere (`&T`, `Box`) is no field, and the compiler says what to write
+/// instead.
 pub use groove_derive::Groove;
 
 /// Puts several grooves into one file and under one commit.
@@ -322,10 +386,19 @@ pub use groove_derive::Field;
 /// What generated code calls. Not part of the interface: it changes with any release.
 #[doc(hidden)]
 pub mod __private {
-    pub use groove_core::constants::INDEX_KEY_WIDTH_MAX;
-    pub use groove_core::key::{index_key, index_limbs, offsets, unique_key, unique_limbs};
+    pub use core::option::Option::{self, None, Some};
+    pub use core::primitive::{u8, u64, usize};
+    pub use core::result::Result::{self, Ok};
+
+    pub use groove_core::field::checked::{Check, Checked, Is, IsNot};
+    pub use groove_core::key::{assert_key_width, index_key, tree_limbs, unique_key};
     pub use groove_core::{
         AnyUniqueTree, GrooveOpener, GrooveVisitor, SnapshotOpener, TreeOpener, TreeVisitor,
+    };
+
+    pub use crate::{
+        Field, FieldSchema, IndexKey, IndexSchema, IndexTree, InsertError, InvalidValue, Object,
+        OptionalKey, Schema, UniqueTree, UpdateError,
     };
 
     pub use crate::discriminant::{

@@ -9,7 +9,8 @@
 //! * On disk a key takes its width and no padding: [`limbs_from_bytes`], [`bytes_from_limbs`].
 
 use crate::constants::INDEX_KEY_WIDTH_MAX;
-use crate::field::{Field, IndexKey, OptionalKey};
+use crate::field::IndexKey;
+use crate::schema::{IndexKind, IndexSchema};
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,23 @@ pub const fn unique_limbs(key_width: usize) -> usize {
 /// Limbs of an index key of `key_width` bytes: one more than of a unique key, for the timestamp.
 pub const fn index_limbs(key_width: usize) -> usize {
     unique_limbs(key_width) + 1
+}
+
+/// Limbs of the keys of each index: what the types of the trees are made from. `N` is the number of
+/// indexes.
+pub const fn tree_limbs<const N: usize>(indexes: &[IndexSchema]) -> [usize; N] {
+    assert!(indexes.len() == N, "there is one tree per index");
+    let mut limbs = [0; N];
+    let mut ordinal = 0;
+    while ordinal < N {
+        let width = indexes[ordinal].key_width;
+        limbs[ordinal] = match indexes[ordinal].kind {
+            IndexKind::Primary | IndexKind::Unique => unique_limbs(width),
+            IndexKind::NonUnique => index_limbs(width),
+        };
+        ordinal += 1;
+    }
+    limbs
 }
 
 /// The key of `value` in a unique tree. `K` is [`unique_limbs`] of the key's width.
@@ -45,7 +63,7 @@ pub const fn index_limbs(key_width: usize) -> usize {
 /// ```
 #[inline]
 pub fn unique_key<F: IndexKey + ?Sized, const K: usize>(value: &F) -> [u64; K] {
-    const { assert_key_width::<F>() };
+    const { assert_width_of::<F>() };
     const { assert!(K == unique_limbs(F::KEY_WIDTH), "a unique key takes `unique_limbs` limbs") };
     let mut limbs = [0; K];
     write_limbs(value, &mut limbs);
@@ -63,7 +81,7 @@ pub fn unique_key<F: IndexKey + ?Sized, const K: usize>(value: &F) -> [u64; K] {
 /// ```
 #[inline]
 pub fn index_key<F: IndexKey + ?Sized, const K: usize>(value: &F) -> [u64; K] {
-    const { assert_key_width::<F>() };
+    const { assert_width_of::<F>() };
     const { assert!(K == index_limbs(F::KEY_WIDTH), "an index key takes `index_limbs` limbs") };
     let mut limbs = [0; K];
     write_limbs(value, &mut limbs[..K - 1]);
@@ -120,26 +138,15 @@ pub fn bytes_from_limbs(limbs: &[u64], bytes: &mut [u8]) {
     debug_assert!(rest == 0, "the key has more bytes");
 }
 
-/// Where each of `widths` begins in a row, and as the last the width of the row. `M` is `N + 1`.
+/// Fails, as the value of a constant, with `message` for a key that no tree can hold.
 ///
+/// ```compile_fail
+/// const _: () = groove_core::key::assert_key_width(33, "too wide");
 /// ```
-/// const OFFSETS: [usize; 4] = groove_core::key::offsets([16, 4, 2]);
-/// assert_eq!(OFFSETS, [0, 16, 20, 22]);
-/// ```
-#[inline]
-pub const fn offsets<const N: usize, const M: usize>(widths: [usize; N]) -> [usize; M] {
-    const { assert!(M == N + 1, "there is one offset more than there are widths") };
-    let mut offsets = [0; M];
-    let mut index = 0;
-    while index < N {
-        offsets[index + 1] = offsets[index] + widths[index];
-        index += 1;
-    }
-    offsets
+#[track_caller] // the error is shown at the constant
+pub const fn assert_key_width(key_width: usize, message: &str) {
+    assert!(key_width <= INDEX_KEY_WIDTH_MAX, "{}", message);
 }
-
-/// Compiles if `T` can be a field of an object.
-pub const fn assert_field<T: Field>() {}
 
 /// Compiles, as the value of a constant, if `T` can be the key of an index and is not too wide.
 ///
@@ -148,23 +155,12 @@ pub const fn assert_field<T: Field>() {}
 /// ```
 #[track_caller] // the error is shown at the constant
 pub const fn assert_index_key<T: IndexKey + ?Sized>() {
-    assert_key_width::<T>();
-}
-
-/// Compiles, as the value of a constant, if `T` can be the key of an `optional` index and is not too
-/// wide.
-///
-/// ```compile_fail
-/// const _: () = groove_core::key::assert_optional_key::<bool>();
-/// ```
-#[track_caller]
-pub const fn assert_optional_key<T: OptionalKey + ?Sized>() {
-    assert_key_width::<T>();
+    assert_width_of::<T>();
 }
 
 /// Fails at compile time for a key that no tree can hold.
 #[track_caller]
-const fn assert_key_width<F: IndexKey + ?Sized>() {
+const fn assert_width_of<F: IndexKey + ?Sized>() {
     assert!(F::KEY_WIDTH <= INDEX_KEY_WIDTH_MAX, "an index key is at most 32 bytes wide");
 }
 

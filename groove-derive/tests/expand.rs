@@ -239,6 +239,92 @@ fn a_newtype_may_name_its_field() {
 }
 
 #[test]
+fn a_type_known_by_name_only_has_an_alias() {
+    assert_expansion!(
+        groove,
+        "struct Order {
+            #[index(primary)] id: OrderId,
+            #[index(optional)] side: Option<Side>,
+            timestamp: u64,
+        }"
+    );
+}
+
+#[test]
+fn arrays_texts_and_options_of_primitive_types_need_no_alias() {
+    assert_expansion!(
+        groove,
+        "struct Game {
+            #[index] opening: [u8; 3],
+            #[index] white: Text<24>,
+            #[index] result: Option<bool>,
+            #[index] id: NonZeroU64,
+            timestamp: u64,
+        }"
+    );
+}
+
+#[test]
+fn a_compound_index_has_the_aliases_of_its_parts() {
+    assert_expansion!(
+        groove,
+        "#[groove(rest(ignore), index(by_sensor_kind = (sensor, kind)))]
+         struct Reading { sensor: u32, kind: Kind, celsius: f32, timestamp: u64 }"
+    );
+}
+
+#[test]
+fn self_in_a_derived_index_is_the_struct() {
+    assert_expansion!(
+        groove,
+        "#[groove(rest(ignore), derived(zone: Zone = Self::zone))]
+         struct Trip { fare: u32, timestamp: u64 }"
+    );
+}
+
+#[test]
+fn unique_keys_are_checked_and_never_updated() {
+    assert_expansion!(
+        groove,
+        "struct Order { #[index(primary)] id: u64, #[index(unique)] number: u32, timestamp: u64 }"
+    );
+}
+
+#[test]
+fn a_link_leads_to_a_field_that_is_documented() {
+    let code = expand(
+        pipeline::groove,
+        "pub struct Order { #[index] pub shown: u64, #[index] hidden: u64, #[index] pub r#type: u64,
+         pub timestamp: u64 }",
+    );
+    let links: Vec<_> =
+        code.lines().filter(|line| line.contains("The index on")).map(str::trim).collect();
+    assert!(links[0].starts_with("/// The index on [`shown`](field@Self::shown)."), "{code}");
+    assert!(links[1].starts_with("/// The index on `hidden`."), "{code}");
+    assert!(links[2].starts_with("/// The index on `r#type`."), "{code}");
+}
+
+#[test]
+fn an_enum_may_have_negative_discriminants_and_a_width() {
+    assert_expansion!(field, "#[repr(i16)] enum Level { Low = -300, High = 1 }");
+}
+
+#[test]
+fn a_mistake_in_a_field_type_leaves_a_stand_in() {
+    assert_expansion!(field, "enum Kind { Market, Limit(u64) }");
+}
+
+#[test]
+fn a_mistake_in_a_forest_leaves_a_stand_in() {
+    assert_expansion!(forest, "struct Ledger { accounts: Groove<Account>, opened: u64 }");
+}
+
+#[test]
+fn what_is_no_struct_is_an_object_all_the_same() {
+    assert_expansion!(groove, "enum Order { Buy, Sell }");
+}
+
+#[test]
 fn expanding_twice_gives_the_same_bytes() {
     assert_eq!(expand(pipeline::groove, TRANSFER), expand(pipeline::groove, TRANSFER));
 }
@@ -321,4 +407,33 @@ fn every_mistake_in_a_forest_is_reported_at_once() {
 fn every_mistake_in_an_enum_is_reported_at_once() {
     let messages = mistakes(pipeline::field, "#[repr(usize)] enum E<T> { A(T), B {}, C }");
     assert_eq!(messages.len(), 4, "{messages:#?}");
+}
+
+#[test]
+fn the_expansion_is_to_be_had_as_text() {
+    let code = expand(
+        pipeline::groove,
+        "#[groove(expansion)] struct Event { #[index] kind: Option<u16>, timestamp: u64 }",
+    );
+    let file: syn::File = syn::parse_str(&code).expect("the expansion is a list of items");
+    let text = file.items.iter().find_map(constant).expect("there is an `EXPANSION`");
+    assert_snapshot!(text);
+    let without = "struct Event { #[index] kind: Option<u16>, timestamp: u64 }";
+    let read = prettyplease::unparse(&syn::parse_str(&text).expect("the text is Rust"));
+    assert_eq!(read, expand(pipeline::groove, without), "the text is the rest of the code");
+}
+
+/// The value of the constant `EXPANSION`, if `item` is the impl that has it.
+fn constant(item: &syn::Item) -> Option<String> {
+    let syn::Item::Impl(block) = item else { return None };
+    block.items.iter().find_map(|item| match item {
+        syn::ImplItem::Const(constant) if constant.ident == "EXPANSION" => match &constant.expr {
+            syn::Expr::Lit(literal) => match &literal.lit {
+                syn::Lit::Str(text) => Some(text.value()),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    })
 }

@@ -21,6 +21,8 @@
 //! * encoded keys, compared byte by byte, order as the values order.
 
 mod array;
+#[doc(hidden)]
+pub mod checked;
 mod float;
 mod foreign;
 mod integer;
@@ -82,8 +84,9 @@ impl InvalidValue {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of an object",
     label = "not a type of fixed width",
+    note = "an enum without data or a newtype becomes one by `#[derive(Field)]`",
     note = "a field has a fixed width: for `String` or `&str` write `Text<N>` (up to N bytes, inline), for `Vec<T>` write `[T; N]`, for `usize` or `isize` write `u64` or `i64`",
-    note = "field types are the integers, `bool`, `f32`, `f64`, `char`, `NonZero<_>`, `Option<T>`, `[T; N]`, `Text<N>`, and your own field-less enums and newtypes with `#[derive(Field)]`",
+    note = "field types are the integers, `bool`, `f32`, `f64`, `char`, `NonZero<_>`, `Option<T>`, `[T; N]` and `Text<N>`",
     note = "types of other crates need a feature: `uuid`, `jiff`, `time`, `rust_decimal`; any `bytemuck::Pod` type fits into `Pod<T>` (feature `bytemuck`)"
 )]
 pub trait Field: Sized {
@@ -91,12 +94,12 @@ pub trait Field: Sized {
     const WIDTH: usize;
     /// The type as the schema in the file names it.
     const TYPE: FieldType;
-    /// Writes the value to `out`, little-endian; `out` is [`Field::WIDTH`] bytes long.
+    /// Writes the value to `out`, little-endian; `out` is `WIDTH` bytes long.
     ///
     /// # Panics
     /// If `out` has another length.
     fn write(&self, out: &mut [u8]);
-    /// Reads what [`Field::write`] wrote; never panics, whatever the bytes.
+    /// Reads what `write` wrote; never panics, whatever the bytes.
     ///
     /// The answer depends on the bytes alone: the same bytes always give the same value.
     ///
@@ -171,9 +174,9 @@ impl fmt::Debug for Described<'_> {
     note = "keep a field out of every index with `#[groove(ignore)]`, or index a function of it with `#[groove(derived(name: Type = path))]`"
 )]
 pub trait IndexKey {
-    /// Bytes of the encoded key, at most [`crate::constants::INDEX_KEY_WIDTH_MAX`].
+    /// Bytes of the encoded key, at most 32.
     const KEY_WIDTH: usize;
-    /// Writes the key to `out`, most significant byte first; `out` is [`IndexKey::KEY_WIDTH`] long.
+    /// Writes the key to `out`, most significant byte first; `out` is `KEY_WIDTH` bytes long.
     ///
     /// # Panics
     /// If `out` has another length.

@@ -20,7 +20,7 @@ use super::view::GrooveView;
 /// Cheap to take and to clone, `Send` and `Sync`; later writes do not change it and do not wait for
 /// it. Tables that only a snapshot refers to stay on disk until it is dropped, and so does the lock on
 /// the file if the snapshot outlives its forest.
-pub struct Snapshot<O: Object> {
+pub struct Snapshot<O> {
     view: GrooveView,
     name: Arc<str>,
     /// Keeps the whole forest's state of the op, and with it every table.

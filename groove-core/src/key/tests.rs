@@ -1,7 +1,9 @@
 use super::{
-    bytes_from_limbs, index_key, index_limbs, limbs_from_bytes, offsets, unique_key, unique_limbs,
+    bytes_from_limbs, index_key, index_limbs, limbs_from_bytes, tree_limbs, unique_key,
+    unique_limbs,
 };
 use crate::constants::{INDEX_KEY_WIDTH_MAX, KEY_LIMBS_MAX};
+use crate::schema::{FieldType, IndexSchema};
 
 #[test]
 fn a_key_takes_as_few_limbs_as_hold_it() {
@@ -72,9 +74,13 @@ fn a_key_wider_than_its_limbs_is_a_mistake() {
 }
 
 #[test]
-fn offsets_are_the_sums_of_the_widths_before() {
-    const ROW: [usize; 4] = offsets([16, 4, 2]);
-    assert_eq!(ROW, [0, 16, 20, 22]);
-    assert_eq!(offsets::<0, 1>([]), [0]);
-    assert_eq!(offsets([5, 0, 7]), [0, 5, 5, 12]);
+fn the_trees_of_an_object_have_the_limbs_of_their_keys() {
+    const INDEXES: &[IndexSchema] = &[
+        IndexSchema::primary("id", 16, &["id"]),
+        IndexSchema::unique("name", 9, &["name"]).optional(),
+        IndexSchema::non_unique("code", 2, &["code"]),
+        IndexSchema::derived("day", 32, FieldType::Text(32), 1),
+    ];
+    const LIMBS: [usize; 4] = tree_limbs(INDEXES);
+    assert_eq!(LIMBS, [2, 2, 2, 5]);
 }

@@ -169,6 +169,91 @@ impl Schema {
     }
 }
 
+/// What generated code calls.
+#[doc(hidden)]
+impl FieldSchema {
+    /// The fields of a row, one after the other: name, type and width of each.
+    pub const fn row<const N: usize>(
+        fields: [(&'static str, FieldType, usize); N],
+    ) -> [FieldSchema; N] {
+        const NONE: FieldSchema =
+            FieldSchema { name: "", field_type: FieldType::Bool, width: 0, offset: 0 };
+        let mut row = [NONE; N];
+        let mut offset = 0;
+        let mut field = 0;
+        while field < N {
+            let (name, field_type, width) = fields[field];
+            row[field] = FieldSchema { name, field_type, width, offset };
+            offset += width;
+            field += 1;
+        }
+        row
+    }
+
+    /// Where each field begins, and as the last the width of the row. `M` is `N + 1`.
+    pub const fn offsets<const N: usize, const M: usize>(fields: &[FieldSchema; N]) -> [usize; M] {
+        const { assert!(M == N + 1, "there is one offset more than there are fields") };
+        let mut offsets = [0; M];
+        let mut field = 0;
+        while field < N {
+            offsets[field + 1] = fields[field].offset + fields[field].width;
+            field += 1;
+        }
+        offsets
+    }
+}
+
+/// What generated code calls.
+#[doc(hidden)]
+impl IndexSchema {
+    /// The primary index.
+    pub const fn primary(
+        name: &'static str,
+        key_width: usize,
+        fields: &'static [&'static str],
+    ) -> IndexSchema {
+        let source = IndexSource::Fields(fields);
+        IndexSchema { name, kind: IndexKind::Primary, optional: false, key_width, source }
+    }
+
+    /// A unique index.
+    pub const fn unique(
+        name: &'static str,
+        key_width: usize,
+        fields: &'static [&'static str],
+    ) -> IndexSchema {
+        let source = IndexSource::Fields(fields);
+        IndexSchema { name, kind: IndexKind::Unique, optional: false, key_width, source }
+    }
+
+    /// An index that is not unique, on one field or several.
+    pub const fn non_unique(
+        name: &'static str,
+        key_width: usize,
+        fields: &'static [&'static str],
+    ) -> IndexSchema {
+        let source = IndexSource::Fields(fields);
+        IndexSchema { name, kind: IndexKind::NonUnique, optional: false, key_width, source }
+    }
+
+    /// An index on what a function computes, or does not.
+    pub const fn derived(
+        name: &'static str,
+        key_width: usize,
+        field_type: FieldType,
+        version: u32,
+    ) -> IndexSchema {
+        let source = IndexSource::Derived { field_type, version };
+        IndexSchema { name, kind: IndexKind::NonUnique, optional: true, key_width, source }
+    }
+
+    /// The same, with absent values left out.
+    pub const fn optional(mut self) -> IndexSchema {
+        self.optional = true;
+        self
+    }
+}
+
 impl IndexSchema {
     /// Bytes of an entry before it is packed: the key and the timestamp of the object.
     pub const fn bytes_per_entry(&self) -> usize {

@@ -229,3 +229,17 @@ fn every_change_of_a_schema_changes_the_text() {
         }
     }
 }
+
+#[test]
+fn the_fields_of_a_row_follow_each_other() {
+    const ROW: [FieldSchema; 3] = FieldSchema::row([
+        ("id", FieldType::Unsigned(128), 16),
+        ("nothing", FieldType::Array(&FieldType::Bool, 0), 0),
+        ("code", FieldType::Unsigned(16), 2),
+    ]);
+    const OFFSETS: [usize; 4] = FieldSchema::offsets(&ROW);
+    assert_eq!(OFFSETS, [0, 16, 16, 18]);
+    assert_eq!(ROW.map(|field| field.offset), [0, 16, 16]);
+    assert_eq!(ROW[2], field("code", FieldType::Unsigned(16), 2, 16));
+    assert_eq!(FieldSchema::offsets::<0, 1>(&FieldSchema::row([])), [0]);
+}

@@ -20,6 +20,7 @@ mod names;
 mod options;
 mod spelling;
 mod symbol;
+mod text;
 mod types;
 
 use proc_macro2::TokenStream;

@@ -175,21 +175,38 @@ impl Entry {
         None
     }
 
-    /// Records that there is no such option `of` what the attribute describes.
-    pub(crate) fn unknown(&self, of: &str, legal: &[Symbol], errors: &mut Errors) {
+    /// The option of `legal` that this is. If it is none, that is recorded, and the option that is
+    /// most likely meant is given back: what it would have said is no second mistake.
+    pub(crate) fn meant(&self, of: &str, legal: &[Symbol], errors: &mut Errors) -> Meant {
+        if let Some(known) = legal.iter().find(|symbol| self.word == **symbol) {
+            return Meant::Known(*known);
+        }
         let words: Vec<_> = legal.iter().map(|symbol| symbol.0).collect();
         let there_are = match words.as_slice() {
             [word] => format!("the only option of {of} is `{word}`"),
             words => format!("the options of {of} are {}", spelling::list(words)),
         };
-        let message = match spelling::nearest(&self.word.to_string(), &words) {
+        let nearest = spelling::nearest(&self.word.to_string(), &words);
+        let message = match &nearest {
             Some(nearest) => {
                 format!("unknown option `{}`; did you mean `{nearest}`? {there_are}", self.word)
             }
             None => format!("unknown option `{}`; {there_are}", self.word),
         };
         errors.push(&self.word, message);
+        let guess = legal.iter().find(|symbol| nearest.as_deref() == Some(symbol.0));
+        guess.map_or(Meant::Unknown, |symbol| Meant::Guessed(*symbol))
     }
+}
+
+/// Which option an entry is.
+pub(crate) enum Meant {
+    /// The one that it says.
+    Known(Symbol),
+    /// A misspelt one. Mistakes in what follows it are not to be reported.
+    Guessed(Symbol),
+    /// None.
+    Unknown,
 }
 
 /// Whether `text` can stand in the place of an identifier, keywords included.

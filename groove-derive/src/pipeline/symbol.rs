@@ -12,6 +12,7 @@ pub(crate) struct Symbol(pub(crate) &'static str);
 pub(crate) const CFG: Symbol = Symbol("cfg");
 pub(crate) const CRATE: Symbol = Symbol("crate");
 pub(crate) const DERIVED: Symbol = Symbol("derived");
+pub(crate) const EXPANSION: Symbol = Symbol("expansion");
 pub(crate) const GROOVE: Symbol = Symbol("groove");
 pub(crate) const IGNORE: Symbol = Symbol("ignore");
 pub(crate) const INDEX: Symbol = Symbol("index");

@@ -15,6 +15,7 @@ const POINTER: &str = "points outside the row";
 const GROWS: &str = "has no fixed width";
 const PLATFORM: &str = "has another width on another machine";
 const CLOCK: &str = "has no fixed form in a file";
+const ADDRESS: &str = "is no field type";
 const CELL: &str = "is for values that change in place";
 
 const TEXT: &str =
@@ -22,9 +23,11 @@ const TEXT: &str =
 const MANY: &str = "write an array `[T; N]`, or make each element an object of its own groove";
 const INSIDE: &str = "write the type inside";
 const NANOS: &str = "write `u64` and store nanoseconds";
+const DATES: &str = "write `u64` and store nanoseconds, or use the types of `jiff` or `time`, each \
+    behind the feature of its name";
 
 /// Paths by their last segment.
-const PATHS: [(&str, Refusal); 33] = [
+const PATHS: [(&str, Refusal); 36] = [
     ("usize", (PLATFORM, "write `u64`")),
     ("isize", (PLATFORM, "write `i64`")),
     ("NonZeroUsize", (PLATFORM, "write `NonZeroU64`")),
@@ -53,7 +56,10 @@ const PATHS: [(&str, Refusal); 33] = [
     ("OnceLock", (CELL, INSIDE)),
     ("Mutex", (CELL, INSIDE)),
     ("RwLock", (CELL, INSIDE)),
-    ("AtomicU64", (CELL, "write `u64`")),
+    ("PhantomData", ("has no bytes", "remove the field")),
+    ("IpAddr", (ADDRESS, "write `u128` and store `Ipv6Addr::to_bits`")),
+    ("Ipv4Addr", (ADDRESS, "write `u32` and store `Ipv4Addr::to_bits`")),
+    ("Ipv6Addr", (ADDRESS, "write `u128` and store `Ipv6Addr::to_bits`")),
     ("Duration", (CLOCK, NANOS)),
     ("Instant", (CLOCK, NANOS)),
     ("SystemTime", (CLOCK, NANOS)),
@@ -130,9 +136,15 @@ fn write_tokens(tokens: TokenStream, text: &mut String) {
 /// The refusal of a type that a path names: bare, or from the standard library.
 fn of_path(path: &TypePath) -> Option<Refusal> {
     let segments = &path.path.segments;
+    if segments.len() > 1 && segments[0].ident == "chrono" {
+        return Some((CLOCK, DATES));
+    }
     let of_std = segments.len() == 1
         || ["std", "core", "alloc"].iter().any(|krate| segments[0].ident == krate);
     let last = &segments.last()?.ident;
+    if of_std && path.qself.is_none() && last.to_string().starts_with("Atomic") {
+        return Some((CELL, "write the integer without `Atomic`, such as `u64`"));
+    }
     let refused = PATHS.iter().find(|(name, _)| last == name);
     refused.filter(|_| of_std && path.qself.is_none()).map(|(_, refusal)| *refusal)
 }
@@ -159,5 +171,63 @@ pub(crate) fn is_primitive(written: &Type, name: &str) -> bool {
         Type::Group(group) => is_primitive(&group.elem, name),
         Type::Paren(paren) => is_primitive(&paren.elem, name),
         _ => false,
+    }
+}
+
+/// Types that are fields and keys, by name.
+const SCALARS: [&str; 14] = [
+    "u8", "u16", "u32", "u64", "u128", "i8", "i16", "i32", "i64", "i128", "bool", "char", "f32",
+    "f64",
+];
+
+/// Whether `written` is a primitive type.
+pub(crate) fn is_scalar(written: &Type) -> bool {
+    SCALARS.iter().any(|name| is_primitive(written, name))
+}
+
+/// Whether `written` is plainly a field and a key: made of primitive types and those of `groove`.
+pub(crate) fn is_known_key(written: &Type) -> bool {
+    match written {
+        Type::Array(array) => is_known_key(&array.elem),
+        Type::Group(group) => is_known_key(&group.elem),
+        Type::Paren(paren) => is_known_key(&paren.elem),
+        Type::Path(path) if path.qself.is_none() => {
+            let Some(last) = path.path.segments.last() else { return false };
+            match &last.arguments {
+                PathArguments::None => {
+                    is_scalar(written) || last.ident.to_string().starts_with("NonZero")
+                }
+                PathArguments::AngleBracketed(arguments) => match arguments.args.first() {
+                    Some(GenericArgument::Type(inner)) if last.ident == "Option" => {
+                        is_known_key(inner)
+                    }
+                    _ => last.ident == "NonZero" || last.ident == "Text",
+                },
+                PathArguments::Parenthesized(_) => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Whether `written` is a type of the standard library that holds others: `Vec<T>`, `Option<T>`.
+pub(crate) fn is_container(written: &Type) -> bool {
+    let Type::Path(path) = written else { return false };
+    let is_option = path.path.segments.last().is_some_and(|last| last.ident == "Option");
+    is_option || of_path(path).is_some()
+}
+
+/// The `T` of `Option<T>`.
+pub(crate) fn inside_option(written: &Type) -> Option<&Type> {
+    let Type::Path(path) = written else { return None };
+    let last = path.path.segments.last()?;
+    match &last.arguments {
+        PathArguments::AngleBracketed(arguments) if last.ident == "Option" => {
+            match arguments.args.first() {
+                Some(GenericArgument::Type(inner)) => Some(inner),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }

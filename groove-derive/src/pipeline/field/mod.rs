@@ -10,6 +10,7 @@ use syn::{Data, DeriveInput, Path};
 use super::{errors, input, names, options, spelling, symbol, types};
 use errors::Errors;
 use names::plain;
+use options::Meant;
 
 /// Parse, check, expand; the stand-in if there are mistakes.
 pub(crate) fn run(input: &DeriveInput, errors: &mut Errors) -> TokenStream {
@@ -44,11 +45,9 @@ fn crate_path(input: &DeriveInput, errors: &mut Errors) -> Path {
             continue;
         }
         for entry in options::of_attribute(attribute, errors) {
-            if entry.word == symbol::CRATE {
+            if let Meant::Known(_) = entry.meant("a field type", &[symbol::CRATE], errors) {
                 let value = entry.assigned(options::CRATE_FORM, errors);
                 options::set(&mut krate, &entry.word, value, errors);
-            } else {
-                entry.unknown("a field type", &[symbol::CRATE], errors);
             }
         }
     }

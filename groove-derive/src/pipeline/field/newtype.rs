@@ -75,7 +75,7 @@ pub(crate) fn expand(krate: &Path, newtype: &Newtype<'_>) -> TokenStream {
         #[automatically_derived]
         impl #krate::IndexKey for #ident
         where
-            for<'__any> #inner: #krate::IndexKey,
+            for<'any> #inner: #krate::IndexKey,
         {
             const KEY_WIDTH: ::core::primitive::usize = <#inner as #krate::IndexKey>::KEY_WIDTH;
             fn write_key(&self, out: &mut [::core::primitive::u8]) {
@@ -86,7 +86,7 @@ pub(crate) fn expand(krate: &Path, newtype: &Newtype<'_>) -> TokenStream {
         #[automatically_derived]
         impl #krate::OptionalKey for #ident
         where
-            for<'__any> #inner: #krate::OptionalKey,
+            for<'any> #inner: #krate::OptionalKey,
         {
             fn is_absent(&self) -> ::core::primitive::bool {
                 <#inner as #krate::OptionalKey>::is_absent(&self.#member)

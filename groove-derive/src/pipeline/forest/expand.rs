@@ -1,11 +1,18 @@
 //! Writes a forest out as code: `open`, the struct of snapshots, and `impl Grooves`.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::Path;
-use syn::spanned::Spanned;
+use proc_macro2::TokenStream;
+use quote::quote;
 
 use super::parse::Forest;
+
+/// `where` the objects are objects: what generated code takes for granted. A type that is none is
+/// complained of at the user's own field, and once. Such a clause is refused where it does not hold,
+/// unless it is about a lifetime that the caller chooses.
+fn where_objects(forest: &Forest<'_>) -> TokenStream {
+    let krate = &forest.krate;
+    let objects = forest.grooves.iter().map(|groove| groove.object);
+    quote!(where #(for<'any> #objects: #krate::Object),*)
+}
 
 /// All items.
 pub(crate) fn forest(forest: &Forest<'_>) -> TokenStream {
@@ -34,15 +41,8 @@ pub(crate) fn forest(forest: &Forest<'_>) -> TokenStream {
         }
     });
     let fields: Vec<_> = forest.grooves.iter().map(|groove| groove.ident).collect();
-    // Calls are spanned at the object type, which is underlined if it is none.
     let objects: Vec<_> = forest.grooves.iter().map(|groove| groove.object).collect();
-    let opens =
-        objects.iter().map(|object| quote_spanned!(object.span()=> opener.groove::<#object>()));
-    let opens: Vec<_> = opens.collect();
-    let visits = forest.grooves.iter().map(|groove| {
-        let (field, object) = (groove.ident, groove.object);
-        quote_spanned!(object.span()=> visitor.groove::<#object>(&mut write.#field);)
-    });
+    let where_objects = where_objects(forest);
     quote! {
         #openers
         #snapshot_struct
@@ -50,40 +50,36 @@ pub(crate) fn forest(forest: &Forest<'_>) -> TokenStream {
 
         #[automatically_derived]
         #[allow(unused_qualifications)]
-        impl #krate::Grooves for #ident {
+        impl #krate::Grooves for #ident
+        #where_objects
+        {
             type Write = #ident;
             type Snapshot = #snapshot;
             const GROOVES: &'static [#krate::GrooveSchema] = &[#(#schemas),*];
             fn open(opener: &mut #krate::__private::GrooveOpener<'_>) -> #ident {
-                #ident { #(#fields: #opens,)* }
+                #ident { #(#fields: opener.groove::<#objects>(),)* }
             }
             fn visit(write: &mut #ident, visitor: &mut #krate::__private::GrooveVisitor<'_>) {
-                #(#visits)*
+                #(visitor.groove::<#objects>(&mut write.#fields);)*
             }
             fn snapshot(opener: &mut #krate::__private::SnapshotOpener<'_>) -> #snapshot {
-                #snapshot { #(#fields: #opens,)* }
+                #snapshot { #(#fields: opener.groove::<#objects>(),)* }
             }
         }
     }
 }
 
-/// `path` with another span: a type that begins with it is underlined there.
-fn at(path: &Path, span: Span) -> TokenStream {
-    let respan = |mut token: TokenTree| {
-        token.set_span(span);
-        token
-    };
-    path.to_token_stream().into_iter().map(respan).collect()
-}
-
 /// The functions that open the forest's file.
 fn openers(forest: &Forest<'_>) -> TokenStream {
     let Forest { krate, visibility, ident, snapshot, .. } = forest;
+    let where_objects = where_objects(forest);
     let path = quote!(path: impl ::core::convert::AsRef<::std::path::Path>);
     quote! {
         #[automatically_derived]
         #[allow(dead_code)]
-        impl #ident {
+        impl #ident
+        #where_objects
+        {
             /// Opens the file at `path`, which is created if there is none.
             ///
             /// # Errors
@@ -130,11 +126,9 @@ fn snapshot_struct(forest: &Forest<'_>) -> TokenStream {
     let fields = forest.grooves.iter().map(|groove| {
         let (visibility, name, object) = (groove.visibility, groove.ident, groove.object);
         let doc = format!(" The groove `{name}`.");
-        let krate = at(krate, object.span());
-        let snapshot = quote_spanned!(object.span()=> #krate::Snapshot<#object>);
         quote! {
             #[doc = #doc]
-            #visibility #name: #snapshot
+            #visibility #name: #krate::Snapshot<#object>
         }
     });
     quote! {
@@ -171,6 +165,7 @@ pub(crate) fn stand_in(forest: &Forest<'_>) -> TokenStream {
     let Forest { krate, ident, snapshot, .. } = forest;
     let openers = openers(forest);
     let snapshot_struct = snapshot_struct(forest);
+    let where_objects = where_objects(forest);
     let never = quote!(::core::unreachable!());
     let snapshot_verify = snapshot_verify(forest, &never);
     quote! {
@@ -178,7 +173,9 @@ pub(crate) fn stand_in(forest: &Forest<'_>) -> TokenStream {
         #snapshot_struct
         #snapshot_verify
         #[automatically_derived]
-        impl #krate::Grooves for #ident {
+        impl #krate::Grooves for #ident
+        #where_objects
+        {
             type Write = #ident;
             type Snapshot = #snapshot;
             const GROOVES: &'static [#krate::GrooveSchema] = &[];

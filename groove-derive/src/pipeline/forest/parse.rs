@@ -7,6 +7,7 @@ use syn::{DeriveInput, GenericArgument, Path, PathArguments, Type, Visibility};
 use super::errors::Errors;
 use super::input::{self, Noun};
 use super::names::plain;
+use super::options::Meant;
 use super::{options, symbol, types};
 
 /// A struct of grooves.
@@ -66,14 +67,20 @@ fn struct_options(input: &DeriveInput, errors: &mut Errors) -> (Path, Ident) {
             continue;
         }
         for entry in options::of_attribute(attribute, errors) {
-            if entry.word == symbol::CRATE {
-                let value = entry.assigned(options::CRATE_FORM, errors);
-                options::set(&mut krate, &entry.word, value, errors);
-            } else if entry.word == symbol::SNAPSHOT {
-                let value = entry.assigned("snapshot = LedgerSnapshot", errors);
-                options::set(&mut snapshot, &entry.word, value, errors);
-            } else {
-                entry.unknown("a forest", &[symbol::SNAPSHOT, symbol::CRATE], errors);
+            match entry.meant("a forest", &[symbol::SNAPSHOT, symbol::CRATE], errors) {
+                Meant::Known(symbol::CRATE) => {
+                    let value = entry.assigned(options::CRATE_FORM, errors);
+                    options::set(&mut krate, &entry.word, value, errors);
+                }
+                Meant::Known(_) => {
+                    let value = entry.assigned("snapshot = LedgerSnapshot", errors);
+                    options::set(&mut snapshot, &entry.word, value, errors);
+                }
+                // The name of the snapshots matters: they are mentioned elsewhere.
+                Meant::Guessed(symbol::SNAPSHOT) => {
+                    snapshot = entry.assigned("", &mut Errors::default());
+                }
+                Meant::Guessed(_) | Meant::Unknown => {}
             }
         }
     }
@@ -92,37 +99,34 @@ fn groove<'a>(field: &'a syn::Field, ident: &'a Ident, errors: &mut Errors) -> O
             continue;
         }
         for entry in options::of_attribute(attribute, errors) {
-            if entry.word == symbol::NAME {
+            if let Meant::Known(_) = entry.meant("a groove of a forest", &[symbol::NAME], errors) {
                 let value = entry.name(errors);
                 options::set(&mut name, &entry.word, value, errors);
-            } else {
-                entry.unknown("a groove of a forest", &[symbol::NAME], errors);
             }
         }
     }
     Some(Groove {
         visibility: &field.vis,
         ident,
-        object: object_type(&field.ty, errors)?,
+        object: object_type(ident, &field.ty, errors)?,
         name: name.map_or_else(|| plain(ident), |name| name.value()),
     })
 }
 
 /// The `O` of `Groove<O>`, under whatever name `Groove` was imported.
-fn object_type<'a>(field_type: &'a Type, errors: &mut Errors) -> Option<&'a Type> {
+fn object_type<'a>(ident: &Ident, field_type: &'a Type, errors: &mut Errors) -> Option<&'a Type> {
     if let Type::Group(group) = field_type {
-        return object_type(&group.elem, errors);
+        return object_type(ident, &group.elem, errors);
     }
-    if let Type::Path(path) = field_type
-        && let Some(last) = path.path.segments.last()
-        && let PathArguments::AngleBracketed(arguments) = &last.arguments
-        && let (1, Some(GenericArgument::Type(object))) =
-            (arguments.args.len(), arguments.args.first())
-    {
+    let argument = only_argument(field_type);
+    if let (Some(object), false) = (argument, types::is_container(field_type)) {
         return Some(object);
     }
-    let written = types::text(field_type);
+    let written = types::text(argument.unwrap_or(field_type));
     let message = match field_type {
+        _ if types::is_scalar(argument.unwrap_or(field_type)) => format!(
+            "a field of a forest is a groove of objects, `Groove<Object>`; keep `{ident}` elsewhere"
+        ),
         Type::Path(_) => {
             format!("a field of a forest is a groove of objects; write `Groove<{written}>`")
         }
@@ -132,4 +136,16 @@ fn object_type<'a>(field_type: &'a Type, errors: &mut Errors) -> Option<&'a Type
     };
     errors.push(field_type, message);
     None
+}
+
+/// The `T` of `Name<T>`.
+fn only_argument(written: &Type) -> Option<&Type> {
+    let Type::Path(path) = written else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else {
+        return None;
+    };
+    match (arguments.args.len(), arguments.args.first()) {
+        (1, Some(GenericArgument::Type(argument))) => Some(argument),
+        _ => None,
+    }
 }

@@ -2,6 +2,7 @@
 //! is a legal groove; after a mistake it is the nearest one that can be named in a stand-in.
 
 use proc_macro2::{Ident, Span};
+use syn::Attribute;
 
 use super::errors::Errors;
 use super::model::{Field, Groove, Index, Kind, Source};
@@ -18,12 +19,17 @@ const COMPOUND_PARTS: std::ops::RangeInclusive<usize> = 2..=4;
 pub(crate) fn groove<'a>(object: &'a Object<'a>, errors: &mut Errors) -> Groove<'a> {
     let timestamp = timestamp(object, errors);
     let is_timestamp = |field: &&parse::Field<'_>| *field.ident == timestamp;
-    let rest = object.options.rest;
+    // Of what an unreadable option means for the fields nothing can be said.
+    let rest = object.options.rest.or(object.options.unreadable.then_some(None));
 
     let mut indexes = Vec::new();
     let mut fields = Vec::new();
     for parsed in object.fields.iter().filter(|field| !is_timestamp(field)) {
-        let field = Field { ident: parsed.ident, field_type: &parsed.field.ty };
+        let field = Field {
+            visibility: &parsed.field.vis,
+            ident: parsed.ident,
+            field_type: &parsed.field.ty,
+        };
         fields.push(field);
         let storable = types::check(field.field_type, errors);
         let index = field_index(parsed, field, rest, errors);
@@ -47,6 +53,7 @@ pub(crate) fn groove<'a>(object: &'a Object<'a>, errors: &mut Errors) -> Groove<
         fields,
         indexes,
         orphaned_ids: object.options.orphaned_ids.is_some(),
+        expansion: object.options.expansion.is_some(),
     }
 }
 
@@ -96,13 +103,24 @@ fn no_timestamp(object: &Object<'_>, named: Option<&Ident>, errors: &mut Errors)
             errors.push(named, with_nearest(message, named, object));
         }
         None => {
+            let candidate = likely_timestamp(object).unwrap_or_else(|| "field".to_owned());
             let message = format!(
                 "`{object_name}` has no timestamp; add a field `timestamp: u64`, or name the \
-                 field that is one: `#[groove(timestamp = field)]`"
+                 field that is one: `#[groove(timestamp = {candidate})]`"
             );
             errors.push(object_name, message);
         }
     }
+}
+
+/// A `u64` without an index, and with a name of a time.
+fn likely_timestamp(object: &Object<'_>) -> Option<String> {
+    let is_time =
+        |name: &str| name == "ts" || name == "at" || name.ends_with("_at") || name.contains("time");
+    let mut fields = object.fields.iter().filter(|field| field.index.is_none());
+    let field = fields
+        .find(|field| types::is_primitive(&field.field.ty, "u64") && is_time(&plain(field.ident)));
+    field.map(|field| plain(field.ident))
 }
 
 fn names(object: &Object<'_>) -> Vec<String> {
@@ -144,6 +162,14 @@ fn field_index<'a>(
         }),
         (None, None) => {
             if rest.is_none() && !parsed.unreadable {
+                if let Some((attribute, meant)) = meant_as_mark(parsed) {
+                    let message = format!(
+                        "`#[{}]` is no attribute of a groove's field; write `#[{meant}]`",
+                        attribute.path().require_ident().map(plain).unwrap_or_default()
+                    );
+                    errors.push(attribute.path(), message);
+                    return None;
+                }
                 let message = format!(
                     "`{ident}` is neither indexed nor ignored; write `#[index]` or \
                      `#[groove(ignore)]` above it, or decide for all such fields with \
@@ -154,6 +180,20 @@ fn field_index<'a>(
             None
         }
     }
+}
+
+/// The attribute of an unmarked field that was likely meant as its mark: `#[unique]`, `#[indxe]`.
+fn meant_as_mark<'a>(parsed: &'a parse::Field<'_>) -> Option<(&'a Attribute, String)> {
+    const MARKS: [&str; 5] = ["index", "ignore", "primary", "unique", "optional"];
+    parsed.field.attrs.iter().find_map(|attribute| {
+        let written = attribute.path().get_ident()?;
+        let mark = match spelling::nearest(&written.to_string(), &MARKS)?.as_str() {
+            "index" => "index".to_owned(),
+            "ignore" => "groove(ignore)".to_owned(),
+            option => format!("index({option})"),
+        };
+        Some((attribute, mark))
+    })
 }
 
 /// The primary key is unique and never absent: saying the first is redundant, denying the second is
@@ -272,7 +312,14 @@ fn compound_indexes<'a>(
 fn derived_indexes<'a>(object: &'a Object<'a>, errors: &mut Errors) -> Vec<Index<'a>> {
     let mut indexes = Vec::new();
     for derived in &object.options.derived {
-        if types::check(&derived.key, errors) {
+        if let Some(inner) = types::inside_option(&derived.key) {
+            let message = format!(
+                "objects for which the function returns `None` are left out already; write the \
+                 type inside, `{}`",
+                types::text(inner)
+            );
+            errors.push(&derived.key, message);
+        } else if types::check(&derived.key, errors) {
             let name = plain(&derived.ident);
             indexes.push(Index {
                 handle: handle(&name, derived.ident.span()),

@@ -11,6 +11,8 @@ use super::parse::Object;
 
 /// The associated constant that holds the schema.
 const SCHEMA: &str = "SCHEMA";
+/// The one that holds the expansion, if it is asked for.
+const EXPANSION: &str = "EXPANSION";
 
 /// Checks that the names are distinct; what clashes is left out of the result.
 pub(crate) fn distinct<'a>(
@@ -32,6 +34,9 @@ pub(crate) fn distinct<'a>(
     for index in indexes {
         let taken_by = match &index.handle {
             handle if *handle == SCHEMA => Some("the schema".to_owned()),
+            handle if *handle == EXPANSION && object.options.expansion.is_some() => {
+                Some("the expansion".to_owned())
+            }
             handle if *handle == timestamp_handle => Some("the handle of the timestamp".to_owned()),
             handle => kept
                 .iter()

@@ -10,7 +10,7 @@ mod parse_options;
 use proc_macro2::TokenStream;
 use syn::DeriveInput;
 
-use super::{errors, input, names, options, spelling, symbol, types};
+use super::{errors, input, names, options, spelling, symbol, text, types};
 use errors::Errors;
 
 /// Parse, check, expand; the stand-in if there are mistakes.

@@ -1,7 +1,7 @@
 //! A groove as the expansion needs it. Without recorded mistakes it is a legal one.
 
 use proc_macro2::{Ident, Span};
-use syn::{Path, Type, Visibility};
+use syn::{Path, Type, TypePath, Visibility};
 
 /// A struct and its trees.
 pub(crate) struct Groove<'a> {
@@ -21,11 +21,14 @@ pub(crate) struct Groove<'a> {
     pub(crate) indexes: Vec<Index<'a>>,
     /// Whether ids can be orphaned.
     pub(crate) orphaned_ids: bool,
+    /// Whether the code is to be had as a constant.
+    pub(crate) expansion: bool,
 }
 
 /// A field that a row stores.
 #[derive(Clone, Copy)]
 pub(crate) struct Field<'a> {
+    pub(crate) visibility: &'a Visibility,
     pub(crate) ident: &'a Ident,
     pub(crate) field_type: &'a Type,
 }
@@ -69,7 +72,7 @@ pub(crate) enum Source<'a> {
 pub(crate) struct Derived {
     pub(crate) ident: Ident,
     pub(crate) key: Type,
-    pub(crate) function: Path,
+    pub(crate) function: TypePath,
     pub(crate) version: u32,
 }
 

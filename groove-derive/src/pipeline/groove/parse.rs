@@ -7,7 +7,7 @@ use syn::{Attribute, DeriveInput, LitStr, Meta};
 use super::errors::Errors;
 use super::input::{self, Noun};
 use super::names::plain;
-use super::options::{self, Entry, Value};
+use super::options::{self, Entry, Meant, Value};
 use super::parse_options::{self, StructOptions};
 use super::symbol;
 
@@ -74,10 +74,11 @@ impl Field<'_> {
     /// `#[groove(index(…))]` and `#[groove(ignore)]`.
     fn groove(&mut self, attribute: &Attribute, errors: &mut Errors) {
         let entries = options::of_attribute(attribute, errors);
-        if entries.is_empty() && matches!(attribute.meta, Meta::Path(_)) {
+        if matches!(attribute.meta, Meta::Path(_)) {
             errors.push(attribute.path(), "write `#[groove(ignore)]` or `#[index]`");
-            self.unreadable = true;
         }
+        // Without an option it is not known what the field was meant to be.
+        self.unreadable |= entries.is_empty();
         for entry in entries {
             if entry.word == symbol::INDEX {
                 let inner = match &entry.value {
@@ -115,19 +116,21 @@ impl Field<'_> {
     fn mark_index(&mut self, at: Ident, entries: Vec<Entry>, errors: &mut Errors) {
         let (mut primary, mut unique, mut optional, mut name) = (None, None, None, None);
         for entry in entries {
-            let slot = if entry.word == symbol::NAME {
-                let value = entry.name(errors);
-                options::set(&mut name, &entry.word, value, errors);
-                continue;
-            } else if entry.word == symbol::PRIMARY {
-                &mut primary
-            } else if entry.word == symbol::UNIQUE {
-                &mut unique
-            } else if entry.word == symbol::OPTIONAL {
-                &mut optional
-            } else {
-                self.unknown_in_index(&entry, errors);
-                continue;
+            let guess = &mut Errors::default();
+            let (option, errors) = match self.option_of_index(&entry, errors) {
+                Meant::Known(option) => (option, &mut *errors),
+                Meant::Guessed(option) => (option, guess),
+                Meant::Unknown => continue,
+            };
+            let slot = match option {
+                symbol::NAME => {
+                    let value = entry.name(errors);
+                    options::set(&mut name, &entry.word, value, errors);
+                    continue;
+                }
+                symbol::PRIMARY => &mut primary,
+                symbol::UNIQUE => &mut unique,
+                _ => &mut optional,
             };
             entry.flag(errors);
             options::set(slot, &entry.word, Some(entry.word.clone()), errors);
@@ -144,16 +147,15 @@ impl Field<'_> {
         self.index = Some(IndexMark { at, primary, unique, optional, name });
     }
 
-    fn unknown_in_index(&mut self, entry: &Entry, errors: &mut Errors) {
-        self.unreadable = true;
+    fn option_of_index(&mut self, entry: &Entry, errors: &mut Errors) -> Meant {
         if entry.word == symbol::IGNORE {
             let message = "`ignore` is no option of an index; write `#[groove(ignore)]` in place \
                 of `#[index(ignore)]`";
             errors.push(&entry.word, message);
-            return;
+            return Meant::Unknown;
         }
         let legal = [symbol::PRIMARY, symbol::UNIQUE, symbol::OPTIONAL, symbol::NAME];
-        entry.unknown("an index", &legal, errors);
+        entry.meant("an index", &legal, errors)
     }
 
     fn unknown_in_groove(&mut self, entry: &Entry, errors: &mut Errors) {
@@ -169,7 +171,7 @@ impl Field<'_> {
         } else if of_struct.iter().any(|symbol| word == symbol) {
             errors.push(word, format!("`{word}` is an option of the struct; move it there"));
         } else {
-            entry.unknown("a field", &[symbol::INDEX, symbol::IGNORE], errors);
+            entry.meant("a field", &[symbol::INDEX, symbol::IGNORE], errors);
         }
     }
 }

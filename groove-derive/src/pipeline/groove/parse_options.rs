@@ -2,11 +2,15 @@
 
 use proc_macro2::{Ident, TokenStream};
 use syn::parse::ParseStream;
-use syn::{DeriveInput, LitInt, LitStr, Path, Token, Type, parenthesized};
+use syn::{
+    DeriveInput, LitInt, LitStr, PathArguments, Token, Type, TypePath, bracketed, parenthesized,
+    token,
+};
 
 use super::errors::Errors;
 use super::model::Derived;
-use super::options::{self, CRATE_FORM, CratePath, Entry};
+use super::options::{self, CRATE_FORM, CratePath, Entry, Meant};
+use super::spelling;
 use super::symbol::{self, Symbol};
 
 /// The options of the struct, as written.
@@ -17,10 +21,14 @@ pub(crate) struct StructOptions {
     pub(crate) timestamp: Option<Ident>,
     /// The word `orphaned_ids`, where it is written.
     pub(crate) orphaned_ids: Option<Ident>,
+    /// The word `expansion`, where it is written.
+    pub(crate) expansion: Option<Ident>,
     /// What unmarked fields are; nothing inside if that could not be read.
     pub(crate) rest: Option<Option<Rest>>,
     pub(crate) compound: Vec<Compound>,
     pub(crate) derived: Vec<Derived>,
+    /// An option could not be read: what it meant to say of the fields is unknown.
+    pub(crate) unreadable: bool,
 }
 
 /// What fields without a mark are.
@@ -38,13 +46,14 @@ pub(crate) struct Compound {
 }
 
 /// The options of a struct.
-pub(crate) const LEGAL: [Symbol; 7] = [
+pub(crate) const LEGAL: [Symbol; 8] = [
     symbol::NAME,
     symbol::TIMESTAMP,
     symbol::ORPHANED_IDS,
     symbol::INDEX,
     symbol::DERIVED,
     symbol::REST,
+    symbol::EXPANSION,
     symbol::CRATE,
 ];
 
@@ -75,36 +84,61 @@ pub(crate) fn of_struct(input: &DeriveInput, errors: &mut Errors) -> StructOptio
 impl StructOptions {
     fn take(&mut self, entry: &Entry, errors: &mut Errors) {
         let word = &entry.word;
-        if *word == symbol::NAME {
-            let value = entry.name(errors);
-            options::set(&mut self.name, word, value, errors);
-        } else if *word == symbol::CRATE {
-            let value = entry.assigned(CRATE_FORM, errors);
-            options::set(&mut self.krate, word, value, errors);
-        } else if *word == symbol::TIMESTAMP {
-            let value =
-                entry.assigned("timestamp = field", errors).and_then(|field| named(field, errors));
-            options::set(&mut self.timestamp, word, value, errors);
-        } else if *word == symbol::ORPHANED_IDS {
-            entry.flag(errors);
-            options::set(&mut self.orphaned_ids, word, Some(word.clone()), errors);
-        } else if *word == symbol::REST {
-            let value = rest(entry, errors);
-            options::set(&mut self.rest, word, Some(value), errors);
-        } else if *word == symbol::INDEX {
-            self.compound
-                .extend(entry.parsed_list(COMPOUND_FORM, compounds, errors).unwrap_or_default());
-        } else if *word == symbol::DERIVED {
-            self.derived
-                .extend(entry.parsed_list(DERIVED_FORM, deriveds, errors).unwrap_or_default());
-        } else if *word == symbol::IGNORE {
+        if *word == symbol::IGNORE {
             errors.push(
                 word,
                 "`ignore` is an option of a field; for all unmarked fields at once \
                 write `rest(ignore)`",
             );
-        } else {
-            entry.unknown("a groove", &LEGAL, errors);
+            self.unreadable = true;
+            return;
+        }
+        match entry.meant("a groove", &LEGAL, errors) {
+            Meant::Known(option) => self.take_as(option, entry, errors),
+            // Says nothing of the fields; that it needs a primary key would be a second mistake.
+            Meant::Guessed(symbol::ORPHANED_IDS) => {}
+            Meant::Guessed(option) => self.take_as(option, entry, &mut Errors::default()),
+            Meant::Unknown => self.unreadable = true,
+        }
+    }
+
+    fn take_as(&mut self, option: Symbol, entry: &Entry, errors: &mut Errors) {
+        let word = &entry.word;
+        match option {
+            symbol::NAME => {
+                let value = entry.name(errors);
+                options::set(&mut self.name, word, value, errors);
+            }
+            symbol::CRATE => {
+                let value = entry.assigned(CRATE_FORM, errors);
+                options::set(&mut self.krate, word, value, errors);
+            }
+            symbol::TIMESTAMP => {
+                let value = entry
+                    .assigned("timestamp = field", errors)
+                    .and_then(|field| named(field, errors));
+                options::set(&mut self.timestamp, word, value, errors);
+            }
+            symbol::ORPHANED_IDS => {
+                entry.flag(errors);
+                options::set(&mut self.orphaned_ids, word, Some(word.clone()), errors);
+            }
+            symbol::EXPANSION => {
+                entry.flag(errors);
+                options::set(&mut self.expansion, word, Some(word.clone()), errors);
+            }
+            symbol::REST => {
+                let value = rest(entry, errors);
+                options::set(&mut self.rest, word, Some(value), errors);
+            }
+            symbol::INDEX => {
+                let indexes = entry.parsed_list(COMPOUND_FORM, compounds, errors);
+                self.compound.extend(indexes.unwrap_or_default());
+            }
+            _ => {
+                let indexes = entry.parsed_list(DERIVED_FORM, deriveds, errors);
+                self.derived.extend(indexes.unwrap_or_default());
+            }
         }
     }
 }
@@ -137,6 +171,11 @@ fn rest(entry: &Entry, errors: &mut Errors) -> Option<Rest> {
 
 /// `name = (part, part), name = (part, part)`.
 fn compounds(input: ParseStream<'_>) -> syn::Result<Vec<Compound>> {
+    if let Ok(parts @ [first, ..]) = options::idents(&input.fork()).as_deref() {
+        let form = compound_form(&names_of(parts));
+        let message = format!("a compound index has a name; write `index({form})`");
+        return Err(syn::Error::new(first.span(), message));
+    }
     let form = format!("a compound index is written `{COMPOUND_FORM}`");
     let entry = |input: ParseStream<'_>| -> syn::Result<Compound> {
         let ident = input.call(any_ident).map_err(|error| retell(error, &form))?;
@@ -144,14 +183,53 @@ fn compounds(input: ParseStream<'_>) -> syn::Result<Vec<Compound>> {
             return Err(syn::Error::new(ident.span(), &form));
         }
         input.parse::<Token![=]>().map_err(|error| retell(error, &form))?;
-        let parentheses = input.fork().parse().map_err(|error| retell(error, &form))?;
+        if !input.peek(token::Paren) {
+            let message = "the fields of a compound index go in parentheses";
+            return Err(match input.call(bracketed_idents) {
+                Ok(parts) => {
+                    let parts = names_of(&parts).join(", ");
+                    input.error(format!("{message}; write `{ident} = ({parts})`"))
+                }
+                Err(_) => input.error(format!("{message}: {form}")),
+            });
+        }
+        let parentheses = input.fork().parse()?;
         let content;
         parenthesized!(content in input);
-        let parts = options::idents(&content)
-            .map_err(|error| retell(error, "a part of a compound index is the name of a field"))?;
+        let parts = parts(&content)?;
         Ok(Compound { ident, parts, parentheses })
     };
     separated(input, entry)
+}
+
+/// The names of fields.
+fn parts(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
+    if let Ok(quoted) = input.fork().parse::<LitStr>() {
+        let message = format!("a field is named without quotes; write `{}`", quoted.value());
+        return Err(syn::Error::new(quoted.span(), message));
+    }
+    options::idents(input)
+        .map_err(|error| retell(error, "a part of a compound index is the name of a field"))
+}
+
+/// `[a, b]`, ahead and not taken.
+fn bracketed_idents(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
+    let content;
+    let ahead = input.fork();
+    bracketed!(content in ahead);
+    options::idents(&content)
+}
+
+fn names_of(idents: &[Ident]) -> Vec<String> {
+    idents.iter().map(ToString::to_string).collect()
+}
+
+/// `by_a_b = (a, b)`.
+fn compound_form(names: &[String]) -> String {
+    match names {
+        [name] => format!("by_{name} = ({name}, …)"),
+        names => format!("by_{} = ({})", names.join("_"), names.join(", ")),
+    }
 }
 
 /// `name: Type = path, version = 2, name: Type = path`.
@@ -160,18 +238,19 @@ fn deriveds(input: ParseStream<'_>) -> syn::Result<Vec<Derived>> {
     let entry = |input: ParseStream<'_>| -> syn::Result<Derived> {
         let ident = input.call(any_ident).map_err(|error| retell(error, &form))?;
         if input.peek(Token![=]) {
-            let message = format!("`{ident}` lacks the type of its key: {form}");
+            let message = match spelling::nearest(&ident.to_string(), &[symbol::VERSION.0]) {
+                Some(version) => format!(
+                    "unknown option `{ident}`; did you mean `{version}`? the only option of a \
+                     derived index is `{version}`"
+                ),
+                None => format!("`{ident}` lacks the type of its key: {form}"),
+            };
             return Err(syn::Error::new(ident.span(), message));
         }
         input.parse::<Token![:]>().map_err(|error| retell(error, &form))?;
         let key: Type = input.parse()?;
         input.parse::<Token![=]>().map_err(|error| retell(error, &form))?;
-        let function = Path::parse_mod_style(input).map_err(|error| {
-            retell(
-                error,
-                "a derived index takes the path of a function, such as `Transfer::expires_at`",
-            )
-        })?;
+        let function = function(input)?;
         if !input.is_empty() && !input.peek(Token![,]) {
             let message =
                 "a derived index takes the path of a function: name it, without arguments";
@@ -181,6 +260,25 @@ fn deriveds(input: ParseStream<'_>) -> syn::Result<Vec<Derived>> {
         Ok(Derived { ident, key, function, version })
     };
     separated(input, entry)
+}
+
+/// The path of a function.
+fn function(input: ParseStream<'_>) -> syn::Result<TypePath> {
+    let takes = "a derived index takes the path of a function, such as `Transfer::expires_at`";
+    if let Ok(quoted) = input.fork().parse::<LitStr>() {
+        let message = format!("a function is named without quotes; write `{}`", quoted.value());
+        return Err(syn::Error::new(quoted.span(), message));
+    }
+    if input.peek(Token![|]) || input.peek(Token![move]) {
+        return Err(input.error(format!("{takes}, and no closure")));
+    }
+    let path: TypePath = input.parse().map_err(|error| retell(error, takes))?;
+    let last = path.path.segments.last();
+    if let Some(PathArguments::Parenthesized(call)) = last.map(|last| &last.arguments) {
+        let message = "a derived index takes the path of a function: name it, without arguments";
+        return Err(syn::Error::new(call.paren_token.span.join(), message));
+    }
+    Ok(path)
 }
 
 /// `, version = 2` after a derived index.

@@ -1,9 +1,10 @@
 //! The associated constants that a user names: one per index, the timestamp, the schema.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Visibility;
 
-use super::{Groove, Index, Kind, Source, handle, number, plain};
+use super::{Field, Groove, Index, Kind, Source, handle, number, plain};
 
 /// The inherent impl.
 pub(crate) fn expand(groove: &Groove<'_>) -> TokenStream {
@@ -12,7 +13,7 @@ pub(crate) fn expand(groove: &Groove<'_>) -> TokenStream {
     let timestamps = of_timestamp(groove);
     let schema_doc = format!(
         " What the file stores about [`{ident}`]: its fields with their types and widths, its \
-         indexes with their kinds."
+         indexes with their kinds. Prints as a table, with the bytes of each tree."
     );
     quote! {
         #[automatically_derived]
@@ -33,12 +34,13 @@ pub(crate) fn of_indexes(groove: &Groove<'_>) -> TokenStream {
         let ordinal = number(ordinal);
         let handle = &index.handle;
         let key = index.key();
-        let doc = doc(index);
+        let doc = doc(groove, index);
         let kind = match index.kind.is_unique() {
             true => quote!(UniqueIndex),
             false => quote!(Index),
         };
-        quote! {
+        let visibility = at(visibility, handle);
+        quote_spanned! {at_field(handle)=>
             #[doc = #doc]
             #visibility const #handle: #krate::#kind<#ident, #key> = #krate::#kind::new(#ordinal);
         }
@@ -51,25 +53,54 @@ pub(crate) fn of_timestamp(groove: &Groove<'_>) -> TokenStream {
     let Groove { krate, visibility, ident, timestamp, .. } = groove;
     let name = handle(&plain(timestamp), timestamp.span());
     let doc = format!(
-        " The timestamp `{timestamp}`, the key of the object tree: a range of it is read in its \
-         own order, with no index in between."
+        " The timestamp, `{timestamp}`: the key of the object tree. A query reads one row per \
+         object that it gives, and no index."
     );
-    quote! {
+    let visibility = at(visibility, &name);
+    quote_spanned! {at_field(&name)=>
         #[doc = #doc]
         #visibility const #name: #krate::Timestamps<#ident> = #krate::Timestamps::new();
     }
 }
 
+/// The place of the field and the meaning of generated code: where the compiler shows an item that
+/// clashes with one of the user's.
+fn at_field(handle: &Ident) -> Span {
+    handle.span().resolved_at(Span::call_site())
+}
+
+/// `visibility`, shown at the field.
+fn at(visibility: &Visibility, handle: &Ident) -> TokenStream {
+    let tokens = visibility.to_token_stream().into_iter();
+    tokens
+        .map(|mut token| {
+            token.set_span(token.span().located_at(handle.span()));
+            token
+        })
+        .collect()
+}
+
+/// The name of a field, as a link to its documentation where it has one.
+fn link(groove: &Groove<'_>, field: &Field<'_>) -> String {
+    let name = field.ident;
+    let is_public = |visibility: &Visibility| matches!(visibility, Visibility::Public(_));
+    let is_shown = is_public(field.visibility) || !is_public(groove.visibility);
+    match is_shown && *name == plain(name) {
+        true => format!("[`{name}`](field@Self::{name})"),
+        false => format!("`{name}`"),
+    }
+}
+
 /// What the index is on, what it promises and what a question to it costs.
-fn doc(index: &Index<'_>) -> String {
+fn doc(groove: &Groove<'_>, index: &Index<'_>) -> String {
     let absent = match (&index.source, index.optional) {
         (Source::Field(_), true) => " Objects in which it is absent are not in the index.",
         _ => "",
     };
     let on = match &index.source {
-        Source::Field(field) => format!("`{}`", field.ident),
+        Source::Field(field) => link(groove, field),
         Source::Compound(parts, _) => {
-            let parts: Vec<_> = parts.iter().map(|part| format!("`{}`", part.ident)).collect();
+            let parts: Vec<_> = parts.iter().map(|part| link(groove, part)).collect();
             parts.join(", then ")
         }
         Source::Derived(_) => {

@@ -3,19 +3,21 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Groove, number};
+use super::{Groove, number, plain};
 
-/// Where each field begins, and after the last one the width of the row.
-pub(super) fn offsets(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
+/// The table of the fields, and where each begins.
+pub(super) fn fields(groove: &Groove<'_>) -> TokenStream {
+    let count = number(groove.fields.len());
     let bounds = number(groove.fields.len() + 1);
-    let widths = groove.fields.iter().map(|field| {
-        let field_type = field.field_type;
-        quote!(<#field_type as #krate::Field>::WIDTH)
+    let fields = groove.fields.iter().map(|field| {
+        let (name, field_type) = (plain(field.ident), field.field_type);
+        quote! {
+            (#name, <#field_type as __groove::Field>::TYPE, <#field_type as __groove::Field>::WIDTH)
+        }
     });
     quote! {
-        const __OFFSETS: [::core::primitive::usize; #bounds] =
-            #krate::__private::offsets([#(#widths),*]);
+        const __FIELDS: [__groove::FieldSchema; #count] = __groove::FieldSchema::row([#(#fields),*]);
+        const __OFFSETS: [__groove::usize; #bounds] = __groove::FieldSchema::offsets(&__FIELDS);
     }
 }
 
@@ -27,31 +29,31 @@ fn column(position: usize) -> TokenStream {
 
 /// The functions between object and row.
 pub(super) fn functions(groove: &Groove<'_>) -> TokenStream {
-    let Groove { krate, ident, timestamp, .. } = groove;
+    let Groove { ident, timestamp, .. } = groove;
     let row = if groove.fields.is_empty() { quote!(_row) } else { quote!(row) };
     let writes = groove.fields.iter().enumerate().map(|(position, field)| {
         let (name, field_type, column) = (field.ident, field.field_type, column(position));
-        quote!(<#field_type as #krate::Field>::write(&self.#name, &mut #column);)
+        quote!(<#field_type as __groove::Field>::write(&self.#name, &mut #column);)
     });
     let reads = groove.fields.iter().enumerate().map(|(position, field)| {
         let (name, field_type, column) = (field.ident, field.field_type, column(position));
-        quote!(#name: <#field_type as #krate::Field>::read(&#column)?,)
+        quote!(#name: <#field_type as __groove::Field>::read(&#column)?,)
     });
     quote! {
-        fn timestamp(&self) -> ::core::primitive::u64 {
+        fn timestamp(&self) -> __groove::u64 {
             self.#timestamp
         }
-        fn set_timestamp(&mut self, timestamp: ::core::primitive::u64) {
+        fn set_timestamp(&mut self, timestamp: __groove::u64) {
             self.#timestamp = timestamp;
         }
-        fn write_row(&self, #row: &mut [::core::primitive::u8]) {
+        fn write_row(&self, #row: &mut [__groove::u8]) {
             #(#writes)*
         }
         fn read_row(
-            timestamp: ::core::primitive::u64,
-            #row: &[::core::primitive::u8],
-        ) -> ::core::result::Result<Self, #krate::InvalidValue> {
-            ::core::result::Result::Ok(#ident {
+            timestamp: __groove::u64,
+            #row: &[__groove::u8],
+        ) -> __groove::Result<Self, __groove::InvalidValue> {
+            __groove::Ok(#ident {
                 #(#reads)*
                 #timestamp: timestamp,
             })

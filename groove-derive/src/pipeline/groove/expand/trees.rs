@@ -3,7 +3,6 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::keys::limbs;
 use super::{Groove, Index, Source, number};
 
 /// The types of the trees and the functions over them.
@@ -32,29 +31,28 @@ fn parameter(name: &str, used: bool) -> TokenStream {
 }
 
 fn types(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
-    let primary = match groove.primary() {
+    let (primary, hidden) = match groove.primary() {
         Some(field) => {
-            let field_type = field.field_type;
-            quote!(#field_type)
+            let key = groove.field_key(&field);
+            (key.key(), key.hidden())
         }
-        None => quote!(::core::primitive::u64),
+        None => (quote!(__groove::u64), None),
     };
     let trees = groove.indexes.iter().enumerate().map(|(ordinal, index)| {
-        let limbs = limbs(groove, ordinal);
+        let ordinal = number(ordinal);
         match index.kind.is_unique() {
-            true => quote!(#krate::UniqueTree<#limbs>,),
-            false => quote!(#krate::IndexTree<#limbs>,),
+            true => quote!(__groove::UniqueTree<{ __LIMBS[#ordinal] }>,),
+            false => quote!(__groove::IndexTree<{ __LIMBS[#ordinal] }>,),
         }
     });
     quote! {
+        #hidden
         type Primary = #primary;
         type IndexTrees = (#(#trees)*);
     }
 }
 
 fn open_and_visit(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
     let any = !groove.indexes.is_empty();
     let opener = parameter("opener", any);
     let trees_parameter = parameter("trees", any);
@@ -70,12 +68,12 @@ fn open_and_visit(groove: &Groove<'_>) -> TokenStream {
         false => quote!(visitor.index(&mut #tree);),
     });
     quote! {
-        fn open_trees(#opener: &mut #krate::__private::TreeOpener<'_>) -> Self::IndexTrees {
+        fn open_trees(#opener: &mut __groove::TreeOpener<'_>) -> Self::IndexTrees {
             #opened
         }
         fn visit_trees(
             #trees_parameter: &mut Self::IndexTrees,
-            #visitor: &mut #krate::__private::TreeVisitor<'_>,
+            #visitor: &mut __groove::TreeVisitor<'_>,
         ) {
             #(#visits)*
         }
@@ -83,37 +81,35 @@ fn open_and_visit(groove: &Groove<'_>) -> TokenStream {
 }
 
 fn unique_tree(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
     let any_unique = groove.indexes.iter().any(|index| index.kind.is_unique());
     let trees_parameter = parameter("trees", any_unique);
     let ordinal = parameter("ordinal", any_unique);
     let arms = trees(groove).enumerate().filter(|(_, (_, index))| index.kind.is_unique()).map(
         |(ordinal, (tree, _))| {
             let ordinal = number(ordinal);
-            quote!(#ordinal => ::core::option::Option::Some(&mut #tree),)
+            quote!(#ordinal => __groove::Some(&mut #tree),)
         },
     );
     let body = match any_unique {
         true => quote! {
             match ordinal {
                 #(#arms)*
-                _ => ::core::option::Option::None,
+                _ => __groove::None,
             }
         },
-        false => quote!(::core::option::Option::None),
+        false => quote!(__groove::None),
     };
     quote! {
         fn unique_tree(
             #trees_parameter: &mut Self::IndexTrees,
-            #ordinal: ::core::primitive::usize,
-        ) -> ::core::option::Option<&mut dyn #krate::__private::AnyUniqueTree> {
+            #ordinal: __groove::usize,
+        ) -> __groove::Option<&mut dyn __groove::AnyUniqueTree> {
             #body
         }
     }
 }
 
 fn insert(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
     let any = !groove.indexes.is_empty();
     let any_unique = groove.indexes.iter().any(|index| index.kind.is_unique());
     let checked_trees = parameter("trees", any_unique);
@@ -124,7 +120,8 @@ fn insert(groove: &Groove<'_>) -> TokenStream {
             return None;
         };
         let name = field.ident;
-        index.kind.is_unique().then(|| quote!(#tree.check_insert(#function(self), &self.#name)?;))
+        let value = groove.field_key(field).value(quote!(&self.#name));
+        index.kind.is_unique().then(|| quote!(#tree.check_insert(#function(self), #value)?;))
     });
     let inserts = trees(groove).map(|(tree, index)| {
         let function = index.function();
@@ -138,21 +135,21 @@ fn insert(groove: &Groove<'_>) -> TokenStream {
         fn check_insert(
             &self,
             #checked_trees: &Self::IndexTrees,
-        ) -> ::core::result::Result<(), #krate::InsertError> {
+        ) -> __groove::Result<(), __groove::InsertError> {
             #(#checks)*
-            ::core::result::Result::Ok(())
+            __groove::Ok(())
         }
         fn insert_entries(
             &self,
             #trees_parameter: &mut Self::IndexTrees,
-            #timestamp: ::core::primitive::u64,
+            #timestamp: __groove::u64,
         ) {
             #(#inserts)*
         }
         fn remove_entries(
             &self,
             #trees_parameter: &mut Self::IndexTrees,
-            #timestamp: ::core::primitive::u64,
+            #timestamp: __groove::u64,
         ) {
             #(#removes)*
         }
@@ -160,7 +157,6 @@ fn insert(groove: &Groove<'_>) -> TokenStream {
 }
 
 fn update(groove: &Groove<'_>) -> TokenStream {
-    let krate = &groove.krate;
     let any_unique = groove.indexes.iter().any(|index| index.kind.is_unique());
     let any_other = groove.indexes.iter().any(|index| !index.kind.is_unique());
     let checked = ["old", "new", "trees"].map(|name| parameter(name, any_unique));
@@ -172,9 +168,12 @@ fn update(groove: &Groove<'_>) -> TokenStream {
             return None;
         };
         let name = field.ident;
-        index.kind.is_unique().then(
-            || quote!(#tree.check_update(#function(old), #function(new), &old.#name, &new.#name)?;),
-        )
+        let key = groove.field_key(field);
+        let (old, new) = (key.value(quote!(&old.#name)), key.value(quote!(&new.#name)));
+        index
+            .kind
+            .is_unique()
+            .then(|| quote!(#tree.check_update(#function(old), #function(new), #old, #new)?;))
     });
     let updates =
         trees(groove).filter(|(_, index)| !index.kind.is_unique()).map(|(tree, index)| {
@@ -186,15 +185,15 @@ fn update(groove: &Groove<'_>) -> TokenStream {
             #checked_old: &Self,
             #checked_new: &Self,
             #checked_trees: &Self::IndexTrees,
-        ) -> ::core::result::Result<(), #krate::UpdateError> {
+        ) -> __groove::Result<(), __groove::UpdateError> {
             #(#checks)*
-            ::core::result::Result::Ok(())
+            __groove::Ok(())
         }
         fn update_entries(
             #old: &Self,
             #new: &Self,
             #trees_parameter: &mut Self::IndexTrees,
-            #timestamp: ::core::primitive::u64,
+            #timestamp: __groove::u64,
         ) {
             #(#updates)*
         }

@@ -1,0 +1,17 @@
+use groove::Groove;
+
+#[derive(Groove)]
+#[groove(rest(ignore), derived(twice: u64 = "Order::twice"))]
+struct Order {
+    item: u64,
+    zone: u16,
+    timestamp: u64,
+}
+
+impl Order {
+    fn twice(&self) -> Option<u64> {
+        self.item.checked_mul(2)
+    }
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use groove::{Forest, Groove};
+
+#[derive(Groove)]
+struct Account {
+    timestamp: u64,
+}
+
+#[derive(Forest)]
+struct Ledger {
+    accounts: Vec<Account>,
+}
+
+fn main() {}

@@ -38,7 +38,7 @@ pub(crate) fn hunt(seed: u64) {
 }
 
 fn power_loss(goal: &Goal, seed: u64, setting: Setting) {
-    let (lives, ops) = if cfg!(debug_assertions) { (4, 100) } else { (8, 250) };
+    let (lives, ops) = (8, 250);
     let script = Script::record(seed, lives, ops, setting);
     let reached = script.reached;
     println!("{} calls, {reached:?}", script.points());

@@ -30,8 +30,7 @@ pub(crate) fn hunt(seed: u64) {
 }
 
 fn in_recovery(goal: &Goal, seed: u64, setting: Setting) {
-    let (lives, ops) = if cfg!(debug_assertions) { (2, 60) } else { (4, 150) };
-    let script = Script::record(seed, lives, ops, setting);
+    let script = Script::record(seed, 4, 150, setting);
     goal.seeds(5_000 / DEPTH, |seed| chain(&script, seed));
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn forest(forest: &Forest<'_>) -> TokenStream {
     let snapshot_struct = snapshot_struct(forest);
     let verifies = forest.grooves.iter().map(|groove| {
         let field = groove.ident;
-        quote_spanned!(groove.object.span()=> verified += self.#field.verify()?;)
+        quote!(verified += self.#field.verify()?;)
     });
     let snapshot_verify = snapshot_verify(
         forest,
@@ -143,10 +143,13 @@ fn snapshot_struct(forest: &Forest<'_>) -> TokenStream {
 /// The function of the snapshots that checks them.
 fn snapshot_verify(forest: &Forest<'_>, body: &TokenStream) -> TokenStream {
     let Forest { krate, visibility, snapshot, .. } = forest;
+    let where_objects = where_objects(forest);
     quote! {
         #[automatically_derived]
         #[allow(dead_code)]
-        impl #snapshot {
+        impl #snapshot
+        #where_objects
+        {
             /// Checks every groove: each block of its tables, and objects against index entries.
             ///
             /// # Errors

@@ -19,15 +19,12 @@ pub(crate) fn forest(forest: &Forest<'_>) -> TokenStream {
     let Forest { krate, ident, snapshot, .. } = forest;
     let openers = openers(forest);
     let snapshot_struct = snapshot_struct(forest);
-    let verifies = forest.grooves.iter().map(|groove| {
-        let field = groove.ident;
-        quote!(verified += self.#field.verify()?;)
-    });
+    let verified = forest.grooves.iter().map(|groove| groove.ident);
     let snapshot_verify = snapshot_verify(
         forest,
         &quote! {
             let mut verified = <#krate::Verified as ::core::default::Default>::default();
-            #(#verifies)*
+            #(verified += self.#verified.verify()?;)*
             ::core::result::Result::Ok(verified)
         },
     );

@@ -1,9 +1,11 @@
 //! G1: a power loss at every call that changes the device.
 //!
 //! After each call of a script, images of what a crash may leave are made, opened and compared.
-//! Asserted of each: it opens; the state is that after an op which is not before the last one that
+//! Asserted of each: the full check finds nothing, before it is opened and after; it opens; the state is that after an op which is not before the last one that
 //! was acknowledged, and not after the last that was submitted, whole in all trees and indexes; the
 //! forest takes the next op; a second open gives the same state.
+
+use std::sync::Arc;
 
 use groove::{Durability, Forest};
 use groove_core::proof::{CrashImages, Image, Random, SimulatedStorage};
@@ -84,8 +86,11 @@ fn crash(script: &Script, point: usize, seed: u64) {
 fn judge(image: &Image, known: Known, history: &History, setting: Setting, more: Option<u64>) {
     let storage = SimulatedStorage::from_image(image.clone(), 0);
     let setting = Setting { cache_size: 4 << 20, ..setting };
+    let verified = Forest::<Post>::verify_storage(Arc::new(storage.clone()), setting.options());
+    let verified = verified.unwrap_or_else(|error| panic!("the check of the file: {error:?}"));
     let forest = open(&storage, setting);
     let mut model = found(&forest, known, history);
+    assert_eq!(verified.op, model.op, "the check saw another state than the open");
     verify(&forest, &model);
     if let Some(seed) = more {
         let op = model.op + 1;

@@ -306,9 +306,12 @@ fn index<O: Object, F: IndexKey + Ord + Copy>(
 
 /// The whole forest is as its model, in every tree and in every block of the file.
 pub(crate) fn verify(forest: &Forest<Post>, model: &Model) {
-    // The full check of the file joins here.
     let compared = compare(&forest.snapshot(), model);
     compared.unwrap_or_else(|error| panic!("op {}: unreadable: {error:?}", model.op));
+    let verified = groove_core::proof::verify_open(forest);
+    let verified = verified.unwrap_or_else(|error| panic!("op {}: {error:?}", model.op));
+    let objects = model.parcels.len() + model.scans.len();
+    assert_eq!(verified.objects, objects as u64, "op {}", model.op);
 }
 
 /// How a forest is run, and what it is made with.

@@ -128,11 +128,12 @@ fn comparisons_on_one_index_become_one_range() {
 
 #[test]
 fn many_keys_of_one_index_are_collected_instead_of_scanned_side_by_side() {
-    for (keys, scanned) in [(0..200u64, 1), (0..2_000, 1_998)] {
+    for keys in [0..200u64, 0..2_000] {
         let length = keys.end;
         let (query, device) = query(Item::WIDE.one_of(keys.map(|n| (n + 1_001) << 8)));
         assert!(query.exists().expect("no read fails"));
-        assert!(device.scanned.load(Relaxed) >= scanned);
+        let scanned = device.scanned.load(Relaxed);
+        assert!(scanned <= 1_100, "{scanned} entries or rows to find one of many");
         let expected = (1_001..1_001 + length).filter(|n| n % 1000 != 0).count();
         assert_eq!(query.iter_timestamps().count(), expected);
         assert_eq!(query.newest_first().collect().expect("no read fails").len(), expected);

@@ -129,7 +129,16 @@ fn on_timestamps(random: &mut Random, items: &[Item]) -> Case {
 }
 
 fn leaf(random: &mut Random, items: &[Item]) -> Case {
-    match random.below(14) {
+    match random.below(17) {
+        14 => comparison!(random, Item::ROW_WIDE, wide, |i: &Item| Some(i.wide), |_: &Item| true),
+        15 => {
+            let present = |item: &Item| item.maybe.is_some();
+            comparison!(random, Item::ROW_MAYBE, maybe, |item: &Item| Some(item.maybe), present)
+        }
+        16 => {
+            let text = |random: &mut Random| text(random);
+            comparison!(random, Item::ROW_TEXT, text, |i: &Item| Some(i.text), |_: &Item| true)
+        }
         0 => case(Predicate::all(), |_| true),
         1 => case(Predicate::none(), |_| false),
         2 => on_timestamps(random, items),

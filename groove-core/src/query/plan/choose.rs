@@ -296,15 +296,19 @@ impl<'a> Planner<'a> {
                 Test::Row(RowTest { subject: *subject, key, set: set.clone() })
             }
             Term::Keys(subject @ Subject::Index(ordinal), set) => {
+                let row_key = RowKey::of_index(self.view.schema, *ordinal);
+                if let Some(key) = row_key.clone().filter(|_| at_hand) {
+                    let (subject, set) = (*subject, set.clone());
+                    return Ok(Test::Row(RowTest { subject, key, set }));
+                }
                 let size = match is_points(set) && !self.explains {
                     true => self.view.object_count,
                     false => self.index_size(*ordinal, set, window)?,
                 };
-                let key = RowKey::of_index(self.view.schema, *ordinal);
                 let collecting = size.saturating_mul(COLLECTED_COST);
                 let rows_are_less = !is_points(set)
                     && (!self.fits(size) || left.saturating_mul(ROW_COST) < collecting);
-                match key.filter(|_| at_hand || rows_are_less) {
+                match row_key.filter(|_| rows_are_less) {
                     Some(key) => Test::Row(RowTest { subject: *subject, key, set: set.clone() }),
                     None => Test::Member(self.index(*ordinal, set, window, size)),
                 }

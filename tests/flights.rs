@@ -355,6 +355,7 @@ fn longest_delays(year: &YearSnapshot, raw: &Raw<'_>) -> Result<()> {
         let found = questions::longest_delays(year, origin, n)?;
         let mut expected =
             raw.filter(|line| line.is("origin", origin) && line.number("dep_delay").is_some());
+        expected.reverse(); // of equal delays the latest flight
         expected.sort_by_key(|line| -line.number("dep_delay").expect("filtered"));
         expected.truncate(n);
         assert_eq!(lines_of(&found), numbers(&expected), "{n} of {origin}");

@@ -12,6 +12,26 @@ use super::request::{ChosenMeters, Request};
 use super::rows::BATCH_ROWS_MAX;
 use super::stream::Window;
 
+/// The line of the rows of an answer.
+const LOOKED_UP: &str = "rows, looked up in batches";
+
+/// What a walk in the order of an index did.
+pub(super) struct Walked {
+    pub(super) schema: &'static Schema,
+    pub(super) index: &'static str,
+    pub(super) direction: Direction,
+    pub(super) limit: Option<usize>,
+    /// Objects that were given, entries that were walked, blocks that were looked into.
+    pub(super) found: u64,
+    pub(super) walked: u64,
+    pub(super) index_blocks: u64,
+    pub(super) row_blocks: u64,
+    /// The condition, if it was tested on rows.
+    pub(super) tested: Option<String>,
+    /// How the timestamps of the answer were found, if they were collected first.
+    pub(super) members: Option<Explanation>,
+}
+
 /// Keys of an index that are printed one by one.
 const PRINTED_RANGES_MAX: usize = 4;
 
@@ -66,7 +86,7 @@ impl Explanation {
         } else {
             let (_, blocks) = meters.rows.read(0);
             let figures = Some((estimated.min(limit), found, blocks));
-            let text = "rows, looked up in batches".to_owned();
+            let text = LOOKED_UP.to_owned();
             printer.lines.push(Line { depth: 0, text, figures });
             if chosen.shared.is_empty() {
                 printer.step(&chosen.own, 1);
@@ -97,6 +117,41 @@ impl Explanation {
         }
         let blocks = lines.iter().filter_map(|line| Some(line.figures?.2)).sum();
         Ok(Explanation { title, lines, rows: found, estimated, blocks })
+    }
+
+    pub(super) fn of_ordered(walked: Walked) -> Explanation {
+        let Walked { schema, index, direction, found, .. } = walked;
+        let from = match direction {
+            Direction::Ascending => "lowest",
+            Direction::Descending => "highest",
+        };
+        let mut title = format!("{}, {from} {index} first", schema.name);
+        if let Some(limit) = walked.limit {
+            title += &format!(", limit {limit}");
+        }
+        let estimated = walked.members.as_ref().map_or(found, |members| members.estimated);
+        let rows = match &walked.tested {
+            Some(test) => format!("rows, looked up in batches, that have {test}"),
+            None => "rows, looked up in batches".to_owned(),
+        };
+        let entries = format!("entries of {index} from the {from} key on");
+        let mut lines = vec![
+            Line { depth: 0, text: rows, figures: Some((estimated, found, walked.row_blocks)) },
+            Line {
+                depth: 1,
+                text: entries,
+                figures: Some((walked.walked, walked.walked, walked.index_blocks)),
+            },
+        ];
+        if let Some(members) = walked.members {
+            let text = "of these timestamps, collected first".to_owned();
+            lines.push(Line { depth: 1, text, figures: None });
+            // What would look the rows up is not part of it.
+            let inner = members.lines.into_iter().filter(|line| line.text != LOOKED_UP);
+            lines.extend(inner.map(|line| Line { depth: line.depth + 1, ..line }));
+        }
+        let blocks = lines.iter().filter_map(|line| Some(line.figures?.2)).sum();
+        Explanation { title, lines, rows: found, estimated, blocks }
     }
 
     /// Objects that the query gave.

@@ -18,8 +18,9 @@ use crate::error::{Damage, QueryError};
 use crate::object::Object;
 use crate::tree::{Direction, Scan};
 
+use super::explain::{Explanation, Walked};
 use super::key_range::{EncodedKey, KeyRange};
-use super::plan::{COLLECTED_BYTES, Goal, Keep};
+use super::plan::{COLLECTED_BYTES, Goal, Keep, Meters};
 use super::request::Request;
 use super::row_key::RowKey;
 use super::rows::{BATCH_ROWS_MAX, Row};
@@ -87,6 +88,46 @@ impl<O: Object> Ordered<O> {
     /// collected does not fit into the budget; never a shorter answer instead.
     pub fn collect(&self) -> Result<Vec<O>, QueryError> {
         self.iter().collect()
+    }
+
+    /// Asks the query, as [`Ordered::collect`] would, and tells how.
+    ///
+    /// # Errors
+    /// As of [`Ordered::collect`].
+    pub fn explain(&self) -> Result<Explanation, QueryError> {
+        let meters = Meters::new(2);
+        let mut request = self.request.clone();
+        let mut trees = request.view.index_trees.to_vec();
+        trees[self.ordinal] = meters.tree(0, trees[self.ordinal].clone());
+        request.view.index_trees = trees.into();
+        request.view.object_tree = meters.tree(1, request.view.object_tree.clone());
+        let mut objects = Ordered { request, ..self.clone() }.iter();
+        let mut found = 0;
+        while let Some(object) = objects.next() {
+            object?;
+            found += 1;
+        }
+        let plan = plain(&self.request);
+        let (members, walked) = match &objects.walk {
+            Some(Walk { members: Members::Set(_), entries, .. }) => {
+                (Some(Explanation::of(&plan)?), entries.walked)
+            }
+            Some(walk) => (None, walk.entries.walked),
+            None => (None, 0),
+        };
+        let tested = matches!(&objects.walk, Some(Walk { members: Members::Test(_), .. }));
+        Ok(Explanation::of_ordered(Walked {
+            schema: self.request.view.schema,
+            index: self.request.view.schema.indexes[self.ordinal].name,
+            direction: self.direction,
+            limit: self.request.limit,
+            found,
+            walked,
+            index_blocks: meters.read(0).1,
+            row_blocks: meters.read(1).1,
+            tested: tested.then(|| format!("{:?}", self.request.node)),
+            members,
+        }))
     }
 
     /// The first object, if there is one.
@@ -184,6 +225,11 @@ enum Members {
     Test(Keep),
 }
 
+/// The request without what does not count: timestamps are not the order.
+fn plain(request: &Request) -> Request {
+    Request { direction: Direction::Ascending, limit: None, after: None, ..request.clone() }
+}
+
 /// A walk over the entries of an index, in key order.
 struct Walk {
     entries: IndexWalk,
@@ -193,13 +239,7 @@ struct Walk {
 
 impl Walk {
     fn new(request: &Request, ordinal: usize, direction: Direction) -> Result<Walk, QueryError> {
-        // Without cursor and direction: timestamps are not the order.
-        let plain = Request {
-            direction: Direction::Ascending,
-            limit: None,
-            after: None,
-            ..request.clone()
-        };
+        let plain = plain(request);
         let plan = plain.plan();
         let window = plain.window;
         let index = &request.view.schema.indexes[ordinal];
@@ -210,7 +250,8 @@ impl Walk {
             Members::All
         } else {
             let all = request.view.object_count;
-            let chosen = plain.choose(window, Goal { limit: u64::MAX, rows: false }, false)?;
+            // All sizes are wanted: how many objects there are decides.
+            let chosen = plain.choose(window, Goal { limit: u64::MAX, rows: false }, true)?;
             let found = chosen.own.rows().max(1);
             let limit = u64::try_from(request.limit()).unwrap_or(u64::MAX).min(found);
             let rows = u128::from(limit) * u128::from(all) / u128::from(found);
@@ -291,6 +332,8 @@ struct IndexWalk {
     ranges: Vec<KeyRange>,
     direction: Direction,
     scan: Option<Box<dyn Scan>>,
+    /// Entries so far.
+    walked: u64,
 }
 
 impl IndexWalk {
@@ -305,7 +348,7 @@ impl IndexWalk {
         }
         let view = request.view.clone();
         let unique = view.schema.indexes[ordinal].kind != IndexKind::NonUnique;
-        IndexWalk { view, ordinal, unique, ranges, direction, scan: None }
+        IndexWalk { view, ordinal, unique, ranges, direction, scan: None, walked: 0 }
     }
 
     /// The timestamp of the next entry.
@@ -314,6 +357,7 @@ impl IndexWalk {
             if let Some(scan) = &mut self.scan
                 && scan.advance()?
             {
+                self.walked += 1;
                 let timestamp = match self.unique {
                     true => {
                         scan.payload().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))

@@ -149,7 +149,7 @@ impl<'a> Planner<'a> {
                 {
                     return self.tested_objects(term, false, window);
                 }
-                Ok(self.index(*ordinal, set, window, size))
+                self.index(*ordinal, set, window, size)
             }
             Term::Or(terms) => {
                 let mut parts = Vec::with_capacity(terms.len());
@@ -202,9 +202,12 @@ impl<'a> Planner<'a> {
                 Term::Keys(Subject::Index(ordinal), set) if !is_points(set) => {
                     let row_cost = if at_hand { 1 } else { ROW_COST };
                     let rows = left.saturating_mul(row_cost);
-                    let collecting = size.saturating_mul(COLLECTED_COST);
+                    // So little that it need not be compared.
+                    let few = !first && left <= SMALL;
                     RowKey::of_index(self.view.schema, *ordinal).is_some()
-                        && (!self.fits(size) || !first && rows < collecting)
+                        && (few
+                            || !self.fits(size)
+                            || !first && rows < self.collecting(*ordinal, set, window)?)
                 }
                 Term::Keys(..) | Term::And { .. } => false,
                 Term::Or(_) => !first,
@@ -305,12 +308,13 @@ impl<'a> Planner<'a> {
                     true => self.view.object_count,
                     false => self.index_size(*ordinal, set, window)?,
                 };
-                let collecting = size.saturating_mul(COLLECTED_COST);
                 let rows_are_less = !is_points(set)
-                    && (!self.fits(size) || left.saturating_mul(ROW_COST) < collecting);
+                    && (!self.fits(size)
+                        || left.saturating_mul(ROW_COST)
+                            < self.collecting(*ordinal, set, window)?);
                 match row_key.filter(|_| rows_are_less) {
                     Some(key) => Test::Row(RowTest { subject: *subject, key, set: set.clone() }),
-                    None => Test::Member(self.index(*ordinal, set, window, size)),
+                    None => Test::Member(self.index(*ordinal, set, window, size)?),
                 }
             }
             Term::Or(terms) => self.any(terms, left, at_hand, window)?,
@@ -403,7 +407,13 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn index(&mut self, ordinal: usize, set: &RangeSet, window: Window, size: u64) -> Step {
+    fn index(
+        &mut self,
+        ordinal: usize,
+        set: &RangeSet,
+        window: Window,
+        size: u64,
+    ) -> Result<Step, ReadError> {
         let unique = is_unique(self.view, ordinal);
         let points = set.ranges().iter().filter(|range| range.is_point()).count();
         let (scanned, collected): (Vec<KeyRange>, Vec<KeyRange>) =
@@ -422,11 +432,14 @@ impl<'a> Planner<'a> {
         }
         if !collected.is_empty() {
             let rows = share(collected.len());
-            let cost = rows.saturating_mul(COLLECTED_COST);
+            let cost = match window == Window::ALL || unique {
+                true => rows.saturating_mul(COLLECTED_COST),
+                false => self.collecting(ordinal, set, window)?,
+            };
             let kind = Kind::Collected { index: ordinal, ranges: collected, window };
             parts.push(self.new_step(kind, rows, cost, 0));
         }
-        self.union(parts)
+        Ok(self.union(parts))
     }
 
     fn union(&mut self, mut parts: Vec<Step>) -> Step {
@@ -554,24 +567,35 @@ impl<'a> Planner<'a> {
 
     /// About how many entries an index has with a key of `set` and a timestamp of `window`.
     fn index_size(&self, ordinal: usize, set: &RangeSet, window: Window) -> Result<u64, ReadError> {
+        let all = self.view.object_count;
+        let mut size = self.entries(ordinal, set, window)?;
+        // Of several keys entries of all timestamps were counted: as if they were spread evenly.
+        if !is_points(set) && window != Window::ALL {
+            let share = u128::from(size) * u128::from(self.objects_in(window)?);
+            size = (share.div_ceil(u128::from(all.max(1)))) as u64;
+        }
+        Ok(size)
+    }
+
+    /// About how many entries of an index are read to collect the keys of `set`: of a single key those
+    /// with a timestamp of `window`, of a range all.
+    fn entries(&self, ordinal: usize, set: &RangeSet, window: Window) -> Result<u64, ReadError> {
         let (all, ranges) = (self.view.object_count, set.ranges());
         if is_unique(self.view, ordinal) && is_points(set) {
             return Ok((ranges.len() as u64).min(all));
         }
         let counted = &ranges[..ranges.len().min(COUNTED_RANGES_MAX)];
-        let (mut points, mut wide) = (0_u64, 0_u64);
+        let mut entries = 0_u64;
         for range in counted {
-            let size = if is_unique(self.view, ordinal) { &mut wide } else { &mut points };
-            let size = if range.is_point() { size } else { &mut wide };
-            *size = size.saturating_add(count_range(self.view, ordinal, range, window)?);
+            entries = entries.saturating_add(count_range(self.view, ordinal, range, window)?);
         }
-        // Of several keys all timestamps were counted, as if they were spread evenly.
-        if wide > 0 && window != Window::ALL {
-            let share = u128::from(wide) * u128::from(self.objects_in(window)?);
-            wide = (share / u128::from(all.max(1))) as u64 + 1;
-        }
-        let size = points.saturating_add(wide);
-        Ok((size.saturating_mul(ranges.len() as u64) / (counted.len() as u64).max(1)).min(all))
+        let (ranges, counted) = (ranges.len() as u64, (counted.len() as u64).max(1));
+        Ok((entries.saturating_mul(ranges) / counted).min(all))
+    }
+
+    /// What it costs to collect the keys of `set`.
+    fn collecting(&self, ordinal: usize, set: &RangeSet, window: Window) -> Result<u64, ReadError> {
+        Ok(self.entries(ordinal, set, window)?.saturating_mul(COLLECTED_COST))
     }
 }
 

@@ -168,3 +168,16 @@ fn bytes_that_are_no_cursor_give_none() {
         assert_eq!(Cursor::from_bytes(&damaged), None, "bit {bit}");
     }
 }
+
+#[test]
+fn a_cursor_leads_in_both_directions() {
+    let query = query(Item::TINY.eq(1));
+    let page = query.clone().limit(3).collect().expect("no read fails");
+    let timestamps = |query: Query<Item>| -> Vec<u64> {
+        query.iter_timestamps().collect::<Result<_, _>>().expect("no read fails")
+    };
+    assert_eq!(timestamps(query.clone().after(page.next).limit(2)), [100, 130]);
+    assert_eq!(timestamps(query.clone().newest_first().after(page.next)), [40, 10]);
+    let second = query.clone().after(page.next).limit(3).collect().expect("no read fails");
+    assert_eq!(timestamps(query.newest_first().after(second.previous)), [70, 40, 10]);
+}

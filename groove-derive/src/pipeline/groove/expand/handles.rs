@@ -4,7 +4,9 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Visibility;
 
-use super::{Field, Groove, Index, Kind, Source, handle, number, plain};
+use crate::pipeline::errors::Errors;
+
+use super::{Field, Groove, Index, Kind, Source, handle, number, plain, types};
 
 /// The inherent impl.
 pub(crate) fn expand(groove: &Groove<'_>) -> TokenStream {
@@ -63,7 +65,9 @@ pub(crate) fn of_fields(groove: &Groove<'_>) -> TokenStream {
         let taken = name == "SCHEMA"
             || name == handle(&plain(timestamp), timestamp.span())
             || groove.indexes.iter().any(|index| index.handle == name);
-        if indexed || taken {
+        // What cannot be stored is reported where it stands, and only there.
+        let storable = types::check(field.field_type, &mut Errors::default());
+        if indexed || taken || !storable {
             return None;
         }
         let field_type = field.field_type;

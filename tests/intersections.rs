@@ -30,7 +30,8 @@ fn forest() -> Forest<Reading> {
     let options = Options::default()
         .block_size(4096)
         .table_size(64 << 10)
-        .wal_size(1 << 20)
+        .wal_size(512 << 10)
+        .growth_factor(2)
         .cache_size(64 << 20)
         .durability(Durability::Buffered);
     let forest = Forest::<Reading>::open_storage(Arc::new(MemoryStorage::new()), options);
@@ -55,7 +56,9 @@ fn forest() -> Forest<Reading> {
 #[test]
 fn an_intersection_reads_in_proportion_to_its_smallest_side_in_every_order() {
     let forest = forest();
-    assert!(forest.statistics().levels >= 2, "several levels");
+    let statistics = forest.statistics();
+    println!("{} tables in {} levels", statistics.tables, statistics.levels);
+    assert!(statistics.levels >= 2, "several levels");
     let snapshot = forest.snapshot();
     let sides = [
         ("50 %", Reading::HALF.eq(true)),

@@ -40,7 +40,7 @@ fn forest() -> Forest<Reading> {
         let written = forest.write(|readings| {
             for at in start..start + 2_000 {
                 readings.insert(Reading {
-                    half: mixed(at) % 2 == 0,
+                    half: mixed(at).is_multiple_of(2),
                     hundredth: (mixed(at + OBJECTS) % 100) as u8,
                     ten_thousandth: (mixed(at + 2 * OBJECTS) % 10_000) as u16,
                     timestamp: 0,

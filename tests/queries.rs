@@ -15,7 +15,7 @@ mod column;
 mod kinds;
 #[path = "queries/predicate.rs"]
 mod predicate;
-#[path = "model/rng.rs"]
+#[path = "proof/model/rng.rs"]
 mod rng;
 #[path = "queries/states.rs"]
 mod states;
@@ -25,7 +25,7 @@ mod tally;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use kinds::{Account, Event, Item, Mark, Order};
-use rng::{Rng, seed_or};
+use rng::Rng;
 use states::round;
 use tally::Tally;
 
@@ -38,9 +38,7 @@ const PAIRS_MIN: u64 = 1_000;
 
 #[test]
 fn random_queries_give_what_a_filter_over_all_objects_gives_in_every_state_of_storage() {
-    let seed = seed_or(1);
-    let rounds = std::env::var("GROOVE_ROUNDS");
-    let rounds = rounds.map_or(ROUNDS, |rounds| rounds.parse().expect("a decimal number"));
+    let (seed, rounds) = (number("GROOVE_SEED", 1), number("GROOVE_ROUNDS", ROUNDS));
     let mut rng = Rng::new(seed);
     let mut tally = Tally::default();
     let result = catch_unwind(AssertUnwindSafe(|| {
@@ -62,4 +60,9 @@ fn random_queries_give_what_a_filter_over_all_objects_gives_in_every_state_of_st
     if rounds >= ROUNDS {
         tally.assert(EXECUTIONS_MIN, PAIRS_MIN);
     }
+}
+
+/// The number in a variable of the environment, or `default`.
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |number| number.parse().expect("a decimal number"))
 }

@@ -137,6 +137,9 @@ handle!(
 /// A predicate on beginnings of keys, and which keys begin so.
 type Prefixed<O, F> = (Predicate<O>, Rc<dyn Fn(&F) -> bool>);
 
+/// Makes a predicate on the beginning of a key.
+type Prefixing<O, F> = fn(&mut Rng, F) -> Prefixed<O, F>;
+
 /// A column of keys of type `F`.
 pub(crate) struct Typed<O, F, H> {
     handle: H,
@@ -145,7 +148,7 @@ pub(crate) struct Typed<O, F, H> {
     value: fn(&mut Rng) -> F,
     compare: fn(&F, &F) -> Ordering,
     present: fn(&F) -> bool,
-    prefix: Option<fn(&mut Rng, F) -> Prefixed<O, F>>,
+    prefix: Option<Prefixing<O, F>>,
 }
 
 /// The column of `handle`: which key an object has, and random values.
@@ -175,10 +178,7 @@ impl<O, F, H> Typed<O, F, H> {
     }
 
     /// For keys that have beginnings.
-    pub(crate) fn prefix(
-        mut self: Box<Self>,
-        prefix: fn(&mut Rng, F) -> Prefixed<O, F>,
-    ) -> Box<Self> {
+    pub(crate) fn prefix(mut self: Box<Self>, prefix: Prefixing<O, F>) -> Box<Self> {
         self.prefix = Some(prefix);
         self
     }

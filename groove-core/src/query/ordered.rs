@@ -103,7 +103,7 @@ impl<O: Object> Ordered<O> {
         request.view.object_tree = meters.tree(1, request.view.object_tree.clone());
         let mut objects = Ordered { request, ..self.clone() }.iter();
         let mut found = 0;
-        while let Some(object) = objects.next() {
+        for object in objects.by_ref() {
             object?;
             found += 1;
         }
@@ -166,7 +166,7 @@ pub struct OrderedObjects<O: Object> {
     /// Nothing is planned or read before the first object is asked for.
     walk: Option<Walk>,
     /// Timestamps and rows that are read already.
-    batch: vec::IntoIter<(u64, Vec<u8>)>,
+    batch: vec::IntoIter<Found>,
     /// Entries of the next batch.
     entries: usize,
     /// How many more objects to give.
@@ -190,7 +190,9 @@ impl<O: Object> OrderedObjects<O> {
             self.entries = BATCH_ROWS_MAX.min(self.entries * 2);
             self.batch = batch.into_iter();
         };
-        O::read_row(timestamp, &row).map(Some).map_err(|_| request.damaged(timestamp, Damage::Invalid { what: "row" }))
+        O::read_row(timestamp, &row)
+            .map(Some)
+            .map_err(|_| request.damaged(timestamp, Damage::Invalid { what: "row" }))
     }
 }
 
@@ -214,6 +216,9 @@ impl<O: Object> fmt::Debug for OrderedObjects<O> {
         formatter.debug_struct("OrderedObjects").finish_non_exhaustive()
     }
 }
+
+/// A timestamp and its row.
+type Found = (u64, Vec<u8>);
 
 /// How it is known which objects are in the answer.
 enum Members {
@@ -287,7 +292,7 @@ impl Walk {
         request: &Request,
         entries: usize,
         wanted: usize,
-    ) -> Result<Option<Vec<(u64, Vec<u8>)>>, QueryError> {
+    ) -> Result<Option<Vec<Found>>, QueryError> {
         let mut timestamps = Vec::new();
         let most = match self.members {
             Members::Test(_) => entries,

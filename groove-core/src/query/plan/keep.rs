@@ -26,7 +26,8 @@ impl Keep {
         let filter = Filter::All(vec![opener.filter(&self.test)]);
         let listed = Box::new(Listed::new(timestamps.to_vec()));
         let rows = RowReader::new(view.object_tree.clone());
-        let mut kept = Filtered::new(listed, filter, Some(rows), direction, view.object_tree.clone());
+        let mut kept =
+            Filtered::new(listed, filter, Some(rows), direction, view.object_tree.clone());
         let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
         let mut target = 0;
         while let Some(timestamp) = kept.seek(target)? {

@@ -53,7 +53,13 @@ impl Opener<'_> {
                     .then(|| RowReader::new(self.tree(step, &self.view.object_tree)));
                 let filter = Filter::All(tests.iter().map(|test| self.filter(test)).collect());
                 let stream = self.stream(source);
-                Box::new(Filtered::new(stream, filter, rows, self.direction, self.view.object_tree.clone()))
+                Box::new(Filtered::new(
+                    stream,
+                    filter,
+                    rows,
+                    self.direction,
+                    self.view.object_tree.clone(),
+                ))
             }
         };
         match self.meters {

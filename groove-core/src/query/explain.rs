@@ -12,6 +12,9 @@ use super::request::{ChosenMeters, Request};
 use super::rows::BATCH_ROWS_MAX;
 use super::stream::Window;
 
+/// Parts of a union that are printed one by one.
+const PRINTED_PARTS_MAX: usize = 8;
+
 /// The line of the rows of an answer.
 const LOOKED_UP: &str = "rows, looked up in batches";
 
@@ -226,6 +229,10 @@ impl Printer<'_> {
         let figures = Some((step.rows(), rows, blocks));
         self.lines.push(Line { depth, text, figures });
         match &step.kind {
+            Kind::Union(parts) if parts.len() > PRINTED_PARTS_MAX => {
+                parts[..PRINTED_PARTS_MAX].iter().for_each(|part| self.step(part, depth + 1));
+                self.rest(&parts[PRINTED_PARTS_MAX..], depth + 1);
+            }
             Kind::Union(parts) | Kind::Intersection(parts) => {
                 parts.iter().for_each(|part| self.step(part, depth + 1));
             }
@@ -235,6 +242,17 @@ impl Printer<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Many parts of a union in one line.
+    fn rest(&mut self, parts: &[Step], depth: usize) {
+        let mut printer = Printer { schema: self.schema, meters: self.meters, lines: Vec::new() };
+        parts.iter().for_each(|part| printer.step(part, 0));
+        let blocks = printer.lines.iter().filter_map(|line| Some(line.figures?.2)).sum();
+        let expected = parts.iter().map(Step::rows).fold(0, u64::saturating_add);
+        let rows = parts.iter().map(|part| self.meters.read(part.id).0).sum();
+        let text = format!("… and {} more", parts.len());
+        self.lines.push(Line { depth, text, figures: Some((expected, rows, blocks)) });
     }
 
     /// The steps that tests ask.

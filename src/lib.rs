@@ -38,6 +38,73 @@
 //! # }
 //! ```
 //!
+//! Conditions on any fields combine to a query, whose plan the counts of the trees decide:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use groove::storage::MemoryStorage;
+//! use groove::{Forest, Groove, Options, Predicate, Text};
+//!
+//! #[derive(Groove, Debug)]
+//! struct Airport {
+//!     #[index(primary)]
+//!     code: Text<3>,
+//!     #[index]
+//!     altitude: i16,
+//!     timestamp: u64,
+//! }
+//!
+//! #[derive(Groove, Debug)]
+//! #[groove(index(route = (origin, destination)))]
+//! struct Flight {
+//!     #[groove(ignore)]
+//!     origin: Text<3>,
+//!     #[index]
+//!     destination: Text<3>,
+//!     #[index]
+//!     delay: i16,
+//!     #[groove(ignore)]
+//!     air_time: u16,
+//!     timestamp: u64,
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let storage = || Arc::new(MemoryStorage::new());
+//! # let airports = Forest::<Airport>::open_storage(storage(), Options::default())?;
+//! # let flights = Forest::<Flight>::open_storage(storage(), Options::default())?;
+//! # airports.write(|airports| {
+//! #     for (code, altitude) in [("DEN", 5431), ("JFK", 13), ("JAC", 6451)] {
+//! #         airports.insert(Airport { code: Text::new(code)?, altitude, timestamp: 0 })?;
+//! #     }
+//! #     Ok(())
+//! # })?;
+//! # flights.write(|flights| {
+//! #     for (destination, delay, air_time) in [("DEN", 7, 230), ("LAX", 90, 330), ("JAC", 40, 260)] {
+//! #         let (origin, destination) = (Text::new("JFK")?, Text::new(destination)?);
+//! #         flights.insert(Flight { origin, destination, delay, air_time, timestamp: 0 })?;
+//! #     }
+//! #     Ok(())
+//! # })?;
+//! let (airports, flights) = (airports.snapshot(), flights.snapshot());
+//! // The first part of a compound index, and a field without an index, which rows tell:
+//! let long = Flight::ROUTE.prefix(("JFK",)) & Flight::AIR_TIME.gt(240);
+//! assert_eq!(flights.count(long.clone())?, 2);
+//! // Made at run time:
+//! let wanted = vec![Flight::DELAY.ge(30), Flight::DESTINATION.prefix("D")];
+//! assert_eq!(flights.count(Predicate::any_of(wanted))?, 3);
+//! // In the order of an index:
+//! let worst = flights.query(long.clone()).order_by(Flight::DELAY).descending().limit(1).collect()?;
+//! assert_eq!(&*worst[0].destination, "LAX");
+//! // A semi-join: flights to high airports.
+//! let high = airports.query(Airport::ALTITUDE.gt(5_000)).keys(Airport::CODE)?;
+//! let there = flights.query(Flight::DESTINATION.one_of_keys(&high)).newest_first();
+//! assert_eq!(there.count()?, 2);
+//! println!("{}", there.explain()?); // the plan, with rows and blocks
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! * [`derive(Groove)`](derive@Groove) describes the attributes and what is generated;
 //!   [`derive(Forest)`](derive@Forest) puts several grooves into one file;
 //!   [`derive(Field)`](derive@Field) makes an enum or a newtype the type of a field.
@@ -65,9 +132,10 @@ pub use groove_core::schema::{
 };
 pub use groove_core::storage;
 pub use groove_core::{
-    Abort, Clock, Cursor, Durability, Forest, Groove, Grooves, Index, IndexTree, Lookup, Object,
-    ObjectTimestamps, Objects, Operand, Options, Page, Predicate, Prefetch, Query, Scope, ScopeEnd,
-    Snapshot, Statistics, Timestamps, UniqueIndex, UniqueTree, Verified, WriteError,
+    Abort, Clock, Cursor, Durability, Explanation, FieldKey, Forest, Groove, Grooves, Index,
+    IndexHandle, IndexTree, KeySet, Lookup, Object, ObjectTimestamps, Objects, Operand, Options,
+    Ordered, OrderedObjects, Page, Predicate, Prefetch, Prefix, Query, Scope, ScopeEnd, Snapshot,
+    Statistics, Timestamps, Unindexed, UniqueIndex, UniqueTree, Verified, WriteError,
 };
 
 /// Makes a struct an object type: a row, a tree per index, and typed handles of the indexes.

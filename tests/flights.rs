@@ -271,6 +271,7 @@ fn compare_all(year: &YearSnapshot, raw: &Raw<'_>) -> Result<()> {
     longest_delays(year, raw)?;
     aircraft_on(year, raw)?;
     to_airports_above(year, raw)?;
+    long_in_the_air(year, raw)?;
     tallies(year, raw)?;
     departures(year, raw)?;
     long_flights_of_others(year, raw)
@@ -355,6 +356,7 @@ fn longest_delays(year: &YearSnapshot, raw: &Raw<'_>) -> Result<()> {
         let found = questions::longest_delays(year, origin, n)?;
         let mut expected =
             raw.filter(|line| line.is("origin", origin) && line.number("dep_delay").is_some());
+        expected.reverse(); // of equal delays the latest flight
         expected.sort_by_key(|line| -line.number("dep_delay").expect("filtered"));
         expected.truncate(n);
         assert_eq!(lines_of(&found), numbers(&expected), "{n} of {origin}");
@@ -392,6 +394,19 @@ fn to_airports_above(year: &YearSnapshot, raw: &Raw<'_>) -> Result<()> {
         let found_lines = lines_of(found.iter().map(|landing| &landing.flight));
         assert_eq!(found_lines, numbers(&expected), "above {altitude} in month {month}");
         assert!(found.iter().all(|landing| landing.airport.code == landing.flight.destination));
+    }
+    Ok(())
+}
+
+fn long_in_the_air(year: &YearSnapshot, raw: &Raw<'_>) -> Result<()> {
+    for (minutes, n) in [(670, 5), (600, 100), (0, 3), (u16::MAX, 5), (640, 1_000)] {
+        let found = questions::long_in_the_air_query(year, minutes, n).collect()?;
+        let mut expected = raw.filter(|line| {
+            let long = line.number("air_time").is_some_and(|found| found > minutes.into());
+            long && line.text("dest").starts_with('H')
+        });
+        expected.truncate(n);
+        assert_eq!(lines_of(&found), numbers(&expected), "{n} of over {minutes} minutes");
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ usage: flights [OPTIONS] [crash]
                columns year to distance; by default those of the repository
   --file PATH  the groove file; by default target/flights.groove, with --csv
                target/NAME.groove, and for crash target/flights-crash.groove
+  --explain    print how each query was answered: its plan, rows and blocks
   --seed N     with crash: decides the moment; by default another one in each run
   --help       print this
 
@@ -39,12 +40,14 @@ pub(crate) struct Arguments {
     pub(crate) task: Task,
     pub(crate) csv: Option<PathBuf>,
     pub(crate) seed: Option<u64>,
+    pub(crate) explain: bool,
     file: Option<PathBuf>,
 }
 
 impl Arguments {
     pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments> {
-        let mut arguments = Arguments { task: Task::Ask, csv: None, seed: None, file: None };
+        let mut arguments =
+            Arguments { task: Task::Ask, csv: None, seed: None, explain: false, file: None };
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let word = word.to_string_lossy();
@@ -58,6 +61,7 @@ impl Arguments {
                     let seed = seed.map_err(|_| format!("--seed {value}: it is not a number"))?;
                     arguments.seed = Some(seed);
                 }
+                "--explain" => arguments.explain = true,
                 "--help" | "-h" => arguments.task = Task::Help,
                 "crash" => arguments.task = Task::Crash,
                 CHILD => arguments.task = Task::CrashChild,

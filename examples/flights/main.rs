@@ -112,7 +112,7 @@ fn load_and_ask(file: &Path, arguments: &Arguments) -> Result<()> {
         load_with_progress(&forest, &source, stored, file)?;
     }
     drop(year);
-    answers::print_all(&forest)?;
+    answers::print_all(&forest, arguments.explain)?;
     Ok(forest.close()?)
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use groove::{Page, QueryError, Text};
+use groove::{Ordered, Page, Query, QueryError, Text};
 
 use super::calendar::Date;
 use super::year::{Airline, Airport, Flight, YearSnapshot};
@@ -42,36 +42,40 @@ pub(crate) fn late_on_route(
     timestamps: Range<u64>,
     delay: i16,
 ) -> Result<Vec<Flight>, QueryError> {
-    let on_route = Flight::ROUTE.eq((origin, destination)) & Flight::CARRIER.eq(carrier);
+    late_on_route_query(year, carrier, (origin, destination), timestamps, delay)
+        .collect()
+        .map(Page::into_vec)
+}
+
+/// The query of [`late_on_route`].
+pub(crate) fn late_on_route_query(
+    year: &YearSnapshot,
+    carrier: &str,
+    route: (Text<3>, Text<3>),
+    timestamps: Range<u64>,
+    delay: i16,
+) -> Query<Flight> {
+    let on_route = Flight::ROUTE.eq(route) & Flight::CARRIER.eq(carrier);
     let late = Flight::DEPARTURE_DELAY.gt(delay);
-    Ok(year.flights.query(on_route & late).timestamps(timestamps).collect()?.into())
+    year.flights.query(on_route & late).timestamps(timestamps)
 }
 
 /// The `n` flights out of `origin` that left last, compared with their schedule; the longest delay
-/// first.
+/// first, of equal delays the latest flight.
 ///
-/// Queries answer in the order of timestamps, not of delays. So the delay that at least `n` flights
-/// exceed is looked for by counting, which reads no flight; then those flights are read and sorted.
+/// The index of delays is walked from its highest key, until `n` flights of this origin are found.
 pub(crate) fn longest_delays(
     year: &YearSnapshot,
     origin: &str,
     n: usize,
 ) -> Result<Vec<Flight>, QueryError> {
-    const DAY: i16 = 24 * 60;
-    let delayed = |minutes: i16| {
-        let late = Flight::DEPARTURE_DELAY.ge(minutes);
-        year.flights.query(Flight::ORIGIN.eq(origin) & late)
-    };
-    let mut minutes = DAY;
-    while minutes > 0 && delayed(minutes).limit(n).count()? < n as u64 {
-        minutes /= 2;
-    }
-    // Fewer than `n` were late at all: those that left early count, too.
-    let minutes = if minutes > 0 { minutes } else { i16::MIN };
-    let mut flights: Vec<Flight> = delayed(minutes).collect()?.into();
-    flights.sort_by_key(|flight| (std::cmp::Reverse(flight.departure_delay), flight.timestamp));
-    flights.truncate(n);
-    Ok(flights)
+    longest_delays_query(year, origin, n).collect()
+}
+
+/// The query of [`longest_delays`].
+pub(crate) fn longest_delays_query(year: &YearSnapshot, origin: &str, n: usize) -> Ordered<Flight> {
+    let left = Flight::ORIGIN.eq(origin) & Flight::DEPARTURE_DELAY.is_some();
+    year.flights.query(left).order_by(Flight::DEPARTURE_DELAY).descending().limit(n)
 }
 
 /// What one aircraft did on one day.
@@ -80,26 +84,48 @@ pub(crate) fn aircraft_on(
     tail_number: Text<6>,
     date: Date,
 ) -> Result<Vec<Flight>, QueryError> {
-    let aircraft = Flight::TAIL_NUMBER.eq(tail_number);
-    Ok(year.flights.query(aircraft).timestamps(day(date)).collect()?.into())
+    aircraft_on_query(year, tail_number, date).collect().map(Page::into_vec)
+}
+
+/// The query of [`aircraft_on`].
+pub(crate) fn aircraft_on_query(
+    year: &YearSnapshot,
+    tail_number: Text<6>,
+    date: Date,
+) -> Query<Flight> {
+    year.flights.query(Flight::TAIL_NUMBER.eq(tail_number)).timestamps(day(date))
 }
 
 /// Flights to airports above `altitude` feet.
 ///
-/// One groove is asked for the airports, the other for the flights to any of them.
+/// A semi-join: one groove is asked for the airports, the other for the flights to any of them.
 pub(crate) fn to_airports_above(
     year: &YearSnapshot,
     altitude: i16,
     timestamps: Range<u64>,
 ) -> Result<Vec<Landing>, QueryError> {
-    let airports = year.airports.query(Airport::ALTITUDE.gt(altitude)).collect()?;
-    let there = Flight::DESTINATION.one_of(airports.iter().map(|airport| airport.code));
+    let flights = to_airports_above_query(year, altitude, timestamps)?;
     let landing = |flight: Result<Flight, QueryError>| {
         let flight = flight?;
-        let airport = airports.iter().find(|airport| airport.code == flight.destination);
-        Ok(Landing { flight, airport: *airport.expect("the query asked for these airports") })
+        let airport = year.airports.get(flight.destination)?;
+        Ok(Landing { flight, airport: airport.expect("the query asked for these airports") })
     };
-    year.flights.query(there).timestamps(timestamps).iter().map(landing).collect()
+    flights.iter().map(landing).collect()
+}
+
+/// The flights of [`to_airports_above`].
+pub(crate) fn to_airports_above_query(
+    year: &YearSnapshot,
+    altitude: i16,
+    timestamps: Range<u64>,
+) -> Result<Query<Flight>, QueryError> {
+    let high = high_airports_query(year, altitude).keys(Airport::CODE)?;
+    Ok(year.flights.query(Flight::DESTINATION.one_of_keys(&high)).timestamps(timestamps))
+}
+
+/// The airports of [`to_airports_above`].
+pub(crate) fn high_airports_query(year: &YearSnapshot, altitude: i16) -> Query<Airport> {
+    year.airports.query(Airport::ALTITUDE.gt(altitude))
 }
 
 /// How many flights each airline planned and cancelled.
@@ -109,8 +135,8 @@ pub(crate) fn tallies(year: &YearSnapshot) -> Result<Vec<Tally>, QueryError> {
     let tally = |airline: Result<Airline, QueryError>| {
         let airline = airline?;
         let planned = Flight::CARRIER.eq(airline.carrier);
-        let cancelled = planned.clone() & Flight::DEPARTURE_DELAY.eq(None);
-        let (flights, cancelled) = (year.flights.count(planned)?, year.flights.count(cancelled)?);
+        let flights = year.flights.count(planned)?;
+        let cancelled = cancelled_query(year, &airline.carrier).count()?;
         Ok(Tally { airline, flights, cancelled })
     };
     let mut tallies = year
@@ -131,8 +157,18 @@ pub(crate) fn departures(
     after: Option<groove::Cursor>,
     limit: usize,
 ) -> Result<Page<Flight>, QueryError> {
+    departures_query(year, designator, after, limit).collect()
+}
+
+/// The query of [`departures`].
+pub(crate) fn departures_query(
+    year: &YearSnapshot,
+    designator: (Text<2>, u16),
+    after: Option<groove::Cursor>,
+    limit: usize,
+) -> Query<Flight> {
     let departures = Flight::DESIGNATOR.eq(designator);
-    year.flights.query(departures).newest_first().after(after).limit(limit).collect()
+    year.flights.query(departures).newest_first().after(after).limit(limit)
 }
 
 /// Flights of at least `distance` miles out of any of `origins` that `carrier` did not make.
@@ -143,8 +179,32 @@ pub(crate) fn long_flights_of_others(
     carrier: &str,
     date: Date,
 ) -> Result<Vec<Flight>, QueryError> {
+    long_flights_query(year, origins, distance, carrier, date).collect().map(Page::into_vec)
+}
+
+/// The query of [`long_flights_of_others`].
+pub(crate) fn long_flights_query(
+    year: &YearSnapshot,
+    origins: [&str; 2],
+    distance: u16,
+    carrier: &str,
+    date: Date,
+) -> Query<Flight> {
     let [one, other] = origins.map(|origin| Flight::ORIGIN.eq(origin));
     let long = Flight::DISTANCE.ge(distance);
     let predicate = (one | other) & long & !Flight::CARRIER.eq(carrier);
-    Ok(year.flights.query(predicate).timestamps(day(date)).collect()?.into())
+    year.flights.query(predicate).timestamps(day(date))
+}
+
+/// The flights that an airline cancelled, as [`tallies`] counts them.
+pub(crate) fn cancelled_query(year: &YearSnapshot, carrier: &str) -> Query<Flight> {
+    let cancelled = Flight::DEPARTURE_DELAY.eq(None);
+    year.flights.query(Flight::CARRIER.eq(carrier) & cancelled)
+}
+
+/// Flights that took longer in the air than `minutes`, the first `n` of a year: no index is on the
+/// time in the air.
+pub(crate) fn long_in_the_air_query(year: &YearSnapshot, minutes: u16, n: usize) -> Query<Flight> {
+    let long = Flight::AIR_TIME.gt(minutes) & Flight::DESTINATION.prefix("H");
+    year.flights.query(long).limit(n)
 }

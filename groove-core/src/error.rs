@@ -317,6 +317,20 @@ pub enum QueryError {
         /// The groove that is queried.
         groove: &'static str,
     },
+    /// What the query collects before it can answer does not fit into its budget, and rows cannot be
+    /// tested instead. Ask for a smaller range, or raise `Options::query_memory`.
+    #[error(
+        "{groove}: the query collects more than {budget} bytes, its budget; ask for a smaller range of \
+         index `{index}`, or raise `Options::query_memory`"
+    )]
+    OutOfMemory {
+        /// The groove that is queried.
+        groove: &'static str,
+        /// The index whose entries do not fit.
+        index: &'static str,
+        /// `Options::query_memory`.
+        budget: u64,
+    },
     /// The file could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),

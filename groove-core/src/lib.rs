@@ -45,6 +45,6 @@ pub use groove::{
 };
 pub use object::Object;
 pub use query::{
-    Cursor, Index, ObjectTimestamps, Objects, Operand, Page, Predicate, Query, Timestamps,
-    UniqueIndex,
+    Cursor, Explanation, FieldKey, Index, IndexHandle, KeySet, ObjectTimestamps, Objects, Operand,
+    Ordered, OrderedObjects, Page, Predicate, Prefix, Query, Timestamps, Unindexed, UniqueIndex,
 };

@@ -334,7 +334,7 @@ fn every_name_of_the_standard_library_is_an_absolute_path() {
     let forest = "struct Ledger { accounts: Groove<Account> }";
     let outputs = [
         pipeline::groove(TRANSFER.parse().expect("tokens")),
-        pipeline::groove("struct Empty { timestamp: u64, typo: u8 }".parse().expect("tokens")),
+        pipeline::groove("struct Empty { timestamp: u64, typo: u16 }".parse().expect("tokens")),
         pipeline::forest(forest.parse().expect("tokens")),
         pipeline::field("enum Side { Buy, Sell }".parse().expect("tokens")),
         pipeline::field("struct Id(Inner);".parse().expect("tokens")),

@@ -17,6 +17,7 @@ fn each_mistake_is_reported_and_each_spelling_compiles() {
         "type",
         "forest",
         "field",
+        "query",
     ] {
         cases.compile_fail(format!("tests/ui/{topic}/*.rs"));
     }

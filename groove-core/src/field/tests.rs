@@ -11,7 +11,7 @@ use std::num::NonZero;
 use self::sample::{Random, Sample, samples};
 use super::{Describe, Described, Field, IndexKey, OptionalKey, Text, TextError};
 use crate::key::{index_key, index_limbs, unique_key, unique_limbs};
-use crate::schema::FieldType;
+use crate::schema::{FieldType, has_row_key, write_row_key};
 
 /// Calls `$check::<T>(&mut $random)` for every `T` that can be a field.
 macro_rules! for_every_field {
@@ -389,4 +389,63 @@ fn an_offset_is_in_the_row_and_not_in_the_key() {
     let here = OffsetDateTime::UNIX_EPOCH.to_offset(UtcOffset::from_hms(-3, -30, 0).unwrap());
     assert_eq!(OffsetDateTime::read(&written(&here)).unwrap().offset(), here.offset());
     assert_eq!(key(&here), key(&OffsetDateTime::UNIX_EPOCH));
+}
+
+/// What a query tests on rows is what the index holds.
+#[test]
+fn keys_read_from_rows_are_those_of_the_index() {
+    fn check<F: Field + IndexKey + Sample>(random: &mut Random) {
+        let (mut row, mut expected, mut key) =
+            (vec![0; F::WIDTH], vec![0; F::KEY_WIDTH], vec![0; F::KEY_WIDTH]);
+        for value in samples::<F>(random) {
+            value.write(&mut row);
+            value.write_key(&mut expected);
+            assert!(has_row_key(&F::TYPE), "{}", type_name::<F>());
+            assert!(write_row_key(&F::TYPE, &row, &mut key), "{}", type_name::<F>());
+            assert_eq!(key, expected, "{}: row {row:?}", type_name::<F>());
+        }
+    }
+    let random = &mut Random::new();
+    macro_rules! check_all {
+        ($($type:ty),*) => { $(check::<$type>(random);)* };
+    }
+    check_all!(
+        u8,
+        u16,
+        u32,
+        u64,
+        u128,
+        i8,
+        i16,
+        i32,
+        i64,
+        i128,
+        bool,
+        char,
+        f32,
+        f64,
+        NonZero<u16>,
+        NonZero<i64>,
+        [u8; 0],
+        [u8; 20],
+        [i16; 3],
+        [f64; 3],
+        [bool; 4],
+        [[char; 2]; 2],
+        [Option<i32>; 3],
+        [Text<3>; 2],
+        Option<u8>,
+        Option<i64>,
+        Option<bool>,
+        Option<f32>,
+        Option<char>,
+        Option<NonZero<i16>>,
+        Option<Option<i8>>,
+        Option<[i8; 3]>,
+        Option<Text<4>>,
+        Text<0>,
+        Text<1>,
+        Text<8>,
+        Text<32>
+    );
 }

@@ -59,6 +59,7 @@ pub struct Options {
     pub(super) wal_size: u64,
     pub(super) growth_factor: u32,
     pub(super) cache_size: u64,
+    pub(super) query_memory: u64,
     pub(super) compaction_threads: usize,
     pub(super) durability: Durability,
     pub(super) clock: Option<Clock>,
@@ -73,6 +74,7 @@ impl Default for Options {
             wal_size: 64 << 20,
             growth_factor: 8,
             cache_size: 64 << 20,
+            query_memory: 64 << 20,
             compaction_threads: std::thread::available_parallelism()
                 .map_or(1, |count| count.get().min(4)),
             durability: Durability::Sync,
@@ -117,6 +119,15 @@ impl Options {
     #[must_use]
     pub fn cache_size(mut self, bytes: u64) -> Self {
         self.cache_size = bytes;
+        self
+    }
+
+    /// Bytes that each query may hold in memory for what it has to collect before it can answer: 8 per
+    /// entry of a range of an index, 64 MiB by default. A query that needs more tests rows instead, or,
+    /// if it cannot, fails with [`QueryError::OutOfMemory`](crate::error::QueryError::OutOfMemory).
+    #[must_use]
+    pub fn query_memory(mut self, bytes: u64) -> Self {
+        self.query_memory = bytes;
         self
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Grid {
     file_id: [u8; 16],
     blocks_read: AtomicU64,
     cache_hits: AtomicU64,
+    /// Bytes that one query may hold for what it collects.
+    query_memory: u64,
 }
 
 impl Grid {
@@ -43,7 +45,18 @@ impl Grid {
             file_id,
             blocks_read: AtomicU64::new(0),
             cache_hits: AtomicU64::new(0),
+            query_memory: u64::MAX,
         }
+    }
+
+    /// With a limit to the memory of a query.
+    pub(crate) fn with_query_memory(mut self, bytes: u64) -> Self {
+        self.query_memory = bytes;
+        self
+    }
+
+    pub(crate) fn query_memory(&self) -> u64 {
+        self.query_memory
     }
 
     pub(crate) fn file_id(&self) -> [u8; 16] {

@@ -9,7 +9,7 @@ use crate::field::IndexKey;
 use crate::forest::{ForestVersion, Verified};
 use crate::key::unique_limbs;
 use crate::object::Object;
-use crate::query::{Operand, Predicate, Query, UniqueIndex};
+use crate::query::{IndexHandle, Operand, Predicate, Query, UniqueIndex};
 
 use super::store::{EncodedKey, Groove, Lookup, decode};
 use super::unique_tree::UniqueEntry;
@@ -205,6 +205,25 @@ impl<O: Object> Snapshot<O> {
     pub fn verify(&self) -> Result<Verified, ReadError> {
         let verified = Groove::<O>::without_file().verify_view(&self.view)?;
         Ok(Verified { op: self.op(), ..verified.into() })
+    }
+
+    /// The object with the lowest key in an index, of several the oldest; `None` if no object has a key.
+    ///
+    /// Cost: one entry and one row.
+    ///
+    /// # Errors
+    /// [`QueryError`] if a block cannot be read.
+    pub fn min(&self, index: impl IndexHandle<O>) -> Result<Option<O>, QueryError> {
+        self.query(Predicate::all()).order_by(index).first()
+    }
+
+    /// The object with the highest key in an index, of several the newest; `None` if no object has a
+    /// key. Costs as [`Snapshot::min`].
+    ///
+    /// # Errors
+    /// [`QueryError`] if a block cannot be read.
+    pub fn max(&self, index: impl IndexHandle<O>) -> Result<Option<O>, QueryError> {
+        self.query(Predicate::all()).order_by(index).descending().first()
     }
 
     fn entry(&self, ordinal: usize, key: &EncodedKey) -> Result<Option<UniqueEntry>, ReadError> {

@@ -5,16 +5,20 @@ use std::marker::PhantomData;
 use std::ops::RangeBounds;
 
 use crate::error::QueryError;
+use crate::field::IndexKey;
 use crate::groove::GrooveView;
 use crate::object::Object;
 use crate::tree::Direction;
 
 use super::cursor::Cursor;
-use super::handle::timestamp_range;
+use super::explain::Explanation;
+use super::handle::{IndexHandle, timestamp_range};
+use super::key_set::KeySet;
 use super::objects::{ObjectTimestamps, Objects, read_object};
+use super::ordered::{self, Ordered};
 use super::page::Page;
 use super::predicate::Predicate;
-use super::request::Request;
+use super::request::{Request, Shared};
 use super::rows::BATCH_ROWS_MAX;
 use super::stream::Window;
 
@@ -30,13 +34,17 @@ use super::stream::Window;
 ///
 /// * one key of an index: its entries, as far as the limit;
 /// * one key of a unique index: one look-up;
-/// * a range of an index: all entries in the range, whatever the limit; their timestamps are held
-///   in memory (8 bytes each) and sorted;
+/// * a range of an index: all entries in the range, whose timestamps are held in memory (8 bytes
+///   each, within `Options::query_memory`) and sorted; or, where that is less, a test of rows: of
+///   those that the smaller parts of an `&` leave, or of all objects as far as the limit;
+/// * a field without an index: a test of those rows;
 /// * `a & b`: in proportion to the smaller one, the larger is skipped through;
 /// * `a | b`: both, as far as the limit;
 /// * `a & !b`: `a`, and `b` where `a` is;
 /// * `!b` alone: all timestamps, as far as the limit;
 /// * ranges of timestamps: nothing, they narrow what the other conditions read.
+///
+/// Counts of the trees decide between these ways; [`explain`](Query::explain) shows what was decided.
 #[must_use = "a query reads nothing until it is asked: by `collect`, `iter`, `count`, …"]
 pub struct Query<O: Object> {
     request: Request,
@@ -71,12 +79,13 @@ impl<O: Object> Query<O> {
         self
     }
 
-    /// Begins behind the place where an earlier page ended ([`Page::next`]), or at the beginning for
+    /// Begins behind the object where an earlier page ended ([`Page::next`]), or at the beginning for
     /// `None`.
     ///
-    /// Costs nothing for what lies before it. The methods that end the query give
-    /// [`QueryError::ForeignCursor`] if the cursor belongs to another groove, predicate, range of
-    /// timestamps or direction; the limit may be another one.
+    /// The cursor may be of the same query in the other direction: then what follows leads back
+    /// ([`Page::previous`]). Costs nothing for what lies before it. The methods that end the query give
+    /// [`QueryError::ForeignCursor`] if the cursor belongs to another groove, predicate or range of
+    /// timestamps; the limit may be another one.
     pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Query<O> {
         self.request.after = cursor.into();
         self
@@ -123,9 +132,9 @@ impl<O: Object> Query<O> {
     pub fn collect(&self) -> Result<Page<O>, QueryError> {
         let request = &self.request;
         if request.limit() == 0 {
-            return Ok(Page::new(Vec::new(), request.after));
+            return Ok(Page::new(Vec::new(), request.after, request.after));
         }
-        let mut rows = request.rows(BATCH_ROWS_MAX)?;
+        let mut rows = request.rows(BATCH_ROWS_MAX, request.limit().saturating_add(1))?;
         let mut objects: Vec<O> = Vec::new();
         while let Some(object) = read_object(request, &mut rows)? {
             objects.push(object);
@@ -133,7 +142,8 @@ impl<O: Object> Query<O> {
         let more = rows.has_more()?;
         let last = objects.last().filter(|_| more);
         let next = last.map(|last| request.cursor(last.timestamp()));
-        Ok(Page::new(objects, next))
+        let previous = objects.first().map(|first| request.cursor(first.timestamp()));
+        Ok(Page::new(objects, next, previous))
     }
 
     /// The first object, if there is one.
@@ -146,7 +156,7 @@ impl<O: Object> Query<O> {
         if self.request.limit() == 0 {
             return Ok(None);
         }
-        read_object(&self.request, &mut self.request.rows(1)?)
+        read_object(&self.request, &mut self.request.rows(1, 1)?)
     }
 
     /// Whether there is an object.
@@ -169,6 +179,52 @@ impl<O: Object> Query<O> {
     /// As of [`Query::collect`].
     pub fn count(&self) -> Result<u64, QueryError> {
         self.request.count()
+    }
+}
+
+impl<O: Object> Query<O> {
+    /// Only objects with a timestamp that an object of `other`'s answer has, too: an intersection of
+    /// two grooves whose objects share timestamps. Take both queries from one snapshot of the forest.
+    /// Of `other`, the limit, the cursor and the direction do not count.
+    ///
+    /// Cost: as `&` of the conditions of both.
+    pub fn sharing_timestamps<P: Object>(mut self, other: &Query<P>) -> Query<O> {
+        let Request { view, node, window, shared, .. } = &other.request;
+        let (view, node, window) = (view.clone(), node.clone(), *window);
+        self.request.shared.push(Shared { view, node, window });
+        self.request.shared.extend(shared.iter().cloned());
+        self
+    }
+
+    /// The objects in the order of an index instead of that of their timestamps: the top `n` by
+    /// `limit(n)`. Objects without a key in the index are left out.
+    ///
+    /// The query's direction and cursor do not count; its limit is taken over.
+    pub fn order_by(self, index: impl IndexHandle<O>) -> Ordered<O> {
+        Ordered::new(self.request, index.ordinal())
+    }
+
+    /// The keys that the objects of the answer have in an index: what a semi-join from another groove
+    /// asks for (`one_of_keys` of its handles).
+    ///
+    /// Reads the rows of the answer; or, for keys that rows do not tell, the whole index.
+    ///
+    /// # Errors
+    /// As of [`Query::collect`].
+    pub fn keys<F: IndexKey>(
+        &self,
+        index: impl IndexHandle<O, Key = F>,
+    ) -> Result<KeySet<F>, QueryError> {
+        ordered::keys(&self.request, index.ordinal()).map(KeySet::new)
+    }
+
+    /// Asks the query, as [`Query::collect`] would, and tells how: the plan, with the rows that were
+    /// expected and that there were, and the blocks that were looked into.
+    ///
+    /// # Errors
+    /// As of [`Query::collect`].
+    pub fn explain(&self) -> Result<Explanation, QueryError> {
+        Explanation::of(&self.request)
     }
 }
 

@@ -2,29 +2,27 @@
 
 use crate::constants::TIMESTAMP_MAX;
 use crate::schema::Schema;
-use crate::tree::Direction;
 
 use super::predicate::Node;
 use super::stream::Window;
 
-/// Where a page ended: the next one begins after it.
+/// A place in a query's answer: at an object, where a page ended or began.
 ///
-/// It holds the timestamp of the last object and a hash of the query: groove, predicate, range of
-/// timestamps and direction, but not the limit. The order of the terms in an `&` or `|` makes no
-/// difference. It stays valid when objects are inserted or removed, after the forest is reopened,
-/// and in other processes and releases; objects before it are never given again. Another query
-/// refuses it.
+/// It holds the timestamp of that object and a hash of the query: groove, predicate and range of
+/// timestamps, but neither the limit nor the direction. Oldest first, it leads to what is newer than
+/// the object; newest first, to what is older. The order of the terms in an `&` or `|` makes no
+/// difference. It stays valid when objects are inserted or removed, this one included, after the
+/// forest is reopened, and in other processes and releases. Another query refuses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     pub(super) timestamp: u64,
-    pub(super) direction: Direction,
     pub(super) query: u64,
 }
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 impl Cursor {
-    /// The timestamp of the last object before the cursor.
+    /// The timestamp of the object that the cursor is at.
     pub fn timestamp(&self) -> u64 {
         self.timestamp
     }
@@ -34,11 +32,7 @@ impl Cursor {
         let mut bytes = [0; 24];
         bytes[..8].copy_from_slice(&self.timestamp.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.query.to_le_bytes());
-        bytes[16] = match self.direction {
-            Direction::Ascending => 0,
-            Direction::Descending => 1,
-        };
-        bytes[17] = FORMAT;
+        bytes[16] = FORMAT;
         let check = check(&bytes);
         bytes[20..].copy_from_slice(&check);
         bytes
@@ -49,13 +43,10 @@ impl Cursor {
         let bytes: &[u8; 24] = bytes.try_into().ok()?;
         let timestamp = u64::from_le_bytes(*bytes.first_chunk()?);
         let query = u64::from_le_bytes(*bytes[8..].first_chunk()?);
-        let direction = match bytes[16..20] {
-            [0, FORMAT, 0, 0] => Direction::Ascending,
-            [1, FORMAT, 0, 0] => Direction::Descending,
-            _ => return None,
-        };
-        let valid = bytes[20..] == check(bytes) && (1..=TIMESTAMP_MAX).contains(&timestamp);
-        valid.then_some(Cursor { timestamp, direction, query })
+        let valid = bytes[16..20] == [FORMAT, 0, 0, 0]
+            && bytes[20..] == check(bytes)
+            && (1..=TIMESTAMP_MAX).contains(&timestamp);
+        valid.then_some(Cursor { timestamp, query })
     }
 }
 
@@ -67,23 +58,16 @@ fn check(bytes: &[u8; 24]) -> [u8; 4] {
     ((hash >> 32) as u32 ^ hash as u32).to_le_bytes()
 }
 
-/// The hash by which a cursor knows its query. Part of the format of cursors: the same in every
+/// The hash by which a cursor knows its query, or, with the hash so far as `seed`, of the query to
+/// another groove that it shares timestamps with. Part of the format of cursors: the same in every
 /// release, whatever the plan.
-pub(super) fn query_hash(
-    schema: &Schema,
-    node: &Node,
-    window: Window,
-    direction: Direction,
-) -> u64 {
+pub(super) fn query_hash(schema: &Schema, node: &Node, window: Window, seed: u64) -> u64 {
     let mut hash = Hash::new();
     hash.text(schema.name);
     hash.u64(node_hash(schema, node));
     hash.u64(window.min);
     hash.u64(window.max);
-    hash.bytes(match direction {
-        Direction::Ascending => b"a",
-        Direction::Descending => b"d",
-    });
+    hash.u64(seed);
     hash.finish()
 }
 
@@ -98,6 +82,7 @@ fn node_hash(schema: &Schema, node: &Node) -> u64 {
         Node::None => (b"none", &[]),
         Node::Keys { .. } => (b"keys", &[]),
         Node::Present { .. } => (b"present", &[]),
+        Node::Field { .. } => (b"field", &[]),
         Node::Timestamps(_) => (b"timestamps", &[]),
     };
     hash.bytes(tag);
@@ -114,6 +99,10 @@ fn node_hash(schema: &Schema, node: &Node) -> u64 {
             range.min.all_limbs().iter().chain(range.max.all_limbs()).for_each(|&l| hash.u64(l));
         }
         Node::Present { index } => hash.text(schema.indexes[*index].name),
+        Node::Field { field, range, .. } => {
+            hash.text(schema.fields[*field].name);
+            range.min.all_limbs().iter().chain(range.max.all_limbs()).for_each(|&l| hash.u64(l));
+        }
         Node::Timestamps(range) => {
             hash.u64(range.min.low());
             hash.u64(range.max.low());

@@ -9,11 +9,15 @@ use std::marker::PhantomData;
 use std::ops::{Bound, RangeBounds};
 
 use crate::constants::{INDEX_KEY_WIDTH_MAX, TIMESTAMP_MAX};
-use crate::field::IndexKey;
+use crate::field::{Field, IndexKey};
+use crate::schema::FieldType;
 
 use super::key_range::{EncodedKey, KeyRange, Place};
+use super::key_set::KeySet;
 use super::operand::Operand;
 use super::predicate::{Node, Predicate};
+use super::prefix::Prefix;
+use super::row_key::ReadKey;
 
 /// A non-unique index of `O` over keys of type `F`, as an associated constant of `O`.
 pub struct Index<O, F> {
@@ -27,22 +31,37 @@ pub struct UniqueIndex<O, F> {
     types: PhantomData<fn() -> (O, F)>,
 }
 
+/// A field of `O` of type `F` that no index is on, as an associated constant of `O`.
+///
+/// Its conditions are tested on the rows of the objects that the other conditions of a query leave.
+/// Alone, or in an `|`, such a condition walks all objects of the query's range of timestamps:
+/// [`Query::explain`](crate::Query::explain) shows it.
+pub struct Unindexed<O, F> {
+    pub(crate) ordinal: usize,
+    types: PhantomData<fn() -> (O, F)>,
+}
+
 /// The timestamps of `O`, as an associated constant of `O`.
 pub struct Timestamps<O> {
     object: PhantomData<fn() -> O>,
 }
 
 macro_rules! index_handle {
-    ($handle:ident, eq: $eq_cost:literal, range: $range_cost:literal) => {
+    (
+        $handle:ident: $bound:path,
+        eq: $eq_cost:literal,
+        range: $range_cost:literal,
+        none: $none_cost:literal
+    ) => {
         impl<O, F> $handle<O, F> {
-            /// The handle of the index that is number `ordinal` of the schema. For the derive only.
+            /// The handle of what is number `ordinal` of the schema. For the derive only.
             #[doc(hidden)]
             pub const fn new(ordinal: usize) -> $handle<O, F> {
                 $handle { ordinal, types: PhantomData }
             }
         }
 
-        impl<O, F: IndexKey> $handle<O, F> {
+        impl<O, F: $bound> $handle<O, F> {
             /// Objects whose key is `value`. The value that stands for "absent" is no key of an
             /// `optional` index, so nothing has it: ask for [`is_none`](Self::is_none) instead.
             ///
@@ -106,25 +125,48 @@ macro_rules! index_handle {
                 Predicate::any_of(values.into_iter().map(|value| self.eq(value)))
             }
 
+            /// Objects whose key is in `keys`: a semi-join with the query that they are of
+            /// ([`Query::keys`](crate::Query::keys)).
+            ///
+            /// Cost: that of `eq` for each key.
+            pub fn one_of_keys(self, keys: &KeySet<F>) -> Predicate<O> {
+                let node = |range: &KeyRange| Predicate::new(self.node(*range));
+                Predicate::any_of(keys.ranges().iter().map(node))
+            }
+
+            /// Objects whose key begins with `prefix`: a text or bytes with the first ones, a compound
+            /// key with a tuple of the first values.
+            ///
+            #[doc = $range_cost]
+            pub fn prefix(self, prefix: impl Prefix<F>) -> Predicate<O> {
+                let (mut min, mut max) = ([0; INDEX_KEY_WIDTH_MAX], [0xff; INDEX_KEY_WIDTH_MAX]);
+                const { crate::key::assert_index_key::<F>() };
+                let (min, max) = (&mut min[..F::KEY_WIDTH], &mut max[..F::KEY_WIDTH]);
+                let Some(length) = prefix.write_prefix(min) else { return Predicate::none() };
+                max[..length].copy_from_slice(&min[..length]);
+                let range = KeyRange::new(EncodedKey::from_bytes(min), EncodedKey::from_bytes(max));
+                range.map_or_else(Predicate::none, |range| Predicate::new(self.node(range)))
+            }
+
             /// Objects that have a value in this index: not those that an optional index leaves out,
             /// not those for which a derived index gives `None`, not `None` in an index on an
             /// `Option`. All objects, if the index is of no such kind.
             ///
             #[doc = $range_cost]
             pub fn is_some(self) -> Predicate<O> {
-                Predicate::new(Node::Present { index: self.ordinal })
+                self.present()
             }
 
             /// Objects that have no value in this index: the same as `!is_some()`.
             ///
-            /// Cost: reads the whole index, and walks all objects if it stands alone.
+            #[doc = $none_cost]
             pub fn is_none(self) -> Predicate<O> {
                 !self.is_some()
             }
 
             fn within(self, lower: Bound<Place>, upper: Bound<Place>) -> Predicate<O> {
                 match KeyRange::within(lower, upper, F::KEY_WIDTH) {
-                    Some(range) => Predicate::new(Node::Keys { index: self.ordinal, range }),
+                    Some(range) => Predicate::new(self.node(range)),
                     None => Predicate::none(),
                 }
             }
@@ -147,15 +189,113 @@ macro_rules! index_handle {
 }
 
 index_handle!(
-    Index,
+    Index: IndexKey,
     eq: "Cost: a scan of the entries of this key only, in timestamp order, as far as it is asked for.",
-    range: "Cost: reads all entries in the range, whatever the limit, and sorts their timestamps."
+    range: "Cost: reads all entries in the range and sorts their timestamps; or tests the rows of \
+            what other conditions leave, or of all objects as far as the limit, if that is less.",
+    none: "Cost: walks the objects that other conditions leave; alone, all objects."
 );
 index_handle!(
-    UniqueIndex,
+    UniqueIndex: IndexKey,
     eq: "Cost: one look-up.",
-    range: "Cost: reads all entries in the range, whatever the limit, and sorts their timestamps."
+    range: "Cost: reads all entries in the range and sorts their timestamps; or tests the rows of \
+            what other conditions leave, or of all objects as far as the limit, if that is less.",
+    none: "Cost: walks the objects that other conditions leave; alone, all objects."
 );
+index_handle!(
+    Unindexed: FieldKey,
+    eq: "Cost: tests the row of each object that other conditions leave; alone, of all objects.",
+    range: "Cost: tests the row of each object that other conditions leave; alone, of all objects.",
+    none: "Cost: tests the row of each object that other conditions leave; alone, of all objects."
+);
+
+/// A type of field that can be compared: both a [`Field`] and an [`IndexKey`].
+#[diagnostic::on_unimplemented(
+    message = "fields of type `{Self}` cannot be compared",
+    label = "no order is known of its values",
+    note = "conditions take fields of every type that an index can have (`IndexKey`); test others on the objects that the query gives"
+)]
+pub trait FieldKey: Field + IndexKey {}
+
+impl<F: Field + IndexKey> FieldKey for F {}
+
+/// The handle of an index, unique or not: what [`Query::order_by`](crate::Query::order_by) and
+/// [`Query::keys`](crate::Query::keys) take.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the handle of an index of `{O}`",
+    note = "the handles of `Index` and `UniqueIndex` are; a field without an index has no order to walk"
+)]
+pub trait IndexHandle<O>: sealed::Sealed {
+    /// The type of the keys.
+    type Key: IndexKey;
+    /// The number of the index in the schema.
+    #[doc(hidden)]
+    fn ordinal(&self) -> usize;
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl<O, F> Sealed for super::Index<O, F> {}
+    impl<O, F> Sealed for super::UniqueIndex<O, F> {}
+}
+
+impl<O, F: IndexKey> IndexHandle<O> for Index<O, F> {
+    type Key = F;
+
+    fn ordinal(&self) -> usize {
+        self.ordinal
+    }
+}
+
+impl<O, F: IndexKey> IndexHandle<O> for UniqueIndex<O, F> {
+    type Key = F;
+
+    fn ordinal(&self) -> usize {
+        self.ordinal
+    }
+}
+
+impl<O, F> Index<O, F> {
+    fn node(self, range: KeyRange) -> Node {
+        Node::Keys { index: self.ordinal, range }
+    }
+
+    fn present(self) -> Predicate<O> {
+        Predicate::new(Node::Present { index: self.ordinal })
+    }
+}
+
+impl<O, F> UniqueIndex<O, F> {
+    fn node(self, range: KeyRange) -> Node {
+        Node::Keys { index: self.ordinal, range }
+    }
+
+    fn present(self) -> Predicate<O> {
+        Predicate::new(Node::Present { index: self.ordinal })
+    }
+}
+
+impl<O, F: FieldKey> Unindexed<O, F> {
+    fn node(self, range: KeyRange) -> Node {
+        Node::Field { field: self.ordinal, range, read: ReadKey::of::<F>() }
+    }
+
+    fn present(self) -> Predicate<O> {
+        let mut field_type = F::TYPE;
+        while let FieldType::Newtype(_, inner) = field_type {
+            field_type = *inner;
+        }
+        if !matches!(field_type, FieldType::Option(_)) {
+            return Predicate::all();
+        }
+        // `None` is all zeros, `Some` begins with a byte of 1.
+        let mut first = [0; INDEX_KEY_WIDTH_MAX];
+        first[0] = 1;
+        let min = EncodedKey::from_bytes(&first[..F::KEY_WIDTH]);
+        Predicate::new(self.node(KeyRange { min, ..KeyRange::full(F::KEY_WIDTH) }))
+    }
+}
 
 impl<O> Timestamps<O> {
     /// The handle of the timestamps. For the derive only.

@@ -30,6 +30,20 @@ impl EncodedKey {
         EncodedKey(limbs)
     }
 
+    /// The key of at most as many limbs as the widest key has, most significant first.
+    pub(crate) fn from_limbs(limbs: &[u64]) -> EncodedKey {
+        let mut key = [0; LIMBS];
+        key[LIMBS - limbs.len()..].copy_from_slice(limbs);
+        EncodedKey(key)
+    }
+
+    /// Writes all bytes, most significant first.
+    pub(crate) fn to_bytes(self, bytes: &mut [u8; INDEX_KEY_WIDTH_MAX]) {
+        for (bytes, limb) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(self.0) {
+            *bytes = limb.to_be_bytes();
+        }
+    }
+
     /// The key that is this number.
     pub(crate) fn from_u64(number: u64) -> EncodedKey {
         let mut limbs = [0; LIMBS];
@@ -183,6 +197,12 @@ impl RangeSet {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether `key` is in the set.
+    pub(crate) fn contains(&self, key: &EncodedKey) -> bool {
+        let at = self.0.partition_point(|range| range.max < *key);
+        self.0.get(at).is_some_and(|range| range.min <= *key)
     }
 
     /// Whether every key of `full` is in the set.

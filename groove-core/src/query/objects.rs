@@ -35,7 +35,7 @@ impl<O: Object> Objects<O> {
     fn read(&mut self) -> Result<Option<O>, QueryError> {
         let rows = match &mut self.rows {
             Some(rows) => rows,
-            None => self.rows.insert(self.request.rows(FIRST_BATCH_ROWS)?),
+            None => self.rows.insert(self.request.rows(FIRST_BATCH_ROWS, self.request.limit())?),
         };
         read_object(&self.request, rows)
     }
@@ -99,9 +99,9 @@ impl ObjectTimestamps {
     fn read(&mut self) -> Result<Option<u64>, QueryError> {
         let answer = match &mut self.answer {
             Some(answer) => answer,
-            None => self.answer.insert(self.request.timestamps()?),
+            None => self.answer.insert(self.request.timestamps(self.request.limit())?),
         };
-        Ok(answer.next()?)
+        answer.next()
     }
 }
 

@@ -13,11 +13,14 @@ pub struct Page<O> {
     /// What to give to [`Query::after`](super::Query::after) for the next page; `None` if there is
     /// nothing more.
     pub next: Option<Cursor>,
+    /// What to give to the same query in the other direction for what lies before this page, the
+    /// nearest first; `None` if the page is empty. That there is something is not promised.
+    pub previous: Option<Cursor>,
 }
 
 impl<O> Page<O> {
-    pub(crate) fn new(objects: Vec<O>, next: Option<Cursor>) -> Page<O> {
-        Page { objects, next }
+    pub(crate) fn new(objects: Vec<O>, next: Option<Cursor>, previous: Option<Cursor>) -> Page<O> {
+        Page { objects, next, previous }
     }
 
     /// The objects.

@@ -11,6 +11,7 @@ use std::mem::take;
 use std::ops::{BitAnd, BitOr, Not};
 
 use super::key_range::KeyRange;
+use super::row_key::ReadKey;
 
 /// A condition on objects of type `O`.
 ///
@@ -41,6 +42,12 @@ pub(crate) enum Node {
     /// Objects with a value in the index of this ordinal.
     Present {
         index: usize,
+    },
+    /// Objects whose field of this ordinal, which no index is on, has a key in the range.
+    Field {
+        field: usize,
+        range: KeyRange,
+        read: ReadKey,
     },
     /// Objects with a timestamp in the range.
     Timestamps(KeyRange),
@@ -103,6 +110,9 @@ impl fmt::Debug for Node {
             Node::None => return formatter.write_str("none"),
             Node::Keys { index, range } => return write!(formatter, "index {index}: {range:?}"),
             Node::Present { index } => return write!(formatter, "index {index}: some"),
+            Node::Field { field, range, .. } => {
+                return write!(formatter, "field {field}: {range:?}");
+            }
             Node::Timestamps(range) => return write!(formatter, "timestamp: {range:?}"),
             Node::Not(node) => {
                 formatter.write_str("!")?;

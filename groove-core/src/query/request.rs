@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::error::{Damage, QueryError};
+use crate::error::{Damage, QueryError, ReadError};
 use crate::groove::GrooveView;
 use crate::tree::Direction;
 
 use super::cursor::{Cursor, query_hash};
-use super::plan::Plan;
+use super::plan::{Goal, Meters, Plan, Step};
 use super::predicate::Node;
 use super::rows::Rows;
-use super::stream::{Answer, Window};
+use super::stream::{Answer, BoxStream, Intersection, Window};
 
 /// What is asked for: all but the type that rows are read as.
 #[derive(Clone)]
@@ -22,18 +22,43 @@ pub(crate) struct Request {
     /// The most objects to give.
     pub(crate) limit: Option<usize>,
     pub(crate) after: Option<Cursor>,
+    /// What the objects of other grooves with the same timestamps must meet.
+    pub(crate) shared: Vec<Shared>,
+}
+
+/// The part of a query to another groove that says which timestamps it has.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) view: GrooveView,
+    pub(crate) node: Arc<Node>,
+    pub(crate) window: Window,
+}
+
+/// How a request is answered: a plan for its own groove, and one for each groove that it shares
+/// timestamps with.
+pub(crate) struct Chosen {
+    pub(crate) own: Step,
+    pub(crate) shared: Vec<(GrooveView, Step)>,
+}
+
+/// Meters of all plans of a request.
+pub(crate) struct ChosenMeters {
+    pub(crate) own: Meters,
+    pub(crate) shared: Vec<Meters>,
+    /// The look-ups of the rows of the answer.
+    pub(crate) rows: Meters,
 }
 
 impl Request {
     pub(crate) fn new(view: GrooveView, node: Node) -> Request {
-        let direction = Direction::Ascending;
         Request {
             view,
             node: Arc::new(node),
             window: Window::ALL,
-            direction,
+            direction: Direction::Ascending,
             limit: None,
             after: None,
+            shared: Vec::new(),
         }
     }
 
@@ -43,9 +68,9 @@ impl Request {
     }
 
     /// The part of the window behind the cursor.
-    fn window_after(&self) -> Result<Window, QueryError> {
+    pub(crate) fn window_after(&self) -> Result<Window, QueryError> {
         let Some(cursor) = self.after else { return Ok(self.window) };
-        if cursor.direction != self.direction || cursor.query != self.hash() {
+        if cursor.query != self.hash() {
             return Err(QueryError::ForeignCursor { groove: self.view.schema.name });
         }
         let behind = match self.direction {
@@ -58,43 +83,115 @@ impl Request {
         Ok(self.window.intersection(&behind))
     }
 
+    /// The number by which a cursor knows its query.
     fn hash(&self) -> u64 {
-        query_hash(self.view.schema, &self.node, self.window, self.direction)
-    }
-
-    /// The cursor behind the object with this timestamp.
-    pub(crate) fn cursor(&self, timestamp: u64) -> Cursor {
-        Cursor { timestamp, direction: self.direction, query: self.hash() }
-    }
-
-    /// The timestamps of the answer, without regard to the limit.
-    pub(crate) fn timestamps(&self) -> Result<Answer, QueryError> {
-        let window = self.window_after()?;
-        Ok(self.plan().answer(&self.view, window, self.direction)?)
-    }
-
-    /// The rows of the answer, read in batches that begin with `batch` rows, up to the limit.
-    pub(crate) fn rows(&self, batch: usize) -> Result<Rows, QueryError> {
-        let window = self.window_after()?;
-        let (plan, tree) = (self.plan(), self.view.object_tree.clone());
-        Ok(match plan.as_window(window) {
-            Some(window) => Rows::scan(tree, window, self.direction, self.limit()),
-            None => {
-                let answer = plan.answer(&self.view, window, self.direction)?;
-                Rows::lookup(tree, answer, batch, self.limit())
-            }
+        let own = query_hash(self.view.schema, &self.node, self.window, 0);
+        self.shared.iter().fold(own, |hash, shared| {
+            query_hash(shared.view.schema, &shared.node, shared.window, hash)
         })
+    }
+
+    /// The cursor at the object with this timestamp.
+    pub(crate) fn cursor(&self, timestamp: u64) -> Cursor {
+        Cursor { timestamp, query: self.hash() }
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        Plan::new(&self.view, &self.node)
+    }
+
+    /// Decides how the part of the answer within `window` is found.
+    pub(crate) fn choose(
+        &self,
+        window: Window,
+        goal: Goal,
+        explains: bool,
+    ) -> Result<Chosen, ReadError> {
+        // A groove that shares timestamps may take most objects away: nobody knows how many.
+        let limit = if self.shared.is_empty() { goal.limit } else { u64::MAX };
+        let goal = Goal { limit, ..goal };
+        let own = self.plan().choose(&self.view, window, goal, explains)?;
+        let mut shared = Vec::with_capacity(self.shared.len());
+        for Shared { view, node, window: inner } in &self.shared {
+            let goal = Goal { limit: u64::MAX, rows: false };
+            let window = window.intersection(inner);
+            let step = Plan::new(view, node).choose(view, window, goal, explains)?;
+            shared.push((view.clone(), step));
+        }
+        Ok(Chosen { own, shared })
+    }
+
+    /// The timestamps of the answer within `window`.
+    pub(crate) fn open(
+        &self,
+        chosen: &Chosen,
+        window: Window,
+        meters: Option<&ChosenMeters>,
+    ) -> Answer {
+        let own = chosen.own.open(&self.view, self.direction, meters.map(|meters| &meters.own));
+        if chosen.shared.is_empty() {
+            return Answer::new(own, window, self.direction);
+        }
+        let mut parts: Vec<(u64, BoxStream)> = vec![(chosen.own.rows(), own)];
+        for (i, (view, step)) in chosen.shared.iter().enumerate() {
+            let meters = meters.map(|meters| &meters.shared[i]);
+            parts.push((step.rows(), step.open(view, self.direction, meters)));
+        }
+        parts.sort_by_key(|(rows, _)| *rows);
+        let parts = parts.into_iter().map(|(_, part)| part).collect();
+        Answer::new(Box::new(Intersection::new(parts)), window, self.direction)
+    }
+
+    /// The timestamps of the answer, without regard to the limit; about `limit` are wanted.
+    pub(crate) fn timestamps(&self, limit: usize) -> Result<Answer, QueryError> {
+        let window = self.window_after()?;
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        let chosen = self.choose(window, Goal { limit, rows: false }, false)?;
+        Ok(self.open(&chosen, window, None))
+    }
+
+    /// The rows of the answer, read in batches that begin with `batch` rows, up to the limit; about
+    /// `wanted` are.
+    pub(crate) fn rows(&self, batch: usize, wanted: usize) -> Result<Rows, QueryError> {
+        let window = self.window_after()?;
+        let limit = u64::try_from(wanted).unwrap_or(u64::MAX);
+        let chosen = self.choose(window, Goal { limit, rows: true }, false)?;
+        Ok(self.open_rows(&chosen, window, batch, None))
+    }
+
+    pub(crate) fn open_rows(
+        &self,
+        chosen: &Chosen,
+        window: Window,
+        batch: usize,
+        meters: Option<&ChosenMeters>,
+    ) -> Rows {
+        let answer = self.open(chosen, window, meters);
+        if chosen.carries_rows() {
+            return Rows::carried(answer, self.limit());
+        }
+        let tree = self.view.object_tree.clone();
+        let tree = match meters {
+            Some(meters) => meters.rows.tree(0, tree),
+            None => tree,
+        };
+        Rows::lookup(tree, answer, batch, self.limit())
     }
 
     /// The number of objects in the answer.
     pub(crate) fn count(&self) -> Result<u64, QueryError> {
         let window = self.window_after()?;
         let limit = u64::try_from(self.limit()).unwrap_or(u64::MAX);
-        let plan = self.plan();
-        if let Some(count) = plan.count(&self.view, window)? {
+        if limit == 0 {
+            return Ok(0);
+        }
+        if self.shared.is_empty()
+            && let Some(count) = self.plan().count(&self.view, window)?
+        {
             return Ok(count.min(limit));
         }
-        let mut answer = plan.answer(&self.view, window, self.direction)?;
+        let chosen = self.choose(window, Goal { limit, rows: false }, false)?;
+        let mut answer = self.open(&chosen, window, None);
         let mut count = 0;
         while count < limit && answer.next()?.is_some() {
             count += 1;
@@ -104,16 +201,19 @@ impl Request {
 
     /// Whether the answer has an object.
     pub(crate) fn exists(&self) -> Result<bool, QueryError> {
-        let mut answer = self.timestamps()?;
+        let mut answer = self.timestamps(1)?;
         Ok(self.limit() > 0 && answer.next()?.is_some())
-    }
-
-    fn plan(&self) -> Plan {
-        Plan::new(self.view.schema, &self.node)
     }
 
     /// The error of an object, or of one that should be there: names the block of its row.
     pub(crate) fn damaged(&self, timestamp: u64, damage: Damage) -> QueryError {
         QueryError::Read(self.view.object_tree.damaged(&[timestamp], damage))
+    }
+}
+
+impl Chosen {
+    /// Whether rows come with the timestamps.
+    pub(crate) fn carries_rows(&self) -> bool {
+        self.shared.is_empty() && self.own.carries_rows()
     }
 }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::error::ReadError;
-use crate::tree::{Direction, LookupBatch, Scan, TreeRead};
+use crate::error::QueryError;
+use crate::tree::{LookupBatch, TreeRead};
 
-use super::stream::{Answer, Window};
+use super::stream::Answer;
 
 /// Rows that are looked up together at the most.
 pub(crate) const BATCH_ROWS_MAX: usize = 1024;
 
 /// The rows that a query gives, in its direction, up to its limit.
 ///
-/// If the answer is all objects of a range of timestamps, one scan of the object tree has it.
+/// If the plan scans the object tree or tests rows, they are at hand.
 /// Otherwise rows are looked up in batches, each twice as large as the one before, and none larger
 /// than the limit needs.
 pub(crate) struct Rows {
@@ -22,8 +22,7 @@ pub(crate) struct Rows {
 }
 
 enum Source {
-    Empty,
-    Scan(Box<dyn Scan>),
+    Carried(Answer),
     Lookup(Box<Lookup>),
 }
 
@@ -35,19 +34,9 @@ pub(crate) enum Row<'a> {
 }
 
 impl Rows {
-    /// All rows in `window`.
-    pub(crate) fn scan(
-        tree: Arc<dyn TreeRead>,
-        window: Window,
-        direction: Direction,
-        limit: usize,
-    ) -> Rows {
-        let source = if window.is_empty() {
-            Source::Empty
-        } else {
-            Source::Scan(tree.scan(&[window.min], &[window.max], direction))
-        };
-        Rows { source, remaining: limit }
+    /// The rows of an answer that has them at hand.
+    pub(crate) fn carried(answer: Answer, limit: usize) -> Rows {
+        Rows { source: Source::Carried(answer), remaining: limit }
     }
 
     /// The rows of the timestamps in `answer`; the first batch has `batch_rows` of them.
@@ -69,15 +58,14 @@ impl Rows {
     }
 
     /// The next row; `None` at the limit or at the end of the answer.
-    pub(crate) fn next(&mut self) -> Result<Option<Row<'_>>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Row<'_>>, QueryError> {
         if self.remaining == usize::from(defect!(LimitTooSmall)) {
             return Ok(None);
         }
         let row = match &mut self.source {
-            Source::Empty => None,
-            Source::Scan(scan) => {
-                scan.advance()?.then(|| Row::Found(scan.key()[0], scan.payload()))
-            }
+            Source::Carried(answer) => answer.next()?.map(|timestamp| {
+                Row::Found(timestamp, answer.row().expect("the plan has rows at hand"))
+            }),
             Source::Lookup(lookup) => lookup.next(self.remaining)?,
         };
         if row.is_some() {
@@ -87,12 +75,11 @@ impl Rows {
     }
 
     /// Whether the answer goes on behind the limit. Only after [`Rows::next`] gave `None`.
-    pub(crate) fn has_more(&mut self) -> Result<bool, ReadError> {
+    pub(crate) fn has_more(&mut self) -> Result<bool, QueryError> {
         match &mut self.source {
             // A row is still to be given, so it was the answer that ended, not the limit.
             _ if self.remaining > 0 => Ok(false),
-            Source::Empty => Ok(false),
-            Source::Scan(scan) => scan.advance(),
+            Source::Carried(answer) => Ok(answer.next()?.is_some()),
             Source::Lookup(lookup) => Ok(lookup.answer.next()?.is_some()),
         }
     }
@@ -111,7 +98,7 @@ struct Lookup {
 }
 
 impl Lookup {
-    fn next(&mut self, remaining: usize) -> Result<Option<Row<'_>>, ReadError> {
+    fn next(&mut self, remaining: usize) -> Result<Option<Row<'_>>, QueryError> {
         if self.position == self.timestamps.len() && !self.read_batch(remaining)? {
             return Ok(None);
         }
@@ -126,7 +113,7 @@ impl Lookup {
     }
 
     /// Reads the next batch; `false` if the answer is at its end.
-    fn read_batch(&mut self, remaining: usize) -> Result<bool, ReadError> {
+    fn read_batch(&mut self, remaining: usize) -> Result<bool, QueryError> {
         self.timestamps.clear();
         self.position = 0;
         while self.timestamps.len() < self.batch_rows.min(remaining) {

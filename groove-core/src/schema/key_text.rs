@@ -19,6 +19,34 @@ impl Schema {
         };
         field_type.and_then(|field_type| describe(&field_type, key)).unwrap_or_else(|| hex(key))
     }
+
+    /// The value of an encoded key of the index of this ordinal, as `explain` shows it.
+    pub(crate) fn describe_key(&self, ordinal: usize, key: &[u8]) -> String {
+        let IndexSource::Fields(names) = self.indexes[ordinal].source else {
+            let IndexSource::Derived { field_type, .. } = self.indexes[ordinal].source else {
+                return hex(key);
+            };
+            return describe(&field_type, key).unwrap_or_else(|| hex(key));
+        };
+        let mut rest = key;
+        let mut parts = Vec::new();
+        for name in names {
+            let field = self.fields.iter().find(|field| field.name == *name);
+            let Some((field, (part, behind))) =
+                field.and_then(|field| Some((field, rest.split_at_checked(field.width)?)))
+            else {
+                return hex(key);
+            };
+            parts.push(describe(&field.field_type, part).unwrap_or_else(|| hex(part)));
+            rest = behind;
+        }
+        if parts.len() == 1 { parts.remove(0) } else { format!("({})", parts.join(", ")) }
+    }
+
+    /// The value of an encoded key of the field of this ordinal, as `explain` shows it.
+    pub(crate) fn describe_field(&self, ordinal: usize, key: &[u8]) -> String {
+        describe(&self.fields[ordinal].field_type, key).unwrap_or_else(|| hex(key))
+    }
 }
 
 fn describe(field_type: &FieldType, key: &[u8]) -> Option<String> {
@@ -35,6 +63,22 @@ fn describe(field_type: &FieldType, key: &[u8]) -> Option<String> {
             Some((((flipped << unused) as i128) >> unused).to_string())
         }
         FieldType::NonZero(inner) | FieldType::Newtype(_, inner) => describe(inner, key),
+        FieldType::Option(inner) => match key.split_first()? {
+            (0, _) => Some("None".to_owned()),
+            (_, key) => describe(inner, key),
+        },
+        FieldType::Enum(_, variants) => {
+            // Keys order as discriminants: the sign bit is flipped if there are negative ones.
+            let bits = 8 * u32::try_from(key.len()).ok()?;
+            let signed = variants.iter().any(|(_, discriminant)| *discriminant < 0);
+            let unused = 128_u32.checked_sub(bits)?;
+            let discriminant = match signed {
+                true => (((number()? ^ (1 << (bits - 1))) << unused) as i128) >> unused,
+                false => i128::try_from(number()?).ok()?,
+            };
+            let variant = variants.iter().find(|(_, other)| *other == discriminant);
+            variant.map(|(name, _)| (*name).to_owned())
+        }
         FieldType::Text(_) => {
             let end = key.iter().position(|byte| *byte == 0).unwrap_or(key.len());
             Some(format!("{:?}", str::from_utf8(&key[..end]).ok()?))
@@ -66,6 +110,12 @@ mod tests {
         i128::MIN.write_key(&mut key);
         assert_eq!(describe(&FieldType::Signed(128), &key).unwrap(), i128::MIN.to_string());
         assert_eq!(describe(&FieldType::Bool, &[1]), None);
+        let option = FieldType::Option(&FieldType::Unsigned(16));
+        assert_eq!(describe(&option, &[1, 1, 2]).unwrap(), "258");
+        assert_eq!(describe(&option, &[0, 0, 0]).unwrap(), "None");
+        let signed = FieldType::Enum("State", &[("Lost", -1), ("New", 0)]);
+        assert_eq!(describe(&signed, &[0x7f]).unwrap(), "Lost");
+        assert_eq!(describe(&signed, &[0x80]).unwrap(), "New");
         assert_eq!(hex(&[1, 0xab]), "0x01ab");
     }
 }

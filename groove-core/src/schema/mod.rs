@@ -6,11 +6,13 @@
 mod canonical;
 mod display;
 mod key_text;
+mod row_key;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::canonical::{GrooveSchema, canonical, difference};
+pub(crate) use self::row_key::{has_row_key, write_row_key};
 
 /// The type of a field, as it is stored in the file's schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

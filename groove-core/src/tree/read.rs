@@ -25,6 +25,8 @@ pub struct LookupBatch {
     pub found: Vec<bool>,
     /// One payload per key, in the order of the keys; zeros where nothing was found.
     pub payload: Vec<u8>,
+    /// Blocks that were looked into.
+    pub blocks: u64,
 }
 
 /// How much of a tree was verified.
@@ -65,6 +67,11 @@ pub trait TreeRead: Send + Sync {
     /// The error of a value that cannot be what was written, or of one that should be there: names
     /// the block that has the key or would have it. Costs as a look-up.
     fn damaged(&self, key: &[u64], damage: Damage) -> ReadError;
+    /// About how many keys there are from `min` to `max`, both included: from the tables' metadata
+    /// and index blocks, without a value block.
+    fn estimate(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError>;
+    /// Bytes that one query may hold in memory for what it collects.
+    fn query_memory(&self) -> u64;
 }
 
 /// A scan stands before its first row until [`Scan::advance`] is called. Once it has failed it
@@ -80,4 +87,6 @@ pub trait Scan: Send {
     fn key(&self) -> &[u64];
     /// The payload of the current row. Only after `advance` returned `true`.
     fn payload(&self) -> &[u8];
+    /// Value blocks that were looked into so far.
+    fn blocks(&self) -> u64;
 }

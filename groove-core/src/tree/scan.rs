@@ -40,6 +40,8 @@ pub(super) struct MergeScan<const K: usize> {
     state: State,
     key: Key<K>,
     payload: Vec<u8>,
+    /// Value blocks that were looked into.
+    blocks: u64,
 }
 
 #[derive(Clone)]
@@ -67,6 +69,7 @@ impl<const K: usize> MergeScan<K> {
             state: State::New,
             key: [0; K],
             payload,
+            blocks: 0,
         }
     }
 
@@ -90,7 +93,7 @@ impl<const K: usize> MergeScan<K> {
             at: 0,
         });
         for mut source in runs.chain(levels) {
-            let key = source.seek(&version, &from, self.direction)?;
+            let key = source.seek(&version, &from, self.direction, &mut self.blocks)?;
             let key = self.within(key);
             if key.is_some() {
                 self.heads.push(Head { source, key });
@@ -127,7 +130,7 @@ impl<const K: usize> MergeScan<K> {
                     self.payload.clear();
                     self.payload.extend_from_slice(head.source.payload());
                 }
-                let key = head.source.next(&self.version, self.direction)?;
+                let key = head.source.next(&self.version, self.direction, &mut self.blocks)?;
                 let key = self.within(key);
                 self.heads[at].key = key;
             }
@@ -161,7 +164,8 @@ impl<const K: usize> MergeScan<K> {
                 (None, _) => false,
             };
             if behind {
-                let found = self.heads[at].source.seek(&self.version, key, self.direction)?;
+                let source = &mut self.heads[at].source;
+                let found = source.seek(&self.version, key, self.direction, &mut self.blocks)?;
                 self.heads[at].key = self.within(found);
             }
         }
@@ -196,6 +200,10 @@ impl<const K: usize> Scan for MergeScan<K> {
     fn payload(&self) -> &[u8] {
         &self.payload
     }
+
+    fn blocks(&self) -> u64 {
+        self.blocks
+    }
 }
 
 impl<const K: usize> Source<K> {
@@ -223,6 +231,7 @@ impl<const K: usize> Source<K> {
         version: &TreeVersion<K>,
         key: &Key<K>,
         direction: Direction,
+        blocks: &mut u64,
     ) -> Result<Option<Key<K>>, ReadError> {
         match self {
             Source::Run { run, at } => {
@@ -263,6 +272,7 @@ impl<const K: usize> Source<K> {
                 // The last block, if a descending scan comes from beyond the table's end.
                 let target_block = index.block_at(key).min(index.blocks.len() - 1);
                 let held = read_block(version, found, index, target_block)?;
+                *blocks += 1;
                 let position = match direction {
                     Direction::Ascending => Some(held.lower_bound(key)),
                     Direction::Descending => last_at_most(&held, key),
@@ -280,7 +290,7 @@ impl<const K: usize> Source<K> {
                     _ => {
                         *at = 0;
                         *values = Some(held);
-                        self.next(version, direction)
+                        self.next(version, direction, blocks)
                     }
                 }
             }
@@ -292,6 +302,7 @@ impl<const K: usize> Source<K> {
         &mut self,
         version: &TreeVersion<K>,
         direction: Direction,
+        blocks: &mut u64,
     ) -> Result<Option<Key<K>>, ReadError> {
         match self {
             Source::Run { run, at } => {
@@ -343,6 +354,7 @@ impl<const K: usize> Source<K> {
                     }
                 };
                 let held = read_block(version, found, index, *block)?;
+                *blocks += 1;
                 *at = match direction {
                     Direction::Ascending => 0,
                     Direction::Descending => held.len() - 1,

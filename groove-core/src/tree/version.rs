@@ -165,8 +165,11 @@ impl<const K: usize> TreeVersion<K> {
     fn find_batch(&self, keys: &[Key<K>]) -> Result<LookupBatch, ReadError> {
         assert_eq!(self.meta.usage, Usage::Map, "index entries are scanned, not looked up");
         let width = self.meta.payload_width;
-        let mut batch =
-            LookupBatch { found: vec![false; keys.len()], payload: vec![0; keys.len() * width] };
+        let mut batch = LookupBatch {
+            found: vec![false; keys.len()],
+            payload: vec![0; keys.len() * width],
+            blocks: 0,
+        };
         let mut missing = Vec::new();
         for (at, key) in keys.iter().enumerate() {
             match self.find_in_memory(key) {
@@ -227,6 +230,7 @@ impl<const K: usize> TreeVersion<K> {
             .zip(&references)
             .map(|(bytes, reference)| parse_block(bytes, reference, &self.meta))
             .collect::<Result<_, _>>()?;
+        batch.blocks += blocks.len() as u64;
         let width = self.meta.payload_width;
         for (&at, slot) in asked.iter().zip(&slots) {
             let hit = slot.and_then(|slot| Some((slot, blocks[slot].find(&keys[at])?)));
@@ -303,6 +307,35 @@ impl<const K: usize> TreeVersion<K> {
     }
 }
 
+impl<const K: usize> TreeVersion<K> {
+    /// About how many keys of a range are live. A value block at an edge of the range counts half.
+    fn estimate_range(&self, min: &Key<K>, max: &Key<K>) -> Result<u64, ReadError> {
+        if min > max {
+            return Ok(0);
+        }
+        let mut count = 0_i64;
+        for run in self.runs_newest_first() {
+            count += run.net_count(run.lower_bound(min)..run.upper_bound(max));
+        }
+        for tables in self.levels.iter() {
+            let first = tables.partition_point(|table| table.key_max < *min);
+            for table in tables[first..].iter().take_while(|table| table.key_min <= *max) {
+                if *min <= table.key_min && table.key_max <= *max {
+                    count += net(table.record.count, table.record.tombstone_count);
+                    continue;
+                }
+                let index = table.index(&self.grid, &self.meta)?;
+                let (from, to) = (index.block_at(min), index.block_at(max));
+                for (at, block) in index.blocks.iter().enumerate().take(to + 1).skip(from) {
+                    let live = net(u64::from(block.count), u64::from(block.tombstone_count));
+                    count += if at == from || at == to { live / 2 } else { live };
+                }
+            }
+        }
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+}
+
 fn net(count: u64, tombstones: u64) -> i64 {
     count as i64 - if defect!(CountIgnoresTombstones) { 1 } else { 2 } * tombstones as i64
 }
@@ -345,5 +378,13 @@ impl<const K: usize> TreeRead for TreeVersion<K> {
 
     fn damaged(&self, key: &[u64], damage: Damage) -> ReadError {
         self.damaged_at(&limbs_to_key(key), damage)
+    }
+
+    fn estimate(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError> {
+        self.estimate_range(&limbs_to_key(min), &limbs_to_key(max))
+    }
+
+    fn query_memory(&self) -> u64 {
+        self.grid.query_memory()
     }
 }

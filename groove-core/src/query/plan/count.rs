@@ -1,11 +1,11 @@
 //! Counts without streams.
 
-use crate::error::ReadError;
+use crate::error::QueryError;
 use crate::groove::GrooveView;
 use crate::query::key_range::KeyRange;
 use crate::query::stream::{Entries, Window};
 
-use super::build::{count_range, is_unique};
+use super::choose::{count_range, is_unique};
 use super::normal::{Normal, Subject, Term};
 
 /// The number of objects in `window` that `normal` has; `None` if only a stream can tell.
@@ -17,7 +17,7 @@ pub(super) fn count(
     normal: &Normal,
     view: &GrooveView,
     window: Window,
-) -> Result<Option<u64>, ReadError> {
+) -> Result<Option<u64>, QueryError> {
     if window.is_empty() {
         return Ok(Some(0));
     }
@@ -30,7 +30,7 @@ pub(super) fn count(
     Ok(if window == Window::ALL { view.object_count.checked_sub(count) } else { None })
 }
 
-fn count_term(term: &Term, view: &GrooveView, window: Window) -> Result<Option<u64>, ReadError> {
+fn count_term(term: &Term, view: &GrooveView, window: Window) -> Result<Option<u64>, QueryError> {
     match term {
         Term::Or(terms) if terms.is_empty() => Ok(Some(0)),
         Term::Keys(Subject::Index(ordinal), set) => {
@@ -44,7 +44,11 @@ fn count_term(term: &Term, view: &GrooveView, window: Window) -> Result<Option<u
                 count += count_range(view, *ordinal, &range, window)?;
             }
             let tree = view.index_trees[*ordinal].clone();
-            Entries::new(tree, unique, scattered).for_each(window, |_| count += 1)?;
+            let entries = Entries::new(tree, unique, scattered);
+            entries.for_each(window, |_| {
+                count += 1;
+                Ok(())
+            })?;
             Ok(Some(count))
         }
         _ => Ok(None),

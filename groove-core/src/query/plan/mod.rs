@@ -3,53 +3,61 @@
 //! 1. [`normal`] brings the predicate into its normal form, in which everything that is said of one
 //!    index in one conjunction or disjunction is a single set of keys, and in which a negation
 //!    stands only beside something positive or outermost.
-//! 2. [`build`] makes streams of it, the smallest part of each intersection first.
-//! 3. [`count`] answers from the trees' own counts where the normal form is simple enough.
+//! 2. [`choose`] makes a plan of it ([`step`]): what is walked, what is skipped through, what is
+//!    tested on rows. It reads counts where there is something to decide, and nothing else.
+//! 3. [`open`] makes streams of the plan, and wraps them in meters ([`meter`]) for `explain`.
+//! 4. [`keep`] makes a test of single objects of it, for answers in another order.
+//! 5. [`count`] answers from the trees' own counts where the normal form is simple enough.
 //!
-//! The size of a plan is linear in the size of the predicate. All steps are pure but for the reads of
-//! counts that order intersections.
+//! The size of a plan is linear in the size of the predicate.
 
-mod build;
+mod choose;
 mod count;
+mod keep;
+mod meter;
 mod normal;
+mod open;
+mod step;
 
-use crate::error::ReadError;
+use std::collections::BTreeMap;
+
+use crate::error::{QueryError, ReadError};
 use crate::groove::GrooveView;
-use crate::schema::Schema;
 use crate::tree::Direction;
 
+use super::key_range::RangeSet;
 use super::predicate::Node;
-use super::stream::{Answer, Window};
-use normal::Normal;
+use super::row_key::ReadKey;
+use super::stream::{BoxStream, Window};
+use normal::{Normal, Subject, Term};
 
-/// What is to be read for a predicate.
+pub(crate) use choose::{COLLECTED_BYTES, Goal};
+pub(crate) use keep::Keep;
+pub(crate) use meter::Meters;
+pub(crate) use step::{Kind, RowTest, Step, Test};
+
+/// What a predicate asks for, in normal form.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     normal: Normal,
+    readers: BTreeMap<usize, ReadKey>,
 }
 
 impl Plan {
-    pub(crate) fn new(schema: &Schema, node: &Node) -> Plan {
-        Plan { normal: Normal::new(schema, node) }
+    pub(crate) fn new(view: &GrooveView, node: &Node) -> Plan {
+        Plan { normal: Normal::new(view.schema, node), readers: normal::readers(node) }
     }
 
-    /// The timestamps of `window` that meet the predicate.
-    ///
-    /// Reads counts of index trees if there is an intersection to order, and nothing otherwise.
-    pub(crate) fn answer(
+    /// Decides how the timestamps of `window` that meet the predicate are found. Reads counts of
+    /// trees if there is something to decide, or if all of it is to be explained.
+    pub(crate) fn choose(
         &self,
         view: &GrooveView,
         window: Window,
-        direction: Direction,
-    ) -> Result<Answer, ReadError> {
-        let stream = build::stream(&self.normal, view, window, direction)?;
-        Ok(Answer::new(stream, window, direction))
-    }
-
-    /// The window of objects that is all of the answer within `window`, if it is one: rows are then
-    /// read in a single scan of the object tree.
-    pub(crate) fn as_window(&self, window: Window) -> Option<Window> {
-        build::as_window(&self.normal, window)
+        goal: Goal,
+        explains: bool,
+    ) -> Result<Step, ReadError> {
+        choose::Planner::new(view, &self.readers, explains).whole(&self.normal, window, goal)
     }
 
     /// The number of objects in `window` that meet the predicate, without a stream; `None` if only a
@@ -58,7 +66,58 @@ impl Plan {
         &self,
         view: &GrooveView,
         window: Window,
-    ) -> Result<Option<u64>, ReadError> {
+    ) -> Result<Option<u64>, QueryError> {
         count::count(&self.normal, view, window)
+    }
+
+    /// The predicate as a test of single objects; `None` if something would be collected for it.
+    pub(crate) fn keep(
+        &self,
+        view: &GrooveView,
+        window: Window,
+    ) -> Result<Option<Keep>, ReadError> {
+        let test = choose::Planner::new(view, &self.readers, false).keep(&self.normal, window)?;
+        Ok(test.map(|test| Keep { test }))
+    }
+
+    /// Whether nothing is said but which keys the index has.
+    pub(crate) fn is_keys_of(&self, ordinal: usize) -> bool {
+        match (&self.normal.term, self.normal.negative) {
+            (Term::Or(terms), true) => terms.is_empty(),
+            (Term::Keys(Subject::Index(at), _), false) => *at == ordinal,
+            _ => false,
+        }
+    }
+
+    /// The keys of the index that all objects of the answer have; `None` if that is not said.
+    pub(crate) fn keys_of(&self, ordinal: usize) -> Option<&RangeSet> {
+        let of =
+            |term: &'_ Term| matches!(term, Term::Keys(Subject::Index(at), _) if *at == ordinal);
+        let term = match &self.normal.term {
+            _ if self.normal.negative => None,
+            Term::And { kept, .. } => kept.iter().find(|term| of(term)),
+            term => Some(term).filter(|term| of(term)),
+        };
+        match term {
+            Some(Term::Keys(_, set)) => Some(set),
+            _ => None,
+        }
+    }
+}
+
+impl Step {
+    /// The timestamps of the plan. Reads nothing yet.
+    pub(crate) fn open(
+        &self,
+        view: &GrooveView,
+        direction: Direction,
+        meters: Option<&Meters>,
+    ) -> BoxStream {
+        open::Opener { view, direction, meters }.stream(self)
+    }
+
+    /// About how many timestamps it has.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
     }
 }

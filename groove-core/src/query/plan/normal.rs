@@ -17,13 +17,16 @@ use std::collections::BTreeMap;
 use crate::query::handle::all_timestamps;
 use crate::query::key_range::{EncodedKey, KeyRange, RangeSet};
 use crate::query::predicate::Node;
-use crate::schema::{FieldType, IndexSource, Schema};
+use crate::query::row_key::ReadKey;
+use crate::schema::{FieldType, IndexSource, Schema, has_row_key};
 
 /// What a set of keys is about; in this order leaves stand in a term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     /// The index of this ordinal.
     Index(usize),
+    /// The field of this ordinal, which no index is on: rows tell its key.
+    Field(usize),
     Timestamp,
 }
 
@@ -96,6 +99,7 @@ impl Normal {
             Node::Present { index } => {
                 keys(schema, Subject::Index(*index), present(schema, *index))
             }
+            Node::Field { field, range, .. } => keys(schema, Subject::Field(*field), *range),
             Node::Timestamps(range) => keys(schema, Subject::Timestamp, *range),
             Node::None | Node::And(_) | Node::Or(_) | Node::Not(_) => NONE,
         }
@@ -132,6 +136,11 @@ fn keys(schema: &Schema, subject: Subject, range: KeyRange) -> Normal {
 fn full(schema: &Schema, subject: Subject) -> Option<KeyRange> {
     match subject {
         Subject::Timestamp => Some(all_timestamps()),
+        Subject::Field(ordinal) => {
+            let field = &schema.fields[ordinal];
+            // Types of other crates may have keys of another width than their values.
+            has_row_key(&field.field_type).then(|| KeyRange::full(field.width))
+        }
         Subject::Index(ordinal) => {
             let index = &schema.indexes[ordinal];
             let everywhere = !index.optional && matches!(index.source, IndexSource::Fields(_));
@@ -158,6 +167,24 @@ fn present(schema: &Schema, ordinal: usize) -> KeyRange {
     let mut first = vec![0; index.key_width];
     first[0] = 1;
     KeyRange { min: EncodedKey::from_bytes(&first), ..full }
+}
+
+/// How the fields that `node` names are read from rows.
+pub(super) fn readers(node: &Node) -> BTreeMap<usize, ReadKey> {
+    let mut readers = BTreeMap::new();
+    let mut nodes = vec![node];
+    while let Some(node) = nodes.pop() {
+        match node {
+            Node::Field { field, read, .. } => {
+                readers.insert(*field, *read);
+            }
+            Node::And(inner) | Node::Or(inner) => nodes.extend(inner),
+            Node::Not(inner) => nodes.push(inner),
+            Node::All | Node::None => {}
+            Node::Keys { .. } | Node::Present { .. } | Node::Timestamps(_) => {}
+        }
+    }
+    readers
 }
 
 /// Terms of one conjunction or disjunction: the sets of keys by subject, and the others.

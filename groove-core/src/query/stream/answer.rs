@@ -1,6 +1,6 @@
 //! The outermost stream: timestamps one after the other, and an error that stays.
 
-use crate::error::ReadError;
+use crate::error::QueryError;
 use crate::tree::Direction;
 
 use super::{BoxStream, Window, rank};
@@ -14,7 +14,7 @@ pub(crate) struct Answer {
     direction: Direction,
     /// Beyond the last timestamp that was given.
     target: u64,
-    failure: Option<ReadError>,
+    failure: Option<QueryError>,
 }
 
 impl Answer {
@@ -22,8 +22,13 @@ impl Answer {
         Answer { stream, direction, target: window.first_rank(direction), failure: None }
     }
 
+    /// The row of the last timestamp, if it is at hand.
+    pub(crate) fn row(&self) -> Option<&[u8]> {
+        self.stream.row()
+    }
+
     /// The next timestamp; `None` at the end, and from then on.
-    pub(crate) fn next(&mut self) -> Result<Option<u64>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<u64>, QueryError> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }

@@ -1,6 +1,6 @@
 //! Any timestamp in given ranges, whether or not an object has it.
 
-use crate::error::ReadError;
+use crate::error::QueryError;
 use crate::tree::Direction;
 
 use super::{Stream, Window, rank};
@@ -29,7 +29,7 @@ impl Bounds {
 }
 
 impl Stream for Bounds {
-    fn seek(&mut self, target: u64) -> Result<Option<u64>, ReadError> {
+    fn seek(&mut self, target: u64) -> Result<Option<u64>, QueryError> {
         let ahead = &self.ranges[self.position..];
         self.position += ahead.partition_point(|&(_, last)| last < target);
         Ok(self.ranges.get(self.position).map(|&(first, _)| first.max(target)))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::constants::KEY_LIMBS_MAX;
-use crate::error::ReadError;
+use crate::error::QueryError;
 use crate::query::key_range::KeyRange;
 use crate::tree::{Direction, TreeRead};
 
@@ -30,13 +30,12 @@ impl Entries {
     pub(crate) fn for_each(
         &self,
         window: Window,
-        mut each: impl FnMut(u64),
-    ) -> Result<(), ReadError> {
+        mut each: impl FnMut(u64) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
         // Orphaned keys have timestamp 0, which no window contains.
-        let mut visit = |timestamp| {
-            if window.contains(timestamp) {
-                each(timestamp);
-            }
+        let mut visit = |timestamp| match window.contains(timestamp) {
+            true => each(timestamp),
+            false => Ok(()),
         };
         if window.is_empty() {
             return Ok(());
@@ -52,14 +51,18 @@ impl Entries {
         wide.into_iter().try_for_each(|range| self.scan(range, window, &mut visit))
     }
 
-    fn lookup(&self, points: &[&KeyRange], visit: &mut impl FnMut(u64)) -> Result<(), ReadError> {
+    fn lookup(
+        &self,
+        points: &[&KeyRange],
+        visit: &mut impl FnMut(u64) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
         let limbs = self.tree.limbs();
         let keys: Vec<u64> =
             points.iter().flat_map(|range| range.min.limbs(limbs)).copied().collect();
         let batch = self.tree.lookup_batch(&keys)?;
         let payloads = batch.payload.chunks_exact(self.tree.payload_width());
         for (payload, _) in payloads.zip(&batch.found).filter(|&(_, &found)| found) {
-            visit(timestamp_of(payload));
+            visit(timestamp_of(payload))?;
         }
         Ok(())
     }
@@ -68,8 +71,8 @@ impl Entries {
         &self,
         range: &KeyRange,
         window: Window,
-        visit: &mut impl FnMut(u64),
-    ) -> Result<(), ReadError> {
+        visit: &mut impl FnMut(u64) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
         let limbs = self.tree.limbs();
         let (mut min, mut max) = ([0; KEY_LIMBS_MAX], [0; KEY_LIMBS_MAX]);
         let prefix = if self.unique { limbs } else { limbs - 1 };
@@ -81,7 +84,7 @@ impl Entries {
         }
         let mut scan = self.tree.clone().scan(&min[..limbs], &max[..limbs], Direction::Ascending);
         while scan.advance()? {
-            visit(if self.unique { timestamp_of(scan.payload()) } else { scan.key()[prefix] });
+            visit(if self.unique { timestamp_of(scan.payload()) } else { scan.key()[prefix] })?;
         }
         Ok(())
     }

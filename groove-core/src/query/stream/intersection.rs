@@ -1,6 +1,6 @@
 //! The timestamps that all parts have, by zig-zag.
 
-use crate::error::ReadError;
+use crate::error::QueryError;
 
 use super::{BoxStream, Stream};
 
@@ -26,7 +26,7 @@ impl Intersection {
 }
 
 impl Stream for Intersection {
-    fn seek(&mut self, target: u64) -> Result<Option<u64>, ReadError> {
+    fn seek(&mut self, target: u64) -> Result<Option<u64>, QueryError> {
         let mut candidate = target;
         'candidates: while !self.ended {
             for (i, part) in self.parts.iter_mut().enumerate() {

@@ -15,7 +15,7 @@
 //! | [`TimestampSet`] | ranges of an index, keys of a unique tree | 8 bytes per entry |
 //! | [`Bounds`] | any timestamp in given ranges, beside another stream only | its ranges |
 //! | [`Intersection`], [`Union`] | and, or | their parts |
-//! | [`Filtered`] | and, and not: a stream and a [`Filter`] that decides about each timestamp | both |
+//! | [`Filtered`] | and, and not: a stream and a [`Filter`] that decides about each timestamp, or about its row | both, and a batch of rows |
 //!
 //! A stream that failed is not asked again: [`Answer`], which owns the outermost, gives the first
 //! failure on every later call.
@@ -25,6 +25,8 @@ mod bounds;
 mod entries;
 mod filter;
 mod intersection;
+mod listed;
+mod row_reader;
 mod timestamp_scan;
 mod timestamp_set;
 mod union;
@@ -34,12 +36,14 @@ pub(crate) use bounds::Bounds;
 pub(crate) use entries::Entries;
 pub(crate) use filter::{Filter, Filtered};
 pub(crate) use intersection::Intersection;
+pub(crate) use listed::Listed;
+pub(crate) use row_reader::RowReader;
 pub(crate) use timestamp_scan::TimestampScan;
-pub(crate) use timestamp_set::TimestampSet;
+pub(crate) use timestamp_set::{Collected, TimestampSet};
 pub(crate) use union::Union;
 
 use crate::constants::TIMESTAMP_MAX;
-use crate::error::ReadError;
+use crate::error::QueryError;
 use crate::tree::Direction;
 
 /// The timestamps of a condition, in one direction.
@@ -47,7 +51,12 @@ pub(crate) trait Stream: Send {
     /// The lowest rank that is `target` or beyond; `None` if there is none, and from then on.
     ///
     /// Targets never go back. A target at or before the last answer gives that answer again.
-    fn seek(&mut self, target: u64) -> Result<Option<u64>, ReadError>;
+    fn seek(&mut self, target: u64) -> Result<Option<u64>, QueryError>;
+
+    /// The row of the last answer, if the stream has it at hand.
+    fn row(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// A stream of any kind.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::constants::KEY_LIMBS_MAX;
-use crate::error::ReadError;
+use crate::error::QueryError;
 use crate::tree::{Direction, Scan, TreeRead};
 
 use super::{Stream, Window, rank};
@@ -60,13 +60,13 @@ impl TimestampScan {
     }
 
     /// Advances `scan` and gives the rank of its new entry.
-    fn advance(&self, scan: &mut Box<dyn Scan>) -> Result<Option<u64>, ReadError> {
+    fn advance(&self, scan: &mut Box<dyn Scan>) -> Result<Option<u64>, QueryError> {
         Ok(scan.advance()?.then(|| rank(self.direction, scan.key()[self.limbs - 1])))
     }
 }
 
 impl Stream for TimestampScan {
-    fn seek(&mut self, target: u64) -> Result<Option<u64>, ReadError> {
+    fn seek(&mut self, target: u64) -> Result<Option<u64>, QueryError> {
         let (mut scan, mut found) = match std::mem::replace(&mut self.state, State::Ended) {
             State::Ended => return Ok(None),
             State::Unopened => match self.open(target) {
@@ -95,5 +95,12 @@ impl Stream for TimestampScan {
             self.state = State::At(scan, found);
         }
         Ok(found)
+    }
+
+    fn row(&self) -> Option<&[u8]> {
+        match &self.state {
+            State::At(scan, _) if self.limbs == 1 => Some(scan.payload()),
+            _ => None,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The timestamps of ranges of keys, collected and sorted.
 
-use crate::error::ReadError;
+use crate::error::QueryError;
+use crate::query::plan::COLLECTED_BYTES;
 use crate::tree::Direction;
 
 use super::{Entries, Stream, Window, rank};
@@ -8,6 +9,16 @@ use super::{Entries, Stream, Window, rank};
 /// The timestamps of some entries that are not in timestamp order: several keys of an index tree, or
 /// a unique tree.
 ///
+/// Entries to collect, and the budget that they must fit into.
+pub(crate) struct Collected {
+    pub(crate) entries: Entries,
+    /// The names of the groove and the index, for the error.
+    pub(crate) groove: &'static str,
+    pub(crate) index: &'static str,
+    /// Bytes.
+    pub(crate) budget: u64,
+}
+
 /// Collected at the first [`Stream::seek`], from its target on; a part of an intersection whose
 /// smaller parts are empty is never collected.
 pub(crate) struct TimestampSet {
@@ -16,23 +27,30 @@ pub(crate) struct TimestampSet {
 }
 
 enum State {
-    Unread(Entries, Window),
+    Unread(Collected, Window),
     /// The ranks, ascending, and how many lie before the last target.
     Collected(Vec<u64>, usize),
 }
 
 impl TimestampSet {
-    pub(crate) fn new(entries: Entries, window: Window, direction: Direction) -> TimestampSet {
-        TimestampSet { direction, state: State::Unread(entries, window) }
+    pub(crate) fn new(collected: Collected, window: Window, direction: Direction) -> TimestampSet {
+        TimestampSet { direction, state: State::Unread(collected, window) }
     }
 }
 
 impl Stream for TimestampSet {
-    fn seek(&mut self, target: u64) -> Result<Option<u64>, ReadError> {
-        if let State::Unread(entries, window) = &self.state {
+    fn seek(&mut self, target: u64) -> Result<Option<u64>, QueryError> {
+        if let State::Unread(Collected { entries, groove, index, budget }, window) = &self.state {
             let mut ranks = Vec::new();
             let window = window.rest(self.direction, target);
-            entries.for_each(window, |timestamp| ranks.push(rank(self.direction, timestamp)))?;
+            entries.for_each(window, |timestamp| {
+                if ranks.len() as u64 >= *budget / COLLECTED_BYTES {
+                    let (groove, index, budget) = (*groove, *index, *budget);
+                    return Err(QueryError::OutOfMemory { groove, index, budget });
+                }
+                ranks.push(rank(self.direction, timestamp));
+                Ok(())
+            })?;
             ranks.sort_unstable();
             self.state = State::Collected(ranks, 0);
         }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
-use crate::error::ReadError;
+use crate::error::QueryError;
 
 use super::{BoxStream, Stream};
 
@@ -25,7 +25,7 @@ impl Union {
 }
 
 impl Stream for Union {
-    fn seek(&mut self, target: u64) -> Result<Option<u64>, ReadError> {
+    fn seek(&mut self, target: u64) -> Result<Option<u64>, QueryError> {
         if !self.begun {
             self.begun = true;
             for (i, part) in self.parts.iter_mut().enumerate() {

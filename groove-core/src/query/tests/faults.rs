@@ -75,21 +75,23 @@ fn a_failed_read_is_an_error_and_never_a_short_answer() {
 
 #[test]
 fn a_failed_stream_gives_its_error_again() {
-    use crate::query::plan::Plan;
-    use crate::query::stream::Window;
+    use crate::query::plan::{Goal, Plan};
+    use crate::query::stream::{Answer, Window};
     use crate::tree::Direction;
 
     let items: Vec<Item> =
         (1..=9).map(|n| Item { id: n.into(), timestamp: n, ..Item::default() }).collect();
     let trees = Trees::new(&items);
     let view = trees.view();
-    let plan = Plan::new(view.schema, &(Item::TINY.eq(0) & !Item::WIDE.eq(7)).node);
-    let mut answer =
-        plan.answer(&view, Window::ALL, Direction::Ascending).expect("no read fails yet");
+    let plan = Plan::new(&view, &(Item::TINY.eq(0) & !Item::WIDE.eq(7)).node);
+    let goal = Goal { limit: u64::MAX, rows: false };
+    let step = plan.choose(&view, Window::ALL, goal, false).expect("no read fails yet");
+    let stream = step.open(&view, Direction::Ascending, None);
+    let mut answer = Answer::new(stream, Window::ALL, Direction::Ascending);
     assert!(matches!(answer.next(), Ok(Some(1))));
     trees.device.reset(1);
     for _ in 0..3 {
-        assert!(matches!(answer.next(), Err(ReadError::Io { .. })));
+        assert!(matches!(answer.next(), Err(QueryError::Read(ReadError::Io { .. }))));
     }
 }
 

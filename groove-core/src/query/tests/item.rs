@@ -8,7 +8,7 @@ use crate::field::{Field, IndexKey, InvalidValue, Text};
 use crate::groove::{AnyUniqueTree, GrooveView, TreeOpener, TreeVisitor};
 use crate::key::{limbs_from_bytes, unique_limbs};
 use crate::object::Object;
-use crate::query::{Index, Timestamps, UniqueIndex};
+use crate::query::{Index, Timestamps, Unindexed, UniqueIndex};
 use crate::schema::{FieldSchema, FieldType, IndexKind, IndexSchema, IndexSource, Schema};
 use crate::tree::TreeRead;
 
@@ -40,6 +40,10 @@ impl Item {
     pub(super) const TEXT: Index<Item, Text<3>> = Index::new(8);
     pub(super) const TINY_SMALL: Index<Item, (u8, u16)> = Index::new(9);
     pub(super) const DEPTH: Index<Item, i32> = Index::new(10);
+    /// As if no index were on these fields.
+    pub(super) const ROW_WIDE: Unindexed<Item, u64> = Unindexed::new(4);
+    pub(super) const ROW_MAYBE: Unindexed<Item, Option<i16>> = Unindexed::new(7);
+    pub(super) const ROW_TEXT: Unindexed<Item, Text<3>> = Unindexed::new(8);
     pub(super) const TIMESTAMP: Timestamps<Item> = Timestamps::new();
 
     /// Zero is absent.
@@ -80,8 +84,13 @@ impl Item {
     }
 }
 
-const fn field(name: &'static str, field_type: FieldType, width: usize) -> FieldSchema {
-    FieldSchema { name, field_type, width, offset: 0 }
+const fn field(
+    name: &'static str,
+    field_type: FieldType,
+    offset: usize,
+    width: usize,
+) -> FieldSchema {
+    FieldSchema { name, field_type, width, offset }
 }
 
 const fn index(
@@ -100,15 +109,15 @@ static SCHEMA: Schema = Schema {
     name: "Item",
     timestamp: "timestamp",
     fields: &[
-        field("id", FieldType::Unsigned(128), 16),
-        field("code", FieldType::Unsigned(64), 8),
-        field("tiny", BYTE, 1),
-        field("small", FieldType::Unsigned(16), 2),
-        field("wide", FieldType::Unsigned(64), 8),
-        field("huge", FieldType::Unsigned(128), 16),
-        field("hash", FieldType::Array(&BYTE, 32), 32),
-        field("maybe", FieldType::Option(&FieldType::Signed(16)), 3),
-        field("text", FieldType::Text(3), 3),
+        field("id", FieldType::Unsigned(128), 0, 16),
+        field("code", FieldType::Unsigned(64), 16, 8),
+        field("tiny", BYTE, 24, 1),
+        field("small", FieldType::Unsigned(16), 25, 2),
+        field("wide", FieldType::Unsigned(64), 27, 8),
+        field("huge", FieldType::Unsigned(128), 35, 16),
+        field("hash", FieldType::Array(&BYTE, 32), 51, 32),
+        field("maybe", FieldType::Option(&FieldType::Signed(16)), 83, 3),
+        field("text", FieldType::Text(3), 86, 3),
     ],
     indexes: &[
         index("id", IndexKind::Primary, false, 16, &["id"]),

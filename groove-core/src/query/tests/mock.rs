@@ -27,12 +27,15 @@ pub(super) struct Device {
     pub(super) looked_up: AtomicU64,
     /// Calls of `count`.
     pub(super) counts: AtomicU64,
+    /// Bytes that a query may not hold: subtracted from all that there are.
+    pub(super) withheld_memory: AtomicU64,
 }
 
 impl Default for Device {
     fn default() -> Self {
-        let [calls, failing_call, scanned, looked_up, counts] = Default::default();
-        Device { name: "Item.objects".into(), calls, failing_call, scanned, looked_up, counts }
+        let [calls, failing_call, scanned, looked_up, counts, withheld_memory] = Default::default();
+        let name = "Item.objects".into();
+        Device { name, calls, failing_call, scanned, looked_up, counts, withheld_memory }
     }
 }
 
@@ -123,6 +126,16 @@ impl TreeRead for MockTree {
     fn damaged(&self, _: &[u64], damage: Damage) -> ReadError {
         corrupt(TREE_OFFSET, BlockKind::Value, Some(self.name()), damage)
     }
+
+    fn estimate(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError> {
+        self.assert_range(min, max);
+        self.device.call()?;
+        Ok(self.entries.range(min.to_vec()..=max.to_vec()).count() as u64)
+    }
+
+    fn query_memory(&self) -> u64 {
+        u64::MAX - self.device.withheld_memory.load(Relaxed)
+    }
 }
 
 struct MockScan {
@@ -200,5 +213,9 @@ impl Scan for MockScan {
 
     fn payload(&self) -> &[u8] {
         &self.current.as_ref().expect("`advance` gave a row").1
+    }
+
+    fn blocks(&self) -> u64 {
+        0
     }
 }

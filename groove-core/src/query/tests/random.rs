@@ -2,8 +2,10 @@
 
 use std::ops::{Bound, RangeBounds};
 use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::constants::TIMESTAMP_MAX;
+use crate::error::QueryError;
 use crate::field::Text;
 use crate::query::{Cursor, Predicate, Query};
 
@@ -129,7 +131,16 @@ fn on_timestamps(random: &mut Random, items: &[Item]) -> Case {
 }
 
 fn leaf(random: &mut Random, items: &[Item]) -> Case {
-    match random.below(14) {
+    match random.below(17) {
+        14 => comparison!(random, Item::ROW_WIDE, wide, |i: &Item| Some(i.wide), |_: &Item| true),
+        15 => {
+            let present = |item: &Item| item.maybe.is_some();
+            comparison!(random, Item::ROW_MAYBE, maybe, |item: &Item| Some(item.maybe), present)
+        }
+        16 => {
+            let text = |random: &mut Random| text(random);
+            comparison!(random, Item::ROW_TEXT, text, |i: &Item| Some(i.text), |_: &Item| true)
+        }
         0 => case(Predicate::all(), |_| true),
         1 => case(Predicate::none(), |_| false),
         2 => on_timestamps(random, items),
@@ -329,4 +340,34 @@ fn conjunction_commutes_and_de_morgan_holds() {
         same(a.clone() | !a.clone(), Predicate::all());
         same(a.clone(), a.clone() & b.clone() | a & !b);
     }
+}
+
+/// With a budget that hardly anything fits into, an answer is whole or refused.
+#[test]
+fn a_tight_budget_gives_the_same_answers_or_none() {
+    let (mut answers, mut refusals) = (0, 0);
+    for seed in 1..400 {
+        let mut random = Random(seed);
+        let items = items(&mut random);
+        let trees = Trees::new(&items);
+        let budget = 8 * random.below(20);
+        trees.device.withheld_memory.store(u64::MAX - budget, Relaxed);
+        for _ in 0..10 {
+            let depth = random.below(4);
+            let Case { predicate, holds } = predicate(&mut random, &items, depth);
+            let expected: Vec<Item> = items.iter().filter(|item| holds(item)).copied().collect();
+            match Query::new(trees.view(), predicate.clone()).collect() {
+                Ok(page) => {
+                    assert_eq!(page[..], expected, "seed {seed}: {predicate:?}");
+                    answers += 1;
+                }
+                Err(QueryError::OutOfMemory { budget: told, .. }) => {
+                    assert_eq!(told, budget);
+                    refusals += 1;
+                }
+                Err(error) => panic!("seed {seed}: {error}"),
+            }
+        }
+    }
+    assert!(answers > 1_000 && refusals > 20, "{answers} answers, {refusals} refusals");
 }

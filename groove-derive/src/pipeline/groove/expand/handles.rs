@@ -4,12 +4,15 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Visibility;
 
-use super::{Field, Groove, Index, Kind, Source, handle, number, plain};
+use crate::pipeline::errors::Errors;
+
+use super::{Field, Groove, Index, Kind, Source, handle, number, plain, types};
 
 /// The inherent impl.
 pub(crate) fn expand(groove: &Groove<'_>) -> TokenStream {
     let Groove { krate, visibility, ident, .. } = groove;
     let handles = of_indexes(groove);
+    let fields = of_fields(groove);
     let timestamps = of_timestamp(groove);
     let schema_doc = format!(
         " What the file stores about [`{ident}`]: its fields with their types and widths, its \
@@ -20,6 +23,7 @@ pub(crate) fn expand(groove: &Groove<'_>) -> TokenStream {
         #[allow(dead_code)]
         impl #ident {
             #handles
+            #fields
             #timestamps
             #[doc = #schema_doc]
             #visibility const SCHEMA: &'static #krate::Schema = <#ident as #krate::Object>::SCHEMA;
@@ -44,6 +48,41 @@ pub(crate) fn of_indexes(groove: &Groove<'_>) -> TokenStream {
             #[doc = #doc]
             #visibility const #handle: #krate::#kind<#ident, #key> = #krate::#kind::new(#ordinal);
         }
+    });
+    quote!(#(#handles)*)
+}
+
+/// The handles of the fields that no index is on, numbered as the columns of a row. A name that is
+/// taken already stays with whom it belongs to.
+pub(crate) fn of_fields(groove: &Groove<'_>) -> TokenStream {
+    let Groove { krate, visibility, ident, timestamp, .. } = groove;
+    let handles = groove.fields.iter().enumerate().filter_map(|(ordinal, field)| {
+        let indexed = groove.indexes.iter().any(|index| match index.source {
+            Source::Field(indexed) => indexed.ident == field.ident,
+            Source::Compound(..) | Source::Derived(_) => false,
+        });
+        let name = handle(&plain(field.ident), field.ident.span());
+        let taken = name == "SCHEMA"
+            || name == handle(&plain(timestamp), timestamp.span())
+            || groove.indexes.iter().any(|index| index.handle == name);
+        // What cannot be stored is reported where it stands, and only there.
+        let storable = types::check(field.field_type, &mut Errors::default());
+        if indexed || taken || !storable {
+            return None;
+        }
+        let field_type = field.field_type;
+        let ordinal = number(ordinal);
+        let doc = format!(
+            " The field `{}`, which no index is on: a condition on it is tested on the rows of the \
+             objects that the other conditions leave.",
+            field.ident
+        );
+        Some(quote! {
+            #[doc = #doc]
+            #[allow(private_interfaces)]
+            #visibility const #name: #krate::Unindexed<#ident, #field_type> =
+                #krate::Unindexed::new(#ordinal);
+        })
     });
     quote!(#(#handles)*)
 }

@@ -22,6 +22,7 @@ pub(crate) fn stand_in_of(groove: &Groove<'_>, input: &DeriveInput) -> TokenStre
     }
     let Groove { krate, visibility, ident, .. } = groove;
     let handles = handles::of_indexes(groove);
+    let fields = handles::of_fields(groove);
     let is_free = handle(&plain(&groove.timestamp), groove.timestamp.span()) != "SCHEMA";
     let timestamps = is_free.then(|| handles::of_timestamp(groove));
     let primary = match groove.primary() {
@@ -37,6 +38,7 @@ pub(crate) fn stand_in_of(groove: &Groove<'_>, input: &DeriveInput) -> TokenStre
         #[allow(dead_code)]
         impl #ident {
             #handles
+            #fields
             #timestamps
             #[doc(hidden)]
             #visibility const SCHEMA: &'static #krate::Schema = <#ident as #krate::Object>::SCHEMA;

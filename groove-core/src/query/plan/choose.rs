@@ -1,0 +1,677 @@
+//! From the normal form to a plan: what is walked, what is skipped through, what is only tested.
+//!
+//! A good plan walks little. Three rules decide, all of them by counts that trees give:
+//!
+//! * A conjunction walks its smallest term and zig-zags through terms whose entries are in timestamp
+//!   order, which costs no more than the smallest.
+//! * A term that would have to be collected first (a range of an index) is tested on rows instead, if
+//!   the rows of what the smaller terms leave cost less than its entries; and if it does not fit into
+//!   the budget of memory.
+//! * All objects of the range of timestamps are walked instead, if that costs less: in a narrow range,
+//!   or where a `limit` soon has enough.
+//!
+//! Costs are in entries that are read one after the other.
+
+use std::collections::BTreeMap;
+
+use crate::error::ReadError;
+use crate::groove::GrooveView;
+use crate::query::key_range::{KeyRange, RangeSet};
+use crate::query::row_key::{ReadKey, RowKey};
+use crate::query::stream::Window;
+use crate::schema::IndexKind;
+
+use super::normal::{Normal, Subject, Term};
+use super::step::{Kind, RowTest, Step, Test};
+
+/// Single keys of one index that are merged as scans in timestamp order. With more, their entries
+/// are collected and sorted instead, so that not too many scans are open.
+const KEY_SCANS_MAX: usize = 256;
+/// Ranges of one index whose entries are counted to estimate its size; more are extrapolated.
+const COUNTED_RANGES_MAX: usize = 16;
+/// Levels of a term that are looked into to estimate its size; deeper ones count as all objects.
+const SIZED_DEPTH: usize = 3;
+
+/// A term of at most so many objects, known without reading, goes first without any counting.
+const SMALL: u64 = 64;
+
+/// A row that is looked up.
+pub(super) const ROW_COST: u64 = 12;
+/// A row of a scan of the object tree.
+const SCANNED_ROW_COST: u64 = 2;
+/// An entry that is collected and sorted.
+const COLLECTED_COST: u64 = 2;
+/// A seek in a scan of one key.
+const SEEK_COST: u64 = 4;
+/// A scan of all objects that ends early if things are as estimated is not chosen if it could cost
+/// more than so many times the other plan if they are not.
+const REGRET_MAX: u64 = 32;
+/// Bytes of memory for each entry that is collected.
+pub(crate) const COLLECTED_BYTES: u64 = 8;
+
+/// What is wanted of the answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Goal {
+    /// About how many timestamps.
+    pub(crate) limit: u64,
+    /// Whether rows are wanted, too.
+    pub(crate) rows: bool,
+}
+
+impl Goal {
+    /// What the look-up of a row costs, in entries that are read one after the other.
+    pub(crate) const ROW_COST: u64 = ROW_COST;
+}
+
+/// A term and its size.
+type Sized<'t> = (u64, bool, &'t Term);
+
+pub(super) struct Planner<'a> {
+    pub(super) view: &'a GrooveView,
+    pub(super) readers: &'a BTreeMap<usize, ReadKey>,
+    /// Whether each size is wanted, also where it decides nothing.
+    pub(super) explains: bool,
+    next_id: usize,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(
+        view: &'a GrooveView,
+        readers: &'a BTreeMap<usize, ReadKey>,
+        explains: bool,
+    ) -> Planner<'a> {
+        Planner { view, readers, explains, next_id: 0 }
+    }
+
+    /// The plan for the objects of `window` that the normal form has.
+    pub(super) fn whole(
+        &mut self,
+        normal: &Normal,
+        window: Window,
+        goal: Goal,
+    ) -> Result<Step, ReadError> {
+        if window.is_empty() {
+            return Ok(self.nothing());
+        }
+        if normal.negative {
+            if normal.term == Term::Or(Vec::new()) {
+                return self.objects(window);
+            }
+            return self.tested_objects(&normal.term, true, window);
+        }
+        let step = self.step(&normal.term, window)?;
+        if !step.collects() {
+            return Ok(step);
+        }
+        // Something would be read to its end before the first answer: are all objects less?
+        let all = self.objects(window)?;
+        let scan = all.variable.saturating_add(step.rows);
+        let share = |cost: u64| match goal.limit < step.rows {
+            true => (u128::from(cost) * u128::from(goal.limit) / u128::from(step.rows)) as u64,
+            false => cost,
+        };
+        let cost = step.cost(goal.limit, goal.rows);
+        if share(scan).saturating_mul(2) < cost && scan / REGRET_MAX < cost {
+            return self.tested_objects(&normal.term, false, window);
+        }
+        Ok(step)
+    }
+
+    /// The condition of the normal form, for rows that are at hand; `None` if something would be
+    /// collected for it.
+    pub(super) fn keep(
+        &mut self,
+        normal: &Normal,
+        window: Window,
+    ) -> Result<Option<Test>, ReadError> {
+        let test = self.test(&normal.term, 0, true, window)?;
+        let test = if normal.negative { Test::Not(Box::new(test)) } else { test };
+        Ok(Some(test).filter(|test| !test.collects()))
+    }
+
+    /// The timestamps of `window` that `term` has.
+    fn step(&mut self, term: &Term, window: Window) -> Result<Step, ReadError> {
+        if window.is_empty() {
+            return Ok(self.nothing());
+        }
+        match term {
+            Term::Keys(Subject::Timestamp, set) => self.timestamps(&windows(set, window)),
+            Term::Keys(Subject::Field(_), _) => self.tested_objects(term, false, window),
+            Term::Keys(Subject::Index(ordinal), set) => {
+                let size = match self.explains || !is_points(set) || is_unique(self.view, *ordinal)
+                {
+                    true => self.index_size(*ordinal, set, window)?,
+                    false => self.view.object_count,
+                };
+                if !is_points(set)
+                    && !self.fits(size)
+                    && RowKey::of_index(self.view.schema, *ordinal).is_some()
+                {
+                    return self.tested_objects(term, false, window);
+                }
+                self.index(*ordinal, set, window, size)
+            }
+            Term::Or(terms) => {
+                let mut parts = Vec::with_capacity(terms.len());
+                for term in terms {
+                    parts.push(self.step(term, window)?);
+                }
+                if parts.iter().any(|part| part.tests_all_of(window)) {
+                    return self.tested_objects(term, false, window);
+                }
+                Ok(self.union(parts))
+            }
+            Term::And { kept, removed } => self.and(kept, removed, window),
+        }
+    }
+
+    fn and(&mut self, kept: &[Term], removed: &[Term], window: Window) -> Result<Step, ReadError> {
+        // Conditions on timestamps narrow what the other parts look at.
+        let (mut windows, mut terms) = (vec![window], Vec::with_capacity(kept.len()));
+        for term in kept {
+            match term {
+                Term::Keys(Subject::Timestamp, set) => windows = self::windows(set, window),
+                term => terms.push(term),
+            }
+        }
+        let window = hull(&windows);
+        if window.is_empty() {
+            return Ok(self.nothing());
+        }
+        let is_field = |term: &&Term| matches!(term, Term::Keys(Subject::Field(_), _));
+        let mut at_hand = terms.iter().any(is_field);
+        let scans = terms.iter().all(|term| is_scan(self.view, term)) && !terms.is_empty();
+        let zig_zag = scans && terms.len() <= 2 && removed.is_empty() && !self.explains;
+        let sizes: Vec<Sized<'_>> = match zig_zag {
+            // Either skips to where the other one is: the smaller one bounds the work, whichever it is,
+            // and there is nothing to decide.
+            true => terms.into_iter().map(|term| (self.view.object_count, false, term)).collect(),
+            false => self.sizes(terms, window)?,
+        };
+
+        let mut left = match zig_zag {
+            true => self.view.object_count,
+            false => self.objects_in(window)?,
+        };
+        let all = left;
+        let (mut sources, mut tested): (Vec<Step>, Vec<&Term>) = (Vec::new(), Vec::new());
+        for &(size, _, term) in &sizes {
+            let first = sources.is_empty();
+            let tests = match term {
+                Term::Keys(Subject::Field(_), _) => true,
+                Term::Keys(Subject::Index(ordinal), set) if !is_points(set) => {
+                    let row_cost = if at_hand { 1 } else { ROW_COST };
+                    let rows = left.saturating_mul(row_cost);
+                    // So little that it need not be compared.
+                    let few = !first && left <= SMALL;
+                    RowKey::of_index(self.view.schema, *ordinal).is_some()
+                        && (few
+                            || !self.fits(size)
+                            || !first && rows < self.collecting(*ordinal, set, window)?)
+                }
+                Term::Keys(..) | Term::And { .. } => false,
+                Term::Or(_) => !first,
+            };
+            if tests {
+                at_hand |= matches!(term, Term::Keys(..));
+                tested.push(term);
+                continue;
+            }
+            let step = self.step(term, window)?;
+            if step.tests_all_of(window) {
+                tested.push(term);
+            } else {
+                left = left.min(size);
+                sources.push(step);
+            }
+        }
+        if sources.is_empty() {
+            at_hand = true;
+            sources.push(self.timestamps(&windows)?);
+        } else if windows.len() > 1 {
+            sources.push(self.bounds(windows));
+        }
+        let source = self.intersection(sources);
+        let mut tests = Vec::with_capacity(tested.len() + 1);
+        for term in tested {
+            tests.push(self.test(term, left, at_hand, window)?);
+        }
+        if !removed.is_empty() {
+            tests.push(Test::Not(Box::new(self.any(removed, left, at_hand, window)?)));
+        }
+        let mut step = self.filtered(source, tests);
+        if let Some(known) = sizes.iter().map(|(size, ..)| *size).min() {
+            // As if the conditions had nothing to do with each other.
+            let share =
+                |rows: u128, size: u64| rows * u128::from(size.min(all)) / u128::from(all.max(1));
+            let mut rows = sizes.iter().map(|(size, ..)| *size).fold(u128::from(all), share) as u64;
+            if rows == 0 && known > 0 {
+                rows = 1;
+            }
+            step.rows = step.rows.min(rows);
+        }
+        Ok(step)
+    }
+
+    /// Each object of `window`, and whether it meets `term`, or does not.
+    fn tested_objects(
+        &mut self,
+        term: &Term,
+        negative: bool,
+        window: Window,
+    ) -> Result<Step, ReadError> {
+        // A conjunction keeps to its range of timestamps.
+        let inner = match term {
+            Term::And { kept, .. } if !negative => kept.iter().find_map(|term| match term {
+                Term::Keys(Subject::Timestamp, set) => Some(hull(&windows(set, window))),
+                _ => None,
+            }),
+            _ => None,
+        };
+        let window = inner.unwrap_or(window);
+        if window.is_empty() {
+            return Ok(self.nothing());
+        }
+        let source = self.objects(window)?;
+        let test = self.test(term, source.rows, true, window)?;
+        let rows = self.size(term, window, true, SIZED_DEPTH)?;
+        let test = if negative { Test::Not(Box::new(test)) } else { test };
+        let all = source.rows;
+        let mut step = self.filtered(source, vec![test]);
+        step.rows = if negative { all.saturating_sub(rows) } else { rows.min(all) };
+        Ok(step)
+    }
+
+    /// Whether an object with a timestamp of `window` meets `term`. About `left` are asked for;
+    /// their rows may be `at_hand`.
+    fn test(
+        &mut self,
+        term: &Term,
+        left: u64,
+        at_hand: bool,
+        window: Window,
+    ) -> Result<Test, ReadError> {
+        Ok(match term {
+            Term::Keys(Subject::Timestamp, set) => Test::Member(self.bounds(windows(set, window))),
+            Term::Keys(subject @ Subject::Field(ordinal), set) => {
+                let read = self.readers[ordinal];
+                let key = RowKey::Field { field: &self.view.schema.fields[*ordinal], read };
+                Test::Row(RowTest { subject: *subject, key, set: set.clone() })
+            }
+            Term::Keys(subject @ Subject::Index(ordinal), set) => {
+                let row_key = RowKey::of_index(self.view.schema, *ordinal);
+                if let Some(key) = row_key.clone().filter(|_| at_hand) {
+                    let (subject, set) = (*subject, set.clone());
+                    return Ok(Test::Row(RowTest { subject, key, set }));
+                }
+                let size = match is_points(set) && !self.explains {
+                    true => self.view.object_count,
+                    false => self.index_size(*ordinal, set, window)?,
+                };
+                let rows_are_less = !is_points(set)
+                    && (!self.fits(size)
+                        || left.saturating_mul(ROW_COST)
+                            < self.collecting(*ordinal, set, window)?);
+                match row_key.filter(|_| rows_are_less) {
+                    Some(key) => Test::Row(RowTest { subject: *subject, key, set: set.clone() }),
+                    None => Test::Member(self.index(*ordinal, set, window, size)?),
+                }
+            }
+            Term::Or(terms) => self.any(terms, left, at_hand, window)?,
+            Term::And { kept, removed } => {
+                let mut all = self.tests(kept, left, at_hand, window)?;
+                if !removed.is_empty() {
+                    let any = self.any(removed, left, at_hand, window)?;
+                    all.push(Test::Not(Box::new(any)));
+                }
+                Test::All(all)
+            }
+        })
+    }
+
+    /// A test for each term; those that can tell at once come first.
+    fn tests(
+        &mut self,
+        terms: &[Term],
+        left: u64,
+        at_hand: bool,
+        window: Window,
+    ) -> Result<Vec<Test>, ReadError> {
+        let mut tests = Vec::with_capacity(terms.len());
+        for term in terms {
+            tests.push(self.test(term, left, at_hand, window)?);
+        }
+        tests.sort_by_key(|test| match test {
+            Test::Member(step) => match step.kind {
+                Kind::Timestamps(_) => 0,
+                _ if step.collects() => 3,
+                _ => 2,
+            },
+            Test::Row(_) => 1,
+            Test::All(_) | Test::Any(_) | Test::Not(_) => 4,
+        });
+        Ok(tests)
+    }
+
+    fn any(
+        &mut self,
+        terms: &[Term],
+        left: u64,
+        at_hand: bool,
+        window: Window,
+    ) -> Result<Test, ReadError> {
+        let mut tests = self.tests(terms, left, at_hand, window)?;
+        Ok(if tests.len() == 1 { tests.remove(0) } else { Test::Any(tests) })
+    }
+
+    fn new_step(&mut self, kind: Kind, rows: u64, fixed: u64, variable: u64) -> Step {
+        let id = self.next_id;
+        self.next_id += 1;
+        Step { id, kind, rows, fixed, variable }
+    }
+
+    fn nothing(&mut self) -> Step {
+        self.new_step(Kind::Nothing, 0, 0, 0)
+    }
+
+    /// All objects of `window`.
+    fn objects(&mut self, window: Window) -> Result<Step, ReadError> {
+        let rows = self.objects_in(window)?;
+        let cost = rows.saturating_mul(SCANNED_ROW_COST);
+        Ok(self.new_step(Kind::Objects(window), rows, 0, cost))
+    }
+
+    fn bounds(&mut self, windows: Vec<Window>) -> Step {
+        let rows = windows.iter().map(width).fold(0, u64::saturating_add);
+        self.new_step(Kind::Timestamps(windows), rows.min(self.view.object_count), 0, 0)
+    }
+
+    /// All objects of `windows`.
+    fn timestamps(&mut self, windows: &[Window]) -> Result<Step, ReadError> {
+        match windows {
+            [] => Ok(self.nothing()),
+            [window] => self.objects(*window),
+            _ => {
+                let mut rows = 0;
+                for window in windows.iter().take(COUNTED_RANGES_MAX) {
+                    rows += self.objects_in(*window)?;
+                }
+                // Few of many: a test beside the scan keeps the rows.
+                let objects = self.objects(hull(windows))?;
+                let bounds = self.bounds(windows.to_vec());
+                let mut step = self.intersection(vec![bounds, objects]);
+                step.rows = rows.min(self.view.object_count);
+                step.variable = step.rows.saturating_mul(SEEK_COST);
+                Ok(step)
+            }
+        }
+    }
+
+    fn index(
+        &mut self,
+        ordinal: usize,
+        set: &RangeSet,
+        window: Window,
+        size: u64,
+    ) -> Result<Step, ReadError> {
+        let unique = is_unique(self.view, ordinal);
+        let points = set.ranges().iter().filter(|range| range.is_point()).count();
+        let (scanned, collected): (Vec<KeyRange>, Vec<KeyRange>) =
+            if unique || points > KEY_SCANS_MAX {
+                (Vec::new(), set.ranges().to_vec())
+            } else {
+                set.ranges().iter().partition(|range| range.is_point())
+            };
+        let ranges = set.ranges().len() as u64;
+        let share = |part: usize| size.saturating_mul(part as u64).div_ceil(ranges.max(1));
+        let size_of_point = share(1);
+        let mut parts = Vec::with_capacity(scanned.len() + 1);
+        for range in scanned {
+            let kind = Kind::Entries { index: ordinal, key: range.min, window };
+            parts.push(self.new_step(kind, size_of_point, 0, size_of_point));
+        }
+        if !collected.is_empty() {
+            let rows = share(collected.len());
+            let cost = match window == Window::ALL || unique {
+                true => rows.saturating_mul(COLLECTED_COST),
+                false => self.collecting(ordinal, set, window)?,
+            };
+            let kind = Kind::Collected { index: ordinal, ranges: collected, window };
+            parts.push(self.new_step(kind, rows, cost, 0));
+        }
+        Ok(self.union(parts))
+    }
+
+    fn union(&mut self, mut parts: Vec<Step>) -> Step {
+        match parts.len() {
+            0 => self.nothing(),
+            1 => parts.remove(0),
+            _ => {
+                let sum = |of: fn(&Step) -> u64| parts.iter().map(of).fold(0, u64::saturating_add);
+                let rows = sum(|part| part.rows).min(self.view.object_count);
+                let (fixed, variable) = (sum(|part| part.fixed), sum(|part| part.variable));
+                self.new_step(Kind::Union(parts), rows, fixed, variable)
+            }
+        }
+    }
+
+    fn intersection(&mut self, mut parts: Vec<Step>) -> Step {
+        if parts.len() == 1 {
+            return parts.remove(0);
+        }
+        let rows = parts.iter().map(|part| part.rows).min().unwrap_or(0);
+        let fixed = parts.iter().map(|part| part.fixed).fold(0, u64::saturating_add);
+        let variable = rows.saturating_mul(SEEK_COST).saturating_mul(parts.len() as u64);
+        self.new_step(Kind::Intersection(parts), rows, fixed, variable)
+    }
+
+    /// The timestamps of `source` that meet all of `tests`: first those that need no row.
+    fn filtered(&mut self, source: Step, tests: Vec<Test>) -> Step {
+        let (on_rows, others): (Vec<Test>, Vec<Test>) =
+            tests.into_iter().partition(Test::reads_rows);
+        let mut step = source;
+        for tests in [others, on_rows] {
+            if tests.is_empty() {
+                continue;
+            }
+            let rows = step.rows;
+            let fixed = tests.iter().map(Test::fixed).fold(step.fixed, u64::saturating_add);
+            let parts: u64 = tests.iter().map(Test::parts).sum();
+            let reads = tests.iter().any(Test::reads_rows);
+            let each = match (reads, step.carries_rows()) {
+                (true, true) => 0,
+                (true, false) => ROW_COST,
+                (false, _) => SEEK_COST.saturating_mul(parts),
+            };
+            let variable = step.variable.saturating_add(rows.saturating_mul(each));
+            let kind = Kind::Filtered { source: Box::new(step), tests };
+            step = self.new_step(kind, rows, fixed, variable);
+        }
+        step
+    }
+
+    /// Whether so many entries may be collected.
+    fn fits(&self, entries: u64) -> bool {
+        entries.saturating_mul(COLLECTED_BYTES) <= self.view.object_tree.query_memory()
+    }
+
+    /// About how many objects there are in `window`.
+    fn objects_in(&self, window: Window) -> Result<u64, ReadError> {
+        let all = self.view.object_count;
+        if window == Window::ALL {
+            return Ok(all);
+        }
+        let width = width(&window);
+        if width <= COUNTED_RANGES_MAX as u64 {
+            return Ok(width.min(all));
+        }
+        Ok(self.view.object_tree.estimate(&[window.min], &[window.max])?.min(width).min(all))
+    }
+
+    /// The terms with the fewest objects first; among equals those that can tell at once.
+    fn sizes<'t>(&self, terms: Vec<&'t Term>, window: Window) -> Result<Vec<Sized<'t>>, ReadError> {
+        let mut count = terms.len() > 1;
+        for term in &terms {
+            // What is left of so few costs nothing to test: no need to know more.
+            count &= self.size(term, window, false, SIZED_DEPTH)? > SMALL;
+        }
+        let count = count || self.explains;
+        let mut sizes = Vec::with_capacity(terms.len());
+        for term in terms {
+            sizes.push((self.size(term, window, count, SIZED_DEPTH)?, is_slow(term), term));
+        }
+        sizes.sort_by_key(|&(size, is_slow, _)| (size, is_slow));
+        Ok(sizes)
+    }
+
+    /// About how many objects of `window` meet `term`, rather too many than too few. If `count`,
+    /// entries of indexes are counted by the trees; otherwise nothing is read.
+    fn size(
+        &self,
+        term: &Term,
+        window: Window,
+        count: bool,
+        depth: usize,
+    ) -> Result<u64, ReadError> {
+        let all = self.view.object_count;
+        let mut size: u64 = 0;
+        match term {
+            Term::Keys(Subject::Timestamp, set) => {
+                for window in windows(set, window) {
+                    size = size.saturating_add(width(&window));
+                }
+            }
+            Term::Keys(Subject::Index(ordinal), set)
+                if is_unique(self.view, *ordinal) && is_points(set) =>
+            {
+                size = set.ranges().len() as u64;
+            }
+            Term::Keys(Subject::Index(ordinal), set) if count => {
+                size = self.index_size(*ordinal, set, window)?;
+            }
+            Term::Or(terms) if depth > 0 => {
+                for term in terms {
+                    size = size.saturating_add(self.size(term, window, count, depth - 1)?);
+                }
+            }
+            Term::And { kept, .. } if depth > 0 => {
+                size = all;
+                for term in kept {
+                    size = size.min(self.size(term, window, count, depth - 1)?);
+                }
+            }
+            Term::Keys(..) | Term::Or(_) | Term::And { .. } => size = all,
+        }
+        Ok(size.min(all))
+    }
+
+    /// About how many entries an index has with a key of `set` and a timestamp of `window`.
+    fn index_size(&self, ordinal: usize, set: &RangeSet, window: Window) -> Result<u64, ReadError> {
+        let all = self.view.object_count;
+        let mut size = self.entries(ordinal, set, window)?;
+        // Of several keys entries of all timestamps were counted: as if they were spread evenly.
+        if !is_points(set) && window != Window::ALL {
+            let share = u128::from(size) * u128::from(self.objects_in(window)?);
+            size = (share.div_ceil(u128::from(all.max(1)))) as u64;
+        }
+        Ok(size)
+    }
+
+    /// About how many entries of an index are read to collect the keys of `set`: of a single key those
+    /// with a timestamp of `window`, of a range all.
+    fn entries(&self, ordinal: usize, set: &RangeSet, window: Window) -> Result<u64, ReadError> {
+        let (all, ranges) = (self.view.object_count, set.ranges());
+        if is_unique(self.view, ordinal) && is_points(set) {
+            return Ok((ranges.len() as u64).min(all));
+        }
+        let counted = &ranges[..ranges.len().min(COUNTED_RANGES_MAX)];
+        let mut entries = 0_u64;
+        for range in counted {
+            entries = entries.saturating_add(count_range(self.view, ordinal, range, window)?);
+        }
+        let (ranges, counted) = (ranges.len() as u64, (counted.len() as u64).max(1));
+        Ok((entries.saturating_mul(ranges) / counted).min(all))
+    }
+
+    /// What it costs to collect the keys of `set`.
+    fn collecting(&self, ordinal: usize, set: &RangeSet, window: Window) -> Result<u64, ReadError> {
+        Ok(self.entries(ordinal, set, window)?.saturating_mul(COLLECTED_COST))
+    }
+}
+
+/// Whether the index of this ordinal is a unique tree.
+pub(super) fn is_unique(view: &GrooveView, ordinal: usize) -> bool {
+    match view.schema.indexes[ordinal].kind {
+        IndexKind::Primary | IndexKind::Unique => true,
+        IndexKind::NonUnique => false,
+    }
+}
+
+/// The number of entries of an index tree from the first key of `range` and the first timestamp of
+/// `window` to the last of both. Of a unique tree it is an estimate, and the window does not count.
+pub(super) fn count_range(
+    view: &GrooveView,
+    ordinal: usize,
+    range: &KeyRange,
+    window: Window,
+) -> Result<u64, ReadError> {
+    let tree = &view.index_trees[ordinal];
+    let limbs = tree.limbs();
+    if is_unique(view, ordinal) {
+        return tree.estimate(range.min.limbs(limbs), range.max.limbs(limbs));
+    }
+    let key = |prefix: &[u64], timestamp: u64| -> [u64; crate::constants::KEY_LIMBS_MAX] {
+        let mut key = [0; crate::constants::KEY_LIMBS_MAX];
+        key[..limbs - 1].copy_from_slice(prefix);
+        key[limbs - 1] = timestamp;
+        key
+    };
+    let min = key(range.min.limbs(limbs - 1), window.min);
+    let max = key(range.max.limbs(limbs - 1), window.max);
+    tree.count(&min[..limbs], &max[..limbs])
+}
+
+/// The parts of `window` whose timestamps are in `set`, ascending.
+fn windows(set: &RangeSet, window: Window) -> Vec<Window> {
+    let clip = |range: &KeyRange| {
+        window.intersection(&Window { min: range.min.low(), max: range.max.low() })
+    };
+    set.ranges().iter().map(clip).filter(|window| !window.is_empty()).collect()
+}
+
+/// The least window with all of `windows`.
+fn hull(windows: &[Window]) -> Window {
+    match windows {
+        [] => Window::EMPTY,
+        [first, .., last] => Window { min: first.min, max: last.max },
+        [only] => *only,
+    }
+}
+
+fn width(window: &Window) -> u64 {
+    if window.is_empty() { 0 } else { (window.max - window.min).saturating_add(1) }
+}
+
+fn is_points(set: &RangeSet) -> bool {
+    set.ranges().iter().all(KeyRange::is_point)
+}
+
+/// Whether `term` is a few scans in timestamp order.
+fn is_scan(view: &GrooveView, term: &Term) -> bool {
+    match term {
+        Term::Keys(Subject::Index(ordinal), set) => {
+            is_points(set) && (is_unique(view, *ordinal) || set.ranges().len() <= KEY_SCANS_MAX)
+        }
+        _ => false,
+    }
+}
+
+/// Whether `term` is likely to read more than a few entries before it can tell anything.
+fn is_slow(term: &Term) -> bool {
+    match term {
+        Term::Keys(Subject::Timestamp, _) => false,
+        Term::Keys(Subject::Field(_), _) => true,
+        Term::Keys(Subject::Index(_), set) => !is_points(set),
+        Term::Or(_) | Term::And { .. } => true,
+    }
+}

@@ -1,0 +1,156 @@
+//! What the steps of a plan did: counted only for `explain`, by wrappers around trees and streams.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::error::{Damage, QueryError, ReadError};
+use crate::query::stream::{BoxStream, Stream};
+use crate::tree::{Direction, LookupBatch, Scan, TablesVerified, TreeRead};
+
+/// What one step did.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    /// Timestamps that it gave, each once.
+    rows: AtomicU64,
+    /// Blocks that it looked into.
+    blocks: AtomicU64,
+}
+
+/// A meter for each step of a plan.
+#[derive(Debug, Default)]
+pub(crate) struct Meters(Vec<Arc<Meter>>);
+
+impl Meters {
+    /// Meters for so many steps.
+    pub(crate) fn new(steps: usize) -> Meters {
+        Meters((0..steps).map(|_| Arc::default()).collect())
+    }
+
+    /// Timestamps that the step gave, and blocks that it looked into.
+    pub(crate) fn read(&self, step: usize) -> (u64, u64) {
+        (self.0[step].rows.load(Relaxed), self.0[step].blocks.load(Relaxed))
+    }
+
+    pub(crate) fn stream(&self, step: usize, stream: BoxStream) -> BoxStream {
+        Box::new(MeteredStream { stream, meter: self.0[step].clone(), last: None })
+    }
+
+    pub(crate) fn tree(&self, step: usize, tree: Arc<dyn TreeRead>) -> Arc<dyn TreeRead> {
+        Arc::new(MeteredTree { tree, meter: self.0[step].clone() })
+    }
+}
+
+struct MeteredStream {
+    stream: BoxStream,
+    meter: Arc<Meter>,
+    last: Option<u64>,
+}
+
+impl Stream for MeteredStream {
+    fn seek(&mut self, target: u64) -> Result<Option<u64>, QueryError> {
+        let found = self.stream.seek(target)?;
+        if found.is_some() && found != self.last {
+            self.last = found;
+            self.meter.rows.fetch_add(1, Relaxed);
+        }
+        Ok(found)
+    }
+
+    fn row(&self) -> Option<&[u8]> {
+        self.stream.row()
+    }
+}
+
+struct MeteredTree {
+    tree: Arc<dyn TreeRead>,
+    meter: Arc<Meter>,
+}
+
+impl TreeRead for MeteredTree {
+    fn name(&self) -> &Arc<str> {
+        self.tree.name()
+    }
+
+    fn limbs(&self) -> usize {
+        self.tree.limbs()
+    }
+
+    fn payload_width(&self) -> usize {
+        self.tree.payload_width()
+    }
+
+    fn lookup(&self, key: &[u64], payload: &mut Vec<u8>) -> Result<bool, ReadError> {
+        self.tree.lookup(key, payload)
+    }
+
+    fn lookup_batch(&self, keys: &[u64]) -> Result<LookupBatch, ReadError> {
+        let batch = self.tree.lookup_batch(keys)?;
+        self.meter.blocks.fetch_add(batch.blocks, Relaxed);
+        Ok(batch)
+    }
+
+    fn scan(self: Arc<Self>, min: &[u64], max: &[u64], direction: Direction) -> Box<dyn Scan> {
+        let scan = self.tree.clone().scan(min, max, direction);
+        Box::new(MeteredScan { scan, meter: self.meter.clone(), counted: 0 })
+    }
+
+    fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError> {
+        self.tree.count(min, max)
+    }
+
+    fn estimate(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError> {
+        self.tree.estimate(min, max)
+    }
+
+    fn query_memory(&self) -> u64 {
+        self.tree.query_memory()
+    }
+
+    fn verify_tables(&self) -> Result<TablesVerified, ReadError> {
+        self.tree.verify_tables()
+    }
+
+    fn damaged(&self, key: &[u64], damage: Damage) -> ReadError {
+        self.tree.damaged(key, damage)
+    }
+}
+
+struct MeteredScan {
+    scan: Box<dyn Scan>,
+    meter: Arc<Meter>,
+    counted: u64,
+}
+
+impl MeteredScan {
+    fn count(&mut self) {
+        let blocks = self.scan.blocks();
+        self.meter.blocks.fetch_add(blocks - self.counted, Relaxed);
+        self.counted = blocks;
+    }
+}
+
+impl Scan for MeteredScan {
+    fn advance(&mut self) -> Result<bool, ReadError> {
+        let advanced = self.scan.advance();
+        self.count();
+        advanced
+    }
+
+    fn seek(&mut self, key: &[u64]) -> Result<(), ReadError> {
+        let sought = self.scan.seek(key);
+        self.count();
+        sought
+    }
+
+    fn key(&self) -> &[u64] {
+        self.scan.key()
+    }
+
+    fn payload(&self) -> &[u8] {
+        self.scan.payload()
+    }
+
+    fn blocks(&self) -> u64 {
+        self.scan.blocks()
+    }
+}

@@ -1,0 +1,96 @@
+//! Keys that are read from a row instead of an index: what a condition costs where the row is at hand.
+
+use std::fmt;
+
+use crate::constants::INDEX_KEY_WIDTH_MAX;
+use crate::field::{Field, IndexKey, InvalidValue};
+use crate::schema::{FieldSchema, IndexSource, Schema, has_row_key, write_row_key};
+
+use super::key_range::EncodedKey;
+
+/// How the key of a field without an index is read: by the field's own type, which only the handle
+/// knows.
+#[derive(Clone, Copy)]
+pub(crate) struct ReadKey(fn(&[u8], &mut [u8]) -> Result<(), InvalidValue>, usize);
+
+impl ReadKey {
+    /// The key of fields of type `F`.
+    pub(crate) fn of<F: Field + IndexKey>() -> ReadKey {
+        let read = |row: &[u8], key: &mut [u8]| F::read(row).map(|value| value.write_key(key));
+        ReadKey(read, F::KEY_WIDTH)
+    }
+}
+
+/// The field that it stands beside says everything: of one field there is one.
+impl PartialEq for ReadKey {
+    fn eq(&self, _: &ReadKey) -> bool {
+        true
+    }
+}
+
+impl Eq for ReadKey {}
+
+impl fmt::Debug for ReadKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ReadKey")
+    }
+}
+
+/// Where in a row a key is, and how it is read.
+#[derive(Debug, Clone)]
+pub(crate) enum RowKey {
+    /// The key of an index: that of its fields, one after the other.
+    Index {
+        fields: Vec<&'static FieldSchema>,
+        /// Whether a row whose field is all zeros, which is what "absent" looks like in a row, has no
+        /// key.
+        optional: bool,
+    },
+    /// The key of a field without an index.
+    Field { field: &'static FieldSchema, read: ReadKey },
+}
+
+impl RowKey {
+    /// The key of the index of this ordinal; `None` if rows do not tell: it is computed by a function
+    /// of the user's, or is of a type of another crate.
+    pub(crate) fn of_index(schema: &'static Schema, ordinal: usize) -> Option<RowKey> {
+        let index = &schema.indexes[ordinal];
+        let IndexSource::Fields(names) = index.source else { return None };
+        let find = |name: &&str| schema.fields.iter().find(|field| field.name == *name);
+        let fields: Vec<_> = names.iter().map(find).collect::<Option<_>>()?;
+        let width: usize = fields.iter().map(|field| field.width).sum();
+        let readable = fields.iter().all(|field| has_row_key(&field.field_type));
+        (readable && width == index.key_width)
+            .then_some(RowKey::Index { fields, optional: index.optional })
+    }
+
+    /// The key of a row; `None` if it has none in the index.
+    ///
+    /// # Errors
+    /// If the bytes are no value of the field.
+    pub(crate) fn read(&self, row: &[u8]) -> Result<Option<EncodedKey>, InvalidValue> {
+        let mut buffer = [0; INDEX_KEY_WIDTH_MAX];
+        match self {
+            RowKey::Index { fields, optional } => {
+                let mut width = 0;
+                for field in fields {
+                    let bytes = &row[field.offset..][..field.width];
+                    if *optional && bytes.iter().all(|byte| *byte == 0) {
+                        return Ok(None);
+                    }
+                    let out = &mut buffer[width..][..field.width];
+                    if !write_row_key(&field.field_type, bytes, out) {
+                        return Err(InvalidValue { expected: field.field_type });
+                    }
+                    width += field.width;
+                }
+                Ok(Some(EncodedKey::from_bytes(&buffer[..width])))
+            }
+            RowKey::Field { field, read: ReadKey(read, width) } => {
+                let key = &mut buffer[..*width];
+                read(&row[field.offset..][..field.width], key)?;
+                Ok(Some(EncodedKey::from_bytes(key)))
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The rows of a stream, looked up in batches ahead of who asks for them.
+
+use std::sync::Arc;
+
+use crate::error::{Damage, QueryError};
+use crate::tree::{Direction, LookupBatch, TreeRead};
+
+use super::{BoxStream, rank};
+
+/// Rows of the first batch; each batch is twice as large as the one before.
+const FIRST_BATCH_ROWS: usize = 16;
+/// Rows that are looked up together at the most.
+const BATCH_ROWS_MAX: usize = 1024;
+
+/// Looks the rows of a stream's timestamps up, many together, which reads their blocks side by side.
+pub(crate) struct RowReader {
+    tree: Arc<dyn TreeRead>,
+    /// The ranks of the batch, ascending.
+    ranks: Vec<u64>,
+    batch: LookupBatch,
+    /// Where in the batch the last answer is.
+    position: usize,
+    batch_rows: usize,
+}
+
+impl RowReader {
+    /// Rows of the object tree.
+    pub(crate) fn new(tree: Arc<dyn TreeRead>) -> RowReader {
+        RowReader {
+            tree,
+            ranks: Vec::new(),
+            batch: LookupBatch::default(),
+            position: 0,
+            batch_rows: FIRST_BATCH_ROWS,
+        }
+    }
+
+    /// The lowest rank of `stream` that is `target` or beyond; its row is at hand then.
+    pub(super) fn seek(
+        &mut self,
+        stream: &mut BoxStream,
+        target: u64,
+        direction: Direction,
+    ) -> Result<Option<u64>, QueryError> {
+        let ahead = &self.ranks[self.position..];
+        self.position += ahead.iter().take_while(|&&rank| rank < target).count();
+        if self.position == self.ranks.len() {
+            let mut target = self.ranks.last().map_or(target, |last| target.max(last + 1));
+            self.ranks.clear();
+            self.position = 0;
+            while self.ranks.len() < self.batch_rows {
+                let Some(found) = stream.seek(target)? else { break };
+                self.ranks.push(found);
+                target = found + 1;
+            }
+            self.batch_rows = BATCH_ROWS_MAX.min(self.batch_rows * 2);
+            let timestamps: Vec<u64> =
+                self.ranks.iter().map(|&found| rank(direction, found)).collect();
+            if timestamps.is_empty() {
+                return Ok(None);
+            }
+            self.batch = self.tree.lookup_batch(&timestamps)?;
+        }
+        if !self.batch.found[self.position] {
+            let timestamp = rank(direction, self.ranks[self.position]);
+            let damage = Damage::EntryForeign { timestamp };
+            return Err(QueryError::Read(self.tree.damaged(&[timestamp], damage)));
+        }
+        Ok(Some(self.ranks[self.position]))
+    }
+
+    /// The row of the last answer.
+    pub(super) fn row(&self) -> Option<&[u8]> {
+        let width = self.tree.payload_width();
+        self.batch.payload.get(self.position * width..(self.position + 1) * width)
+    }
+}

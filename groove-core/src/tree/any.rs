@@ -247,6 +247,7 @@ mod tests {
             usage: Usage::Map,
             key_width: 8,
             payload_width: 8,
+            lanes: crate::table::plain_lanes(8),
             filter: false,
             layout,
         };

@@ -142,16 +142,13 @@ impl<S: Grooves> Writer<S> {
     /// Chooses compactions for all trees, reserves the space for their output, and starts them.
     pub(super) fn start_compactions(&mut self) -> Result<(), CommitError> {
         let growth = u64::from(self.engine.superblock.options.growth_factor);
-        let table_blocks = self.engine.superblock.options.parameters[0];
-        let block_size = u64::from(self.engine.superblock.options.block_size);
-        let table_sectors = table_blocks * block_size / SECTOR_SIZE as u64;
         let sealed = self.engine.bar.sealed.as_ref().expect("compactions follow a seal");
         let op = sealed.op;
         let mut chosen: Vec<Vec<JobPlan>> = Vec::new();
         let mut demands: Vec<Vec<u32>> = Vec::new();
         let mut live_tables = 0;
         self.visit_trees(&mut |tree| {
-            let plans = tree.choose(growth, table_sectors);
+            let plans = tree.choose(growth);
             for plan in plans.iter().filter(|plan| !plan.is_move()) {
                 demands.push(tree.meta().layout.split(plan.rows).collect());
             }

@@ -20,6 +20,9 @@ mod record;
 mod shape;
 mod value_block;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, OnceLock};
 
 pub(crate) use builder::{Pick, TableBuilder};

@@ -62,7 +62,7 @@ pub(crate) trait AnyTree: Send {
     /// Makes the mutable table immutable.
     fn seal(&mut self);
     /// Decides what to compact after a seal, deepest level first.
-    fn choose(&self, growth: u64, table_sectors: u64) -> Vec<JobPlan>;
+    fn choose(&self, growth: u64) -> Vec<JobPlan>;
     /// Makes a chosen compaction ready to run, with the extents reserved for its output.
     fn start(&self, plan: &JobPlan, extents: Vec<Extent>, op: u64) -> Box<dyn CompactionJob>;
     /// Applies the results of a bar; gives the tables that are no longer referred to, and the
@@ -115,13 +115,14 @@ impl<const K: usize> AnyTree for Tree<K> {
         self.seal_runs();
     }
 
-    fn choose(&self, growth: u64, table_sectors: u64) -> Vec<JobPlan> {
+    fn choose(&self, growth: u64) -> Vec<JobPlan> {
         let immutable = self.tip.immutable();
         let immutable = (!immutable.is_empty()).then(|| {
             let (min, max) = JobInput::Runs(immutable.to_vec()).key_range();
             (min, max, immutable.iter().map(|run| run.len()).sum())
         });
-        choose(self.tip.levels(), immutable, growth, table_sectors)
+        let table_rows = self.meta.layout.table_rows as u64;
+        choose(self.tip.levels(), immutable, growth, table_rows)
     }
 
     fn start(&self, plan: &JobPlan, extents: Vec<Extent>, op: u64) -> Box<dyn CompactionJob> {

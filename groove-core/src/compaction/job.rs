@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::io;
 use std::sync::Arc;
 
+use crate::constants::SECTOR_SIZE;
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::{Extent, Grid, corrupt};
 use crate::memory::{Key, Run, Usage};
@@ -54,7 +55,7 @@ pub(crate) struct JobOutput {
     pub(crate) removed: Vec<(usize, u64)>,
     pub(crate) added: Vec<TableRecord>,
     /// What was reserved and not needed.
-    pub(crate) unused: Vec<Extent>,
+    pub(crate) unused: Option<Extent>,
     pub(crate) flushed: bool,
 }
 
@@ -77,7 +78,10 @@ pub(crate) struct Job<const K: usize> {
     /// What of the values at hand is written, in order.
     picks: Vec<Pick>,
     plan: JobPlan,
-    extents: std::vec::IntoIter<Extent>,
+    /// What is left of the space for the output.
+    space: Extent,
+    /// Sectors of it that are reserved on the device, from its beginning on.
+    reserved: u32,
     /// The table that is being filled.
     current: Option<TableBuilder<K>>,
     keep_tombstones: bool,
@@ -94,7 +98,7 @@ impl<const K: usize> Job<K> {
         newer: JobInput<K>,
         older: Vec<Arc<Table<K>>>,
         plan: JobPlan,
-        extents: Vec<Extent>,
+        (space, reserved): (Extent, u32),
         keep_tombstones: bool,
         op: u64,
     ) -> Self {
@@ -116,11 +120,12 @@ impl<const K: usize> Job<K> {
             older,
             picks: Vec::new(),
             plan,
-            extents: extents.into_iter(),
+            space,
+            reserved,
             current: None,
             keep_tombstones,
             op,
-            output: JobOutput { removed, added: Vec::new(), unused: Vec::new(), flushed },
+            output: JobOutput { removed, added: Vec::new(), unused: None, flushed },
             done: false,
         }
     }
@@ -133,9 +138,8 @@ impl<const K: usize> Job<K> {
             let table = match &mut self.current {
                 Some(table) => table,
                 None => {
-                    let extent = self.extents.next().expect("space is reserved for all values");
                     let (meta, file_id) = (self.meta.clone(), self.grid.file_id());
-                    self.current.insert(TableBuilder::new(meta, extent, file_id, self.op))
+                    self.current.insert(TableBuilder::new(meta, self.space, file_id, self.op))
                 }
             };
             let (now, later) = rest.split_at(rest.len().min(table.room()));
@@ -162,20 +166,22 @@ impl<const K: usize> Job<K> {
 
     fn write_table(&mut self) -> Result<(), JobError> {
         let Some(builder) = self.current.take() else { return Ok(()) };
-        let extent = builder.extent();
         let mut table = builder.finish().expect("a table is begun with its first value");
+        let used = table.record.sectors;
+        if used > self.reserved {
+            // The values pack worse than those before them did.
+            let length = u64::from(used) * SECTOR_SIZE as u64;
+            let allocated = self.grid.storage().allocate(self.space.address, length);
+            allocated.map_err(JobError::Write)?;
+        }
         let written = self.grid.write(table.record.address, &table.bytes);
         if !defect!(TableWriteErrorIgnored) {
             written.map_err(JobError::Write)?;
         }
         table.record.level = u32::try_from(self.plan.target_level).expect("few levels");
-        let used = table.record.sectors - u32::from(defect!(UnusedExtentTooLong));
-        if used < extent.sectors {
-            self.output.unused.push(Extent {
-                address: table.record.extent().end(),
-                sectors: extent.sectors - used,
-            });
-        }
+        let address = table.record.extent().end();
+        self.space = Extent { address, sectors: self.space.sectors - used };
+        self.reserved = self.reserved.saturating_sub(used);
         self.output.added.push(table.record);
         Ok(())
     }
@@ -192,7 +198,10 @@ impl<const K: usize> Job<K> {
             }
             if self.newer.keys().is_empty() && self.older.keys().is_empty() {
                 self.write_table()?;
-                self.output.unused.extend(self.extents.by_ref());
+                if self.space.sectors > 0 {
+                    let sectors = self.space.sectors + u32::from(defect!(UnusedExtentTooLong));
+                    self.output.unused = Some(Extent { sectors, ..self.space });
+                }
                 return Ok(true);
             }
             self.picks.clear();
@@ -265,8 +274,7 @@ impl<const K: usize> Job<K> {
             self.picks.retain(|pick| !pick.of(newer, older));
             if self.picks.len() < picked && self.meta.usage == Usage::Set {
                 let is_newer = lost.is_some_and(Pick::is_newer);
-                let address =
-                    if is_newer { self.newer.address() } else { self.older.address() };
+                let address = if is_newer { self.newer.address() } else { self.older.address() };
                 return Err(self.lost_entry(address, "tombstone of an entry that is not there"));
             }
         }

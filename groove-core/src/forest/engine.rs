@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::constants::GROOVES_MAX;
 use crate::error::CommitError;
-use crate::grid::{FreeSet, Grid};
+use crate::grid::{Extent, FreeSet, Grid};
 use crate::groove::{AnyGroove, GrooveVisitor};
 use crate::manifest::ManifestLog;
 use crate::storage::Storage;
@@ -36,8 +36,9 @@ pub(super) struct Engine {
     pub(super) wal: WalWriter,
     pub(super) manifest: ManifestLog,
     pub(super) free_set: FreeSet,
-    /// Up to here the file's space is reserved.
-    pub(super) allocated_end: u64,
+    /// What compactions did not need of their extents; free after the next checkpoint, so that the
+    /// manifest log goes where space is reserved for it.
+    pub(super) unused: Vec<Extent>,
     pub(super) compactor: Compactor,
     pub(super) bar: Bar,
     /// Tables that no level refers to; free once the checkpoint that says so is durable and no

@@ -50,7 +50,7 @@ pub(super) fn recover<S: Grooves>(
     let publisher = Arc::new(Publisher::new(storage.clone(), version, synced_op));
     let engine = Engine {
         wal: WalWriter::resume(&superblock, recovered),
-        allocated_end: superblock.grid_end,
+        unused: Vec::new(),
         storage,
         grid,
         publisher: publisher.clone(),

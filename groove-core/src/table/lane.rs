@@ -229,8 +229,7 @@ impl LanePlan {
         out.resize(entries + self.frame_bytes, 0);
         let mut at = 0;
         let mut residuals = [0; FRAME_ROWS];
-        for (number, (plan, frame)) in
-            self.frames.iter().zip(values.chunks(FRAME_ROWS)).enumerate()
+        for (number, (plan, frame)) in self.frames.iter().zip(values.chunks(FRAME_ROWS)).enumerate()
         {
             let unit = u32::try_from(at / FRAME_UNIT).expect("a block is at most 16 MiB");
             let place = unit | plan.exponent << 20 | u32::from(plan.bits) << 25;

@@ -159,7 +159,8 @@ mod tests {
             for signed in [false, true] {
                 let lane = PayloadLane { offset: 3, width, signed };
                 let mut payload = [0xaa; 12];
-                payload[3..3 + width].copy_from_slice(&0x8182_8384_8586_8788_u64.to_le_bytes()[..width]);
+                payload[3..3 + width]
+                    .copy_from_slice(&0x8182_8384_8586_8788_u64.to_le_bytes()[..width]);
                 let before = payload;
                 let value = lane.read(&payload);
                 lane.write(0, &mut payload);

@@ -327,7 +327,8 @@ fn values_that_pack_share_few_blocks_and_each_block_is_full() {
         payload[64..72].copy_from_slice(&random.next().to_le_bytes());
         ([i + 1], false, payload)
     });
-    let sample = Sample::<1> { values: values.collect(), meta, high_mask: u64::MAX, about: String::new() };
+    let sample =
+        Sample::<1> { values: values.collect(), meta, high_mask: u64::MAX, about: String::new() };
     let (grid, record) = sample.build(&mut random);
     let table = Table::<1>::new(record);
     let index = table.index(&grid, &sample.meta).unwrap();
@@ -354,7 +355,8 @@ fn values_that_do_not_pack_are_rows_and_take_what_rows_take() {
 fn a_forged_count_of_a_row_block_or_an_unknown_encoding_is_refused() {
     let meta = objects();
     let values = (0..10).map(|i| ([i], false, vec![i as u8; 128])).collect();
-    let sample = Sample::<1> { values, meta: meta.clone(), high_mask: u64::MAX, about: String::new() };
+    let sample =
+        Sample::<1> { values, meta: meta.clone(), high_mask: u64::MAX, about: String::new() };
     let (grid, record) = sample.build(&mut Random(1));
     let table = Table::<1>::new(record);
     let reference = table.index(&grid, &meta).unwrap().blocks[0].reference;

@@ -204,7 +204,9 @@ impl<const K: usize> ValueBlock<K> {
                     chunk.keys.push(key);
                 }
                 for (lane, place) in chunk.lanes.iter_mut().zip(&meta.lanes) {
-                    lane.extend(rows.chunks_exact(*stride).map(|row| place.read(&row[*key_width..])));
+                    lane.extend(
+                        rows.chunks_exact(*stride).map(|row| place.read(&row[*key_width..])),
+                    );
                 }
             }
             Encoding::Columns(columns) => {

@@ -21,6 +21,8 @@ mod shape;
 mod value_block;
 
 #[cfg(test)]
+mod measure;
+#[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, OnceLock};

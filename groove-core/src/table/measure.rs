@@ -19,7 +19,7 @@ use crate::key::bytes_from_limbs;
 const BLOCK_SIZE: usize = 16 << 10;
 /// Each figure is the best of so many.
 const REPETITIONS: usize = 7;
-const READS: usize = 100_000;
+const READS: usize = 200_000;
 
 fn mix(x: u64) -> u64 {
     let z = x.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -59,7 +59,16 @@ fn meta(limbs: usize, key_width: usize, lanes: Vec<PayloadLane>) -> Arc<TreeMeta
         TableLayout::new(key_width, payload_width, limbs, false, BLOCK_SIZE, 16 << 10).unwrap();
     let usage = if payload_width == 0 { Usage::Set } else { Usage::Map };
     let name = "measure".into();
-    Arc::new(TreeMeta { id: 1, name, usage, key_width, payload_width, lanes, filter: false, layout })
+    Arc::new(TreeMeta {
+        id: 1,
+        name,
+        usage,
+        key_width,
+        payload_width,
+        lanes,
+        filter: false,
+        layout,
+    })
 }
 
 /// Nanoseconds per value of the best repetition.
@@ -241,7 +250,7 @@ fn measure<const K: usize>(what: &str, meta: &Arc<TreeMeta>, values: &[(Key<K>, 
 #[test]
 #[ignore = "a benchmark: prints figures and checks nothing"]
 fn values_of_the_ledger() {
-    const COUNT: u64 = 200_000;
+    const COUNT: u64 = 20_000;
     let plain = |width| PayloadLane { offset: 0, width, signed: false };
     let widths = [[8; 13].as_slice(), &[4, 4, 4, 2, 2]].concat();
     let mut offset = 0;

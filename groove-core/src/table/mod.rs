@@ -9,6 +9,7 @@
 //! tells most absent keys apart without a read. The [`TableRecord`] in the manifest log refers to
 //! the index block, the index block to all others.
 
+mod batch;
 mod builder;
 mod chunk;
 mod columns;
@@ -27,6 +28,7 @@ mod tests;
 
 use std::sync::{Arc, OnceLock};
 
+pub(crate) use batch::Batch;
 pub(crate) use builder::{Pick, TableBuilder};
 pub(crate) use chunk::Chunk;
 pub(crate) use filter::{Filter, filter_hash};

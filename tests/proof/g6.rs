@@ -85,7 +85,7 @@ const OPERATIONS: &[&str] = &[
 /// 4 KiB blocks, tables of four, a log of 16 slots: a few hundred operations reach everything.
 pub(crate) const TINY: Sizes = Sizes {
     block_size: 4096,
-    table_size: 16384,
+    table_size: 4096,
     wal_size: 64 << 10,
     growth_factor: 2,
     compaction_threads: 0,

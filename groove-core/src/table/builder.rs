@@ -103,10 +103,6 @@ impl<const K: usize> TableBuilder<K> {
         }
     }
 
-    pub(crate) fn extent(&self) -> Extent {
-        self.extent
-    }
-
     /// Values that the table still takes.
     pub(crate) fn room(&self) -> usize {
         self.meta.layout.table_rows - self.count

@@ -24,9 +24,13 @@ impl PayloadLane {
     #[inline]
     pub(crate) fn read(self, payload: &[u8]) -> u64 {
         let bytes = &payload[self.offset..self.offset + self.width];
-        let value = match bytes.try_into() {
-            Ok(whole) => u64::from_le_bytes(whole),
-            Err(_) => {
+        // The usual widths without a call to copy them.
+        let value = match *bytes {
+            [a] => u64::from(a),
+            [a, b] => u64::from(u16::from_le_bytes([a, b])),
+            [a, b, c, d] => u64::from(u32::from_le_bytes([a, b, c, d])),
+            [a, b, c, d, e, f, g, h] => u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            _ => {
                 let mut word = [0; 8];
                 word[..bytes.len()].copy_from_slice(bytes);
                 u64::from_le_bytes(word)
@@ -39,7 +43,14 @@ impl PayloadLane {
     #[inline]
     pub(crate) fn write(self, value: u64, payload: &mut [u8]) {
         let bytes = (value ^ self.sign()).to_le_bytes();
-        payload[self.offset..self.offset + self.width].copy_from_slice(&bytes[..self.width]);
+        let out = &mut payload[self.offset..self.offset + self.width];
+        match self.width {
+            1 => out.copy_from_slice(&bytes[..1]),
+            2 => out.copy_from_slice(&bytes[..2]),
+            4 => out.copy_from_slice(&bytes[..4]),
+            8 => out.copy_from_slice(&bytes),
+            width => out.copy_from_slice(&bytes[..width]),
+        }
     }
 }
 

@@ -82,10 +82,10 @@ const OPERATIONS: &[&str] = &[
     "verify in a scope",
 ];
 
-/// 4 KiB blocks, tables of four, a log of 16 slots: a few hundred operations reach everything.
+/// 4 KiB blocks, tables of one, a log of 16 slots: a few hundred operations reach everything.
 pub(crate) const TINY: Sizes = Sizes {
     block_size: 4096,
-    table_size: 16384,
+    table_size: 4096,
     wal_size: 64 << 10,
     growth_factor: 2,
     compaction_threads: 0,
@@ -123,7 +123,7 @@ fn sizes(seed: u64) -> Sizes {
             scope_steps: 60,
             ..TINY
         },
-        _ => Sizes { table_size: 4096, durability: Durability::Buffered, ..TINY },
+        _ => Sizes { durability: Durability::Buffered, ..TINY },
     }
 }
 

@@ -55,14 +55,14 @@ struct Span<const K: usize> {
 
 /// Decides on the compactions of one bar, deepest level first.
 ///
-/// A level `n` is to have at most `growth^(n+1)` tables' worth of sectors. What it has over that goes
-/// down as one group of neighbours: the group whose key range overlaps the fewest sectors of the
+/// A level `n` is to have at most the values of `growth^(n+1)` full tables: how well values pack does not
+/// change the shape of a tree, and with it what is merged how often. What it has over that goes down as one group of neighbours: the group whose key range overlaps the fewest sectors of the
 /// next level, the lowest keys on a tie.
 pub(crate) fn choose<const K: usize>(
     levels: &Levels<K>,
     immutable: Option<(Key<K>, Key<K>, usize)>,
     growth: u64,
-    table_sectors: u64,
+    table_rows: u64,
 ) -> Vec<JobPlan> {
     let spans: Vec<Vec<Span<K>>> = levels
         .iter()
@@ -76,22 +76,22 @@ pub(crate) fn choose<const K: usize>(
             tables.iter().map(span).collect()
         })
         .collect();
-    plan(&spans, immutable, growth, table_sectors)
+    plan(&spans, immutable, growth, table_rows)
 }
 
 fn plan<const K: usize>(
     spans: &[Vec<Span<K>>],
     immutable: Option<(Key<K>, Key<K>, usize)>,
     growth: u64,
-    table_sectors: u64,
+    table_rows: u64,
 ) -> Vec<JobPlan> {
     let mut plans = Vec::new();
     // Tables of the level at hand that go down in this bar; the merge into it leaves them out.
     let mut leaving: Range<usize> = 0..0;
     for level in (0..spans.len()).rev() {
         let exponent = u32::try_from(level + 1).expect("few levels");
-        let limit = growth.saturating_pow(exponent).saturating_mul(table_sectors);
-        let total: u64 = spans[level].iter().map(|span| span.sectors).sum();
+        let limit = growth.saturating_pow(exponent).saturating_mul(table_rows);
+        let total: u64 = spans[level].iter().map(|span| span.rows as u64).sum();
         let below = spans.get(level + 1).map_or(&[][..], Vec::as_slice);
         let mut chosen = 0..0;
         // The last level takes whatever comes.
@@ -148,13 +148,13 @@ fn least_overlap<const K: usize>(
 ) -> Range<usize> {
     let mut best: Option<(u64, Range<usize>)> = None;
     let mut end = 0;
-    let mut sectors = 0;
+    let mut rows = 0;
     for start in 0..tables.len() {
-        while sectors < excess && end < tables.len() {
-            sectors += tables[end].sectors;
+        while rows < excess && end < tables.len() {
+            rows += tables[end].rows as u64;
             end += 1;
         }
-        if sectors < excess {
+        if rows < excess {
             break;
         }
         let (min, max) = (&tables[start].min, &tables[end - 1].max);
@@ -163,7 +163,7 @@ fn least_overlap<const K: usize>(
         if best.as_ref().is_none_or(|(least, _)| overlap < *least) {
             best = Some((overlap, start..end));
         }
-        sectors -= tables[start].sectors;
+        rows -= tables[start].rows as u64;
     }
     best.expect("a level over its size has tables").1
 }
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn an_immutable_table_is_merged_with_what_it_overlaps_in_level_0() {
         let levels = [level(&[(0, 9), (10, 19), (20, 29)])];
-        let plans = plan(&levels, Some(([15], [25], 50)), 8, 10);
+        let plans = plan(&levels, Some(([15], [25], 50)), 8, 100);
         assert_eq!(plans.len(), 1);
         assert_eq!((plans[0].older.clone(), plans[0].rows), (vec![1, 2], 250));
     }
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn a_level_over_its_size_gives_the_group_that_overlaps_least() {
         let levels = [level(&[(0, 9), (10, 19), (20, 29)]), level(&[(0, 14), (25, 40)])];
-        let plans = plan(&levels, None, 2, 10);
+        let plans = plan(&levels, None, 2, 100);
         assert_eq!(plans.len(), 1);
         assert_eq!(plans[0].source, JobSource::Level { level: 0, tables: 0..1 });
         assert_eq!(plans[0].older, vec![0]);
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_group_that_overlaps_nothing_is_moved() {
         let levels = [level(&[(0, 9), (10, 19), (50, 59)]), level(&[(0, 14), (15, 40)])];
-        let plans = plan(&levels, None, 2, 10);
+        let plans = plan(&levels, None, 2, 100);
         assert!(plans[0].is_move());
         assert_eq!(plans[0].source, JobSource::Level { level: 0, tables: 2..3 });
     }
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn tables_that_leave_a_level_are_not_merged_into() {
         let levels = [level(&[(0, 9), (10, 19), (20, 29)])];
-        let plans = plan(&levels, Some(([0], [29], 50)), 2, 10);
+        let plans = plan(&levels, Some(([0], [29], 50)), 2, 100);
         assert_eq!(plans.len(), 2);
         assert!(plans[0].is_move());
         assert_eq!(plans[1].older, vec![1, 2]);
@@ -215,6 +215,6 @@ mod tests {
 
     #[test]
     fn a_level_within_its_size_rests() {
-        assert!(plan(&[level(&[(0, 9), (10, 19)])], None, 2, 10).is_empty());
+        assert!(plan(&[level(&[(0, 9), (10, 19)])], None, 2, 100).is_empty());
     }
 }

@@ -4,14 +4,15 @@ use std::cmp::Ordering;
 use std::io;
 use std::sync::Arc;
 
+use crate::constants::SECTOR_SIZE;
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::{Extent, Grid, corrupt};
 use crate::memory::{Key, Run, Usage};
 use crate::superblock::WAL_OFFSET;
-use crate::table::{Table, TableBuilder, TableRecord, TreeMeta};
+use crate::table::{Pick, Table, TableBuilder, TableRecord, TreeMeta};
 
 use super::choose::{JobPlan, JobSource};
-use super::merge::Stream;
+use super::merge::Input;
 
 /// The newer input of a job.
 pub(crate) enum JobInput<const K: usize> {
@@ -54,7 +55,7 @@ pub(crate) struct JobOutput {
     pub(crate) removed: Vec<(usize, u64)>,
     pub(crate) added: Vec<TableRecord>,
     /// What was reserved and not needed.
-    pub(crate) unused: Vec<Extent>,
+    pub(crate) unused: Option<Extent>,
     pub(crate) flushed: bool,
 }
 
@@ -72,10 +73,15 @@ pub(crate) trait CompactionJob: Send {
 pub(crate) struct Job<const K: usize> {
     meta: Arc<TreeMeta>,
     grid: Arc<Grid>,
-    newer: Stream<K>,
-    older: Stream<K>,
+    newer: Input<K>,
+    older: Input<K>,
+    /// What of the values at hand is written, in order.
+    picks: Vec<Pick>,
     plan: JobPlan,
-    extents: std::vec::IntoIter<Extent>,
+    /// What is left of the space for the output.
+    space: Extent,
+    /// Sectors of it that are reserved on the device, from its beginning on.
+    reserved: u32,
     /// The table that is being filled.
     current: Option<TableBuilder<K>>,
     keep_tombstones: bool,
@@ -92,7 +98,7 @@ impl<const K: usize> Job<K> {
         newer: JobInput<K>,
         older: Vec<Arc<Table<K>>>,
         plan: JobPlan,
-        extents: Vec<Extent>,
+        (space, reserved): (Extent, u32),
         keep_tombstones: bool,
         op: u64,
     ) -> Self {
@@ -103,50 +109,48 @@ impl<const K: usize> Job<K> {
         }
         let flushed = plan.source == JobSource::Immutable;
         let newer = match newer {
-            JobInput::Runs(runs) => Stream::Runs { runs, merged: None, at: 0 },
-            JobInput::Tables(tables) => Stream::tables(tables),
+            JobInput::Runs(runs) => Input::runs(runs, &meta),
+            JobInput::Tables(tables) => Input::tables(tables, &meta),
         };
+        let older = Input::tables(older, &meta);
         Job {
             meta,
             grid,
             newer,
-            older: Stream::tables(older),
+            older,
+            picks: Vec::new(),
             plan,
-            extents: extents.into_iter(),
+            space,
+            reserved,
             current: None,
             keep_tombstones,
             op,
-            output: JobOutput { removed, added: Vec::new(), unused: Vec::new(), flushed },
+            output: JobOutput { removed, added: Vec::new(), unused: None, flushed },
             done: false,
         }
     }
 
-    /// `address`: of the block that the value is from.
-    fn emit(
-        &mut self,
-        key: Key<K>,
-        tombstone: bool,
-        payload: &[u8],
-        address: Option<u64>,
-    ) -> Result<(), JobError> {
-        if tombstone && !self.keep_tombstones {
-            return match self.meta.usage {
-                Usage::Map => Ok(()),
-                Usage::Set => {
-                    Err(self.lost_entry(address, "tombstone of an entry that is not there"))
+    /// Writes what was picked.
+    fn emit(&mut self) -> Result<(), JobError> {
+        let picks = std::mem::take(&mut self.picks);
+        let mut rest = &picks[..];
+        while !rest.is_empty() {
+            let table = match &mut self.current {
+                Some(table) => table,
+                None => {
+                    let (meta, file_id) = (self.meta.clone(), self.grid.file_id());
+                    self.current.insert(TableBuilder::new(meta, self.space, file_id, self.op))
                 }
             };
-        }
-        let table = match &mut self.current {
-            Some(table) => table,
-            None => {
-                let extent = self.extents.next().expect("space is reserved for all values");
-                let (meta, file_id) = (self.meta.clone(), self.grid.file_id());
-                self.current.insert(TableBuilder::new(meta, extent, file_id, self.op))
+            let (now, later) = rest.split_at(rest.len().min(table.room()));
+            table.append(&self.newer.chunk, &self.older.chunk, now);
+            rest = later;
+            if table.room() == 0 {
+                self.write_table()?;
             }
-        };
-        table.push(&key, tombstone, payload);
-        if table.is_full() { self.write_table() } else { Ok(()) }
+        }
+        self.picks = picks;
+        Ok(())
     }
 
     /// Index entries that do not come in turns: the inputs are damaged in a way that no checksum
@@ -162,74 +166,120 @@ impl<const K: usize> Job<K> {
 
     fn write_table(&mut self) -> Result<(), JobError> {
         let Some(builder) = self.current.take() else { return Ok(()) };
-        let extent = builder.extent();
         let mut table = builder.finish().expect("a table is begun with its first value");
+        let used = table.record.sectors;
+        if used > self.reserved {
+            // The values pack worse than those before them did.
+            let length = u64::from(used) * SECTOR_SIZE as u64;
+            let allocated = self.grid.storage().allocate(self.space.address, length);
+            allocated.map_err(JobError::Write)?;
+        }
         let written = self.grid.write(table.record.address, &table.bytes);
         if !defect!(TableWriteErrorIgnored) {
             written.map_err(JobError::Write)?;
         }
         table.record.level = u32::try_from(self.plan.target_level).expect("few levels");
-        let used = table.record.sectors - u32::from(defect!(UnusedExtentTooLong));
-        if used < extent.sectors {
-            self.output.unused.push(Extent {
-                address: table.record.extent().end(),
-                sectors: extent.sectors - used,
-            });
-        }
+        let address = table.record.extent().end();
+        self.space = Extent { address, sectors: self.space.sectors - used };
+        self.reserved = self.reserved.saturating_sub(used);
         self.output.added.push(table.record);
         Ok(())
     }
 
+    /// Merges `rows` values of the inputs; `true` when there are no more.
     fn merge(&mut self, mut rows: usize) -> Result<bool, JobError> {
-        let mut payload = vec![0; self.meta.payload_width];
         while rows > 0 {
-            rows -= 1;
-            let newer = self.newer.peek(&self.grid, &self.meta)?;
-            let older = match self.older.peek(&self.grid, &self.meta) {
+            self.newer.fill(&self.grid, &self.meta)?;
+            match self.older.fill(&self.grid, &self.meta) {
                 Err(_) if defect!(ReadErrorEndsMerge) => {
-                    self.older = Stream::tables(Vec::new());
-                    None
+                    self.older = Input::tables(Vec::new(), &self.meta);
                 }
-                older => older?,
-            };
-            let order = match (newer, older) {
-                (None, None) => {
-                    self.write_table()?;
-                    self.output.unused.extend(self.extents.by_ref());
-                    return Ok(true);
-                }
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(newer), Some(older)) => newer.cmp(&older),
-            };
-            let (key, from) = match order {
-                Ordering::Less | Ordering::Equal => (newer, &mut self.newer),
-                Ordering::Greater => (older, &mut self.older),
-            };
-            let key = key.expect("the side that is first has a key");
-            let (tombstone, address) = (from.is_tombstone(), from.address());
-            payload.copy_from_slice(from.payload());
-            from.skip();
-            if order == Ordering::Equal {
-                let older_is_tombstone = self.older.is_tombstone();
-                let older_address = self.older.address();
-                if defect!(OlderValueWins) {
-                    payload.copy_from_slice(self.older.payload());
-                }
-                if !defect!(EqualKeyKeptTwice) {
-                    self.older.skip();
-                }
-                if self.meta.usage == Usage::Set {
-                    if older_is_tombstone == tombstone {
-                        let what = "entry, which was put or removed twice in a row,";
-                        return Err(self.lost_entry(older_address, what));
-                    }
-                    continue;
-                }
+                filled => filled?,
             }
-            self.emit(key, tombstone, &payload, address)?;
+            if self.newer.keys().is_empty() && self.older.keys().is_empty() {
+                self.write_table()?;
+                if self.space.sectors > 0 {
+                    let sectors = self.space.sectors + u32::from(defect!(UnusedExtentTooLong));
+                    self.output.unused = Some(Extent { sectors, ..self.space });
+                }
+                return Ok(true);
+            }
+            self.picks.clear();
+            rows = rows.saturating_sub(self.pick(rows)?);
+            self.emit()?;
         }
         Ok(false)
+    }
+
+    /// Picks among the values at hand until one input has no more of them, or `rows` were looked at;
+    /// gives how many were. At least one input has values.
+    fn pick(&mut self, rows: usize) -> Result<usize, JobError> {
+        let (newer, older) = (self.newer.keys(), self.older.keys());
+        let (mut a, mut b) = (0, 0);
+        let mut fault = None;
+        // Stretches that do not interleave, the common case of timestamps and ordered ids, need no
+        // comparisons.
+        match (newer.last(), older.first()) {
+            (_, None) => a = newer.len().min(rows),
+            (None, _) => b = older.len().min(rows),
+            (Some(last), Some(first)) if last < first => a = newer.len().min(rows),
+            (Some(_), Some(_)) if older[older.len() - 1] < newer[0] => b = older.len().min(rows),
+            _ => {}
+        }
+        if a + b > 0 {
+            let (newer_at, older_at) = (self.newer.at, self.older.at);
+            self.picks.extend((newer_at..newer_at + a).map(Pick::newer));
+            self.picks.extend((older_at..older_at + b).map(Pick::older));
+        } else {
+            while a < newer.len() && b < older.len() && a + b < rows {
+                let (newer_at, older_at) = (self.newer.at + a, self.older.at + b);
+                match newer[a].cmp(&older[b]) {
+                    Ordering::Less => {
+                        self.picks.push(Pick::newer(newer_at));
+                        a += 1;
+                    }
+                    Ordering::Greater => {
+                        self.picks.push(Pick::older(older_at));
+                        b += 1;
+                    }
+                    Ordering::Equal => {
+                        let tombstones = &self.newer.chunk.tombstones;
+                        let in_turn = tombstones[newer_at] != self.older.chunk.tombstones[older_at];
+                        match self.meta.usage {
+                            Usage::Map if defect!(OlderValueWins) => {
+                                self.picks.push(Pick::older(older_at));
+                            }
+                            Usage::Map => self.picks.push(Pick::newer(newer_at)),
+                            Usage::Set if in_turn => {}
+                            Usage::Set => {
+                                fault = Some("entry, which was put or removed twice in a row,");
+                                break;
+                            }
+                        }
+                        a += 1;
+                        b += usize::from(!defect!(EqualKeyKeptTwice));
+                    }
+                }
+            }
+        }
+        self.newer.at += a;
+        self.older.at += b;
+        if let Some(what) = fault {
+            return Err(self.lost_entry(self.older.address(), what));
+        }
+        if !self.keep_tombstones {
+            let picked = self.picks.len();
+            let (newer, older) = (&self.newer.chunk.tombstones, &self.older.chunk.tombstones);
+            let lost = self.picks.iter().find(|pick| pick.of(newer, older)).copied();
+            self.picks.retain(|pick| !pick.of(newer, older));
+            if self.picks.len() < picked && self.meta.usage == Usage::Set {
+                let is_newer = lost.is_some_and(Pick::is_newer);
+                let address = if is_newer { self.newer.address() } else { self.older.address() };
+                return Err(self.lost_entry(address, "tombstone of an entry that is not there"));
+            }
+        }
+        // Both sides of a pair count.
+        Ok(a + b)
     }
 }
 

@@ -1,17 +1,27 @@
-//! One input of a merge: values in order, from a run or from neighbouring tables.
+//! One input of a merge: values in order, from runs or from neighbouring tables, unpacked a block at a
+//! time.
 
 use std::sync::Arc;
 
 use crate::error::{BlockKind, Damage, ReadError};
-use crate::grid::{BlockRef, Grid, corrupt};
+use crate::grid::{Block, BlockRef, Grid, corrupt};
 use crate::memory::{Key, Run};
-use crate::table::{Table, TreeMeta, ValueBlock, parse_block};
+use crate::table::{Chunk, Table, TreeMeta, ValueBlock, parse_block};
 
 /// Bytes of value blocks that are read at once.
 const READ_AHEAD: usize = 256 * 1024;
+/// Values of a run that are unpacked at once: their rows stay in the processor's cache.
+const RUN_ROWS: usize = 512;
 
-/// The values of an input, one at a time.
-pub(super) enum Stream<const K: usize> {
+/// An input, and the values of it that are at hand.
+pub(super) struct Input<const K: usize> {
+    source: Source<K>,
+    pub(super) chunk: Chunk<K>,
+    /// The first value of the chunk that is not merged yet.
+    pub(super) at: usize,
+}
+
+enum Source<const K: usize> {
     /// Runs, oldest first; merged into one when the first value is asked for, so that the work is
     /// the compaction's and not the seal's.
     Runs {
@@ -19,45 +29,54 @@ pub(super) enum Stream<const K: usize> {
         merged: Option<Arc<Run<K>>>,
         at: usize,
     },
-    Tables(TableStream<K>),
+    Tables(TableSource<K>),
 }
 
 /// The values of neighbouring tables; blocks are read ahead, past the cache.
-pub(super) struct TableStream<const K: usize> {
+struct TableSource<const K: usize> {
     tables: Vec<Arc<Table<K>>>,
     table: usize,
     /// The next block of the table to read.
     next_block: usize,
-    /// Blocks that were read and where they are, the next one last.
-    read: Vec<(u64, ValueBlock<K>)>,
-    at: usize,
-    /// The key before the one at hand.
-    last: Option<Key<K>>,
+    /// Blocks that were read, the next one last.
+    read: Vec<ReadBlock<K>>,
+    /// The last key of the block at hand, and where the block is.
+    at_hand: Option<(Key<K>, u64)>,
 }
 
-impl<const K: usize> Stream<K> {
-    pub(super) fn tables(tables: Vec<Arc<Table<K>>>) -> Self {
-        let (read, last) = (Vec::new(), None);
-        Stream::Tables(TableStream { tables, table: 0, next_block: 0, read, at: 0, last })
+/// A block that was read, and what its index block says of it.
+struct ReadBlock<const K: usize> {
+    values: ValueBlock<K>,
+    address: u64,
+    count: u32,
+    last_key: Key<K>,
+}
+
+impl<const K: usize> Input<K> {
+    pub(super) fn runs(runs: Vec<Arc<Run<K>>>, meta: &TreeMeta) -> Self {
+        let source = Source::Runs { runs, merged: None, at: 0 };
+        Input { source, chunk: Chunk::new(meta), at: 0 }
     }
 
-    /// Where the block of the value at hand is; `None` if it is in memory. Only after `peek` gave a
-    /// key.
-    pub(super) fn address(&self) -> Option<u64> {
-        match self {
-            Stream::Runs { .. } => None,
-            Stream::Tables(stream) => stream.read.last().map(|(address, _)| *address),
+    pub(super) fn tables(tables: Vec<Arc<Table<K>>>, meta: &TreeMeta) -> Self {
+        let source = Source::Tables(TableSource {
+            tables,
+            table: 0,
+            next_block: 0,
+            read: Vec::new(),
+            at_hand: None,
+        });
+        Input { source, chunk: Chunk::new(meta), at: 0 }
+    }
+
+    /// The keys at hand; the next ones are read if there are none. Empty at the end.
+    pub(super) fn fill(&mut self, grid: &Grid, meta: &TreeMeta) -> Result<(), ReadError> {
+        if self.at < self.chunk.len() {
+            return Ok(());
         }
-    }
-
-    /// The key at hand, read first if need be; `None` at the end.
-    pub(super) fn peek(
-        &mut self,
-        grid: &Grid,
-        meta: &TreeMeta,
-    ) -> Result<Option<Key<K>>, ReadError> {
-        match self {
-            Stream::Runs { runs, merged, at } => {
+        self.at = 0;
+        match &mut self.source {
+            Source::Runs { runs, merged, at } => {
                 let run = merged.get_or_insert_with(|| {
                     let newest_first = std::mem::take(runs).into_iter().rev();
                     let merge = |newer: Arc<Run<K>>, older: Arc<Run<K>>| {
@@ -65,72 +84,64 @@ impl<const K: usize> Stream<K> {
                     };
                     newest_first.reduce(merge).expect("an input has runs")
                 });
-                let lost = defect!(LastValueLost) && *at > 0 && *at + 1 == run.len();
-                Ok(run.keys().get(*at).filter(|_| !lost).copied())
+                let lost = usize::from(defect!(LastValueLost) && run.len() > 1);
+                let rows = (run.len() - lost - *at).min(RUN_ROWS);
+                self.chunk.fill(meta, run, *at, rows);
+                *at += rows;
+                Ok(())
             }
-            Stream::Tables(stream) => stream.peek(grid, meta),
+            Source::Tables(source) => source.fill(grid, meta, &mut self.chunk),
         }
     }
 
-    /// Whether the value at hand is a tombstone. Only after `peek` gave a key.
-    pub(super) fn is_tombstone(&self) -> bool {
-        match self {
-            Stream::Runs { merged, at, .. } => peeked(merged).is_tombstone(*at),
-            Stream::Tables(stream) => stream.block().is_tombstone(stream.at),
+    /// Where the block of the values at hand is; `None` if they are in memory.
+    pub(super) fn address(&self) -> Option<u64> {
+        match &self.source {
+            Source::Runs { .. } => None,
+            Source::Tables(source) => source.at_hand.map(|(_, address)| address),
         }
     }
 
-    /// The payload at hand. Only after `peek` gave a key.
-    pub(super) fn payload(&self) -> &[u8] {
-        match self {
-            Stream::Runs { merged, at, .. } => peeked(merged).payload(*at),
-            Stream::Tables(stream) => stream.block().payload(stream.at),
-        }
+    /// The keys of the chunk that are not merged yet.
+    pub(super) fn keys(&self) -> &[Key<K>] {
+        &self.chunk.keys[self.at..]
     }
+}
 
-    /// Goes one value on. Only after `peek` gave a key.
-    pub(super) fn skip(&mut self) {
-        match self {
-            Stream::Runs { at, .. } => *at += 1,
-            Stream::Tables(stream) => {
-                stream.last = Some(stream.block().key(stream.at));
-                stream.at += 1;
-                if stream.at == stream.block().len() {
-                    stream.read.pop();
-                    stream.at = 0;
-                }
+impl<const K: usize> TableSource<K> {
+    fn fill(
+        &mut self,
+        grid: &Grid,
+        meta: &TreeMeta,
+        chunk: &mut Chunk<K>,
+    ) -> Result<(), ReadError> {
+        if self.read.is_empty() {
+            self.read_on(grid, meta)?;
+        }
+        let Some(ReadBlock { values, address, count, last_key }) = self.read.pop() else {
+            chunk.clear();
+            return Ok(());
+        };
+        let checked = values.unpack(meta, chunk).and_then(|()| {
+            // What the index block says was believed when the merge was planned: the space that is
+            // reserved is for as many values, and the tables beside it have the other keys.
+            let follows = self.at_hand.is_none_or(|(last, _)| last < chunk.keys[0]);
+            let ends = chunk.keys.last() == Some(&last_key);
+            match (follows && ends, chunk.len() == count as usize) {
+                (true, true) => Ok(()),
+                (false, _) => Err("order of keys"),
+                (true, false) => Err("number of values"),
             }
-        }
-    }
-}
-
-fn peeked<const K: usize>(merged: &Option<Arc<Run<K>>>) -> &Run<K> {
-    merged.as_ref().expect("peek merged the runs")
-}
-
-fn invalid(offset: u64, meta: &TreeMeta, what: &'static str) -> ReadError {
-    corrupt(offset, BlockKind::Value, Some(&meta.name), Damage::Invalid { what })
-}
-
-impl<const K: usize> TableStream<K> {
-    fn block(&self) -> &ValueBlock<K> {
-        &self.read.last().expect("peek read a block").1
+        });
+        self.at_hand = Some((last_key, address));
+        checked.map_err(|what| {
+            let damage = Damage::Invalid { what };
+            corrupt(address, BlockKind::Value, Some(&meta.name), damage)
+        })
     }
 
-    fn peek(&mut self, grid: &Grid, meta: &TreeMeta) -> Result<Option<Key<K>>, ReadError> {
-        if self.read.is_empty() && !self.read_on(grid, meta)? {
-            return Ok(None);
-        }
-        let key = self.block().key(self.at);
-        if self.last.is_some_and(|last| last >= key) {
-            let offset = self.read.last().expect("peek read a block").0;
-            return Err(invalid(offset, meta, "order of keys"));
-        }
-        Ok(Some(key))
-    }
-
-    fn read_on(&mut self, grid: &Grid, meta: &TreeMeta) -> Result<bool, ReadError> {
-        let Some(table) = self.tables.get(self.table) else { return Ok(false) };
+    fn read_on(&mut self, grid: &Grid, meta: &TreeMeta) -> Result<(), ReadError> {
+        let Some(table) = self.tables.get(self.table) else { return Ok(()) };
         let index = table.index(grid, meta)?;
         let rest = &index.blocks[self.next_block..];
         let mut length = 0;
@@ -139,19 +150,16 @@ impl<const K: usize> TableStream<K> {
             length <= READ_AHEAD
         });
         let count = fitting.count().max(1);
-        let blocks = &rest[..count];
-        let references: Vec<BlockRef> = blocks.iter().map(|block| block.reference).collect();
+        let references: Vec<BlockRef> = rest[..count].iter().map(|block| block.reference).collect();
         let bytes = grid.read_consecutive(&references, BlockKind::Value, &meta.name)?;
         let mut rest = &bytes[..];
-        for block in blocks {
-            let (bytes, behind) = rest.split_at(block.reference.length as usize);
-            let values = parse_block(bytes.into(), &block.reference, meta)?;
-            let address = block.reference.address;
-            // The space that is reserved is for as many values as the index blocks say.
-            if values.len() != block.count as usize {
-                return Err(invalid(address, meta, "number of values"));
-            }
-            self.read.push((address, values));
+        for at in self.next_block..self.next_block + count {
+            let block = &index.blocks[at];
+            let reference = &block.reference;
+            let (bytes, behind) = rest.split_at(reference.length as usize);
+            let values = parse_block(Arc::new(Block::new(bytes.into())), reference, meta)?;
+            let (address, count) = (reference.address, block.count);
+            self.read.push(ReadBlock { values, address, count, last_key: index.last_keys[at] });
             rest = behind;
         }
         self.read.reverse();
@@ -160,6 +168,6 @@ impl<const K: usize> TableStream<K> {
             self.table += 1;
             self.next_block = 0;
         }
-        Ok(true)
+        Ok(())
     }
 }

@@ -20,7 +20,7 @@ use crate::constants::SECTOR_SIZE;
 use crate::error::CommitError;
 use crate::grid::Extent;
 use crate::table::TableRecord;
-use crate::tree::LevelEdit;
+use crate::tree::{Demand, LevelEdit};
 use crate::wal::WalWriter;
 
 use super::compactor::Failure;
@@ -38,6 +38,11 @@ pub(super) struct Bar {
     /// What the running jobs and the moves beside them do, tree by tree.
     plans: Vec<Vec<JobPlan>>,
 }
+
+/// Bytes of a block of the manifest log at the most.
+const MANIFEST_BLOCK_BYTES: u64 = 128 << 10;
+/// Free extents from this length on are given back to the device.
+const TRIM_BYTES: u64 = 128 << 10;
 
 /// The state of the forest at a seal.
 struct Sealed {
@@ -142,30 +147,29 @@ impl<S: Grooves> Writer<S> {
     /// Chooses compactions for all trees, reserves the space for their output, and starts them.
     pub(super) fn start_compactions(&mut self) -> Result<(), CommitError> {
         let growth = u64::from(self.engine.superblock.options.growth_factor);
-        let table_blocks = self.engine.superblock.options.parameters[0];
-        let block_size = u64::from(self.engine.superblock.options.block_size);
-        let table_sectors = table_blocks * block_size / SECTOR_SIZE as u64;
         let sealed = self.engine.bar.sealed.as_ref().expect("compactions follow a seal");
         let op = sealed.op;
         let mut chosen: Vec<Vec<JobPlan>> = Vec::new();
-        let mut demands: Vec<Vec<u32>> = Vec::new();
-        let mut live_tables = 0;
+        let mut demands: Vec<Demand> = Vec::new();
+        let (mut live_tables, mut new_tables) = (0, 0);
         self.visit_trees(&mut |tree| {
-            let plans = tree.choose(growth, table_sectors);
+            let plans = tree.choose(growth);
             for plan in plans.iter().filter(|plan| !plan.is_move()) {
-                demands.push(tree.meta().layout.split(plan.rows).collect());
+                demands.push(tree.demand(plan));
+                new_tables += tree.meta().layout.split(plan.rows).count();
             }
             live_tables += tree.records().len();
             chosen.push(plans);
         });
-        let mut extents = self.engine.reserve(&demands, live_tables)?.into_iter();
+        let extents = self.engine.reserve(&demands, live_tables + new_tables)?;
+        let mut extents = extents.into_iter().zip(demands);
         let mut jobs: Vec<Box<dyn CompactionJob>> = Vec::new();
         let mut plans = chosen.iter();
         self.visit_trees(&mut |tree| {
             let plans = plans.next().expect("a list per tree");
             for plan in plans.iter().filter(|plan| !plan.is_move()) {
-                let extents = extents.next().expect("extents per plan");
-                jobs.push(tree.start(plan, extents, op));
+                let (extent, demand) = extents.next().expect("an extent per plan");
+                jobs.push(tree.start(plan, extent, demand.likely, op));
             }
         });
         self.engine.bar.plans = chosen;
@@ -207,9 +211,7 @@ impl<S: Grooves> Writer<S> {
             for record in moved.iter().chain(&edit.added).skip(defect!(TableEventLost).into()) {
                 engine.manifest.insert(*record);
             }
-            for extent in edit.unused {
-                engine.free_set.release(extent);
-            }
+            engine.unused.extend(edit.unused);
             if defect!(FreedBeforeCheckpoint) {
                 handles.iter().for_each(|handle| engine.free_set.release(handle.extent()));
                 continue;
@@ -232,10 +234,11 @@ impl<S: Grooves> Writer<S> {
         let version = self.version();
         let engine = &mut self.engine;
         engine.publisher.republish(version);
-        for extent in released {
+        for extent in released.into_iter().chain(engine.unused.drain(..)) {
             engine.free_set.release(extent);
         }
         engine.release_retired();
+        engine.trim();
         Ok(())
     }
 }
@@ -266,35 +269,48 @@ fn tree_edit(
 }
 
 impl Engine {
-    /// Takes extents of these sizes and reserves the file's space up to their end, with some to
-    /// spare for the manifest log. If the disk is full nothing is taken.
-    fn reserve(
-        &mut self,
-        demands: &[Vec<u32>],
-        live_tables: usize,
-    ) -> Result<Vec<Vec<Extent>>, CommitError> {
+    /// Takes an extent for each demand, and reserves on the device what they are likely to take and
+    /// what the manifest log takes with `tables` tables at the most. If the disk is full nothing is taken.
+    fn reserve(&mut self, demands: &[Demand], tables: usize) -> Result<Vec<Extent>, CommitError> {
         let mut free_set = self.free_set.clone();
         if defect!(ExtentsByCacheState) && self.grid.counters().1 % 2 == 1 {
             free_set.acquire(1);
         }
-        let extents: Vec<Vec<Extent>> = demands
-            .iter()
-            .map(|sizes| sizes.iter().map(|sectors| free_set.acquire(*sectors)).collect())
-            .collect();
-        let new_tables: usize = demands.iter().map(Vec::len).sum();
-        let manifest = (live_tables + new_tables + 64) * 3 * size_of::<TableRecord>();
-        let spare = (manifest as u64).next_multiple_of(SECTOR_SIZE as u64);
-        let end = free_set.end() + spare;
-        if end > self.allocated_end {
-            let length = end - self.allocated_end;
-            let allocated = self.storage.allocate(self.allocated_end, length);
+        let extents: Vec<Extent> =
+            demands.iter().map(|demand| free_set.acquire(demand.most)).collect();
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        for (extent, demand) in extents.iter().zip(demands) {
+            let likely = Extent { sectors: demand.likely, ..*extent };
+            ranges.push((likely.address, likely.end()));
+        }
+        // The blocks of the manifest log go into the lowest gaps that take them.
+        let mut spare = (tables + 64) * 3 * size_of::<TableRecord>();
+        for (from, to) in free_set.gaps() {
+            if spare == 0 {
+                break;
+            }
+            ranges.push((from, to));
+            spare = spare.saturating_sub((to - from).saturating_sub(MANIFEST_BLOCK_BYTES) as usize);
+        }
+        // The file is as long as the grid, whatever is reserved of it.
+        let sector = SECTOR_SIZE as u64;
+        let spare = (spare as u64).next_multiple_of(sector);
+        ranges.push((free_set.end() - sector, free_set.end() + spare));
+        for (from, to) in ranges {
+            let allocated = self.storage.allocate(from, to - from);
             if !defect!(NoSpaceIgnored) {
                 allocated.map_err(|source| self.no_space(source))?;
             }
-            self.allocated_end = end;
         }
         self.free_set = free_set;
         Ok(extents)
+    }
+
+    /// Gives space of the device back that nothing refers to.
+    fn trim(&self) {
+        for (from, to) in self.free_set.gaps().filter(|(from, to)| to - from >= TRIM_BYTES) {
+            self.storage.release(from, to - from);
+        }
     }
 
     /// Writes manifest log and superblock; returns what is free once that is durable, which it is.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::constants::GROOVES_MAX;
 use crate::error::CommitError;
-use crate::grid::{FreeSet, Grid};
+use crate::grid::{Extent, FreeSet, Grid};
 use crate::groove::{AnyGroove, GrooveVisitor};
 use crate::manifest::ManifestLog;
 use crate::storage::Storage;
@@ -36,8 +36,9 @@ pub(super) struct Engine {
     pub(super) wal: WalWriter,
     pub(super) manifest: ManifestLog,
     pub(super) free_set: FreeSet,
-    /// Up to here the file's space is reserved.
-    pub(super) allocated_end: u64,
+    /// What compactions did not need of their extents; free after the next checkpoint, so that the
+    /// manifest log goes where space is reserved for it.
+    pub(super) unused: Vec<Extent>,
     pub(super) compactor: Compactor,
     pub(super) bar: Bar,
     /// Tables that no level refers to; free once the checkpoint that says so is durable and no
@@ -53,15 +54,16 @@ pub(super) struct Engine {
     pub(super) is_doubtful: bool,
 }
 
-/// A groove's part of a log entry: its number and the length of its changes, before the changes.
-pub(super) const SECTION_HEADER_SIZE: usize = 8;
+/// A groove's part of a log entry: its number, the length of its changes, and what that was before they
+/// were packed, before the changes.
+pub(super) const SECTION_HEADER_SIZE: usize = 12;
 
-fn section_header(groove: usize, length: usize) -> [u8; SECTION_HEADER_SIZE] {
-    let groove = u32::try_from(groove).expect("few grooves");
-    let length = u32::try_from(length).expect("a log entry is below 4 GiB");
+fn section_header(groove: usize, length: usize, plain: usize) -> [u8; SECTION_HEADER_SIZE] {
+    assert!(length <= plain, "packed changes are not longer");
     let mut header = [0; SECTION_HEADER_SIZE];
-    header[..4].copy_from_slice(&groove.to_le_bytes());
-    header[4..].copy_from_slice(&length.to_le_bytes());
+    for (bytes, number) in header.as_chunks_mut::<4>().0.iter_mut().zip([groove, length, plain]) {
+        *bytes = u32::try_from(number).expect("a log entry is below 4 GiB").to_le_bytes();
+    }
     header
 }
 
@@ -84,7 +86,7 @@ impl<S: Grooves> Writer<S> {
         let mut at = 0;
         let mut torn = false;
         self.visit_grooves(&mut |groove| {
-            lengths[at] = groove.changes().len();
+            lengths[at] = groove.changes_length();
             torn |= groove.is_torn();
             at += 1;
         });
@@ -120,8 +122,15 @@ impl<S: Grooves> Writer<S> {
         let mut at = 0;
         visit_grooves::<S>(&mut self.grooves, &mut |groove| {
             if lengths[at] > 0 && !(defect!(SectionForgotten) && at == 1) {
-                body.extend_from_slice(&section_header(at, lengths[at]));
-                body.extend_from_slice(groove.changes());
+                let header = body.len();
+                body.resize(header + SECTION_HEADER_SIZE, 0);
+                groove.pack_changes(&mut body);
+                let length = body.len() - header - SECTION_HEADER_SIZE;
+                body[header..header + SECTION_HEADER_SIZE].copy_from_slice(&section_header(
+                    at,
+                    length,
+                    lengths[at],
+                ));
             }
             at += 1;
         });

@@ -50,7 +50,7 @@ pub(super) fn recover<S: Grooves>(
     let publisher = Arc::new(Publisher::new(storage.clone(), version, synced_op));
     let engine = Engine {
         wal: WalWriter::resume(&superblock, recovered),
-        allocated_end: superblock.grid_end,
+        unused: Vec::new(),
         storage,
         grid,
         publisher: publisher.clone(),
@@ -112,7 +112,12 @@ pub(super) struct Replayed<S: Grooves> {
 impl<S: Grooves> Replayed<S> {
     /// An error says what no writer writes.
     fn entry(&mut self, op: u64, body: &[u8]) -> Result<(), &'static str> {
-        let slots = u32::try_from(entry_slots(body.len() as u64)).map_err(|_| "length")?;
+        let sections = sections(body, S::GROOVES.len())?;
+        // A bar ends by the lengths before the changes were packed: that is what bounds the memory.
+        let headers = sections.iter().filter(|section| section.plain > 0).count();
+        let plain: usize = sections.iter().map(|section| section.plain).sum();
+        let slots = entry_slots((plain + headers * SECTION_HEADER_SIZE) as u64);
+        let slots = u32::try_from(slots).map_err(|_| "length")?;
         // The writer sealed before the entry that had no room in its bar. The log holds two bars,
         // so this happens once; a second time would only make the memory tables larger.
         let early = u32::from(defect!(ReplaySealsElsewhere));
@@ -123,7 +128,7 @@ impl<S: Grooves> Replayed<S> {
             self.bar.seal::<S>(&mut self.checked.grooves, op, checkpoint_op, timestamp_max);
         }
         self.bar.add(slots);
-        self.sections(body)?;
+        self.replay(sections)?;
         self.op = op;
         Ok(())
     }
@@ -134,29 +139,48 @@ impl<S: Grooves> Replayed<S> {
         visit_grooves::<S>(&mut self.checked.grooves, &mut |groove| groove.commit());
     }
 
-    fn sections(&mut self, mut body: &[u8]) -> Result<(), &'static str> {
-        let mut sections = vec![&[][..]; S::GROOVES.len()];
-        while !body.is_empty() {
-            let (header, rest) = body.split_first_chunk::<SECTION_HEADER_SIZE>().ok_or("length")?;
-            let [g0, g1, g2, g3, l0, l1, l2, l3] = *header;
-            let groove = u32::from_le_bytes([g0, g1, g2, g3]) as usize;
-            let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-            let (changes, rest) = rest.split_at_checked(length).ok_or("length of a section")?;
-            let section = sections.get_mut(groove).ok_or("groove")?;
-            if !section.is_empty() {
-                return Err("groove, which comes twice,");
-            }
-            *section = changes;
-            body = rest;
-        }
+    fn replay(&mut self, sections: Vec<Section<'_>>) -> Result<(), &'static str> {
         let mut result = Ok(());
         let mut sections = sections.into_iter();
         visit_grooves::<S>(&mut self.checked.grooves, &mut |groove| {
             let changes = sections.next().expect("a section per groove");
             if result.is_ok() {
-                result = groove.replay(changes);
+                result = groove.replay(changes.bytes);
             }
         });
         result
     }
+}
+
+/// A groove's part of an entry.
+#[derive(Clone, Copy, Default)]
+struct Section<'a> {
+    bytes: &'a [u8],
+    /// Their length before they were packed.
+    plain: usize,
+}
+
+/// The sections of an entry, by groove; empty for grooves that it does not change.
+fn sections(mut body: &[u8], grooves: usize) -> Result<Vec<Section<'_>>, &'static str> {
+    let mut sections = vec![Section::default(); grooves];
+    while !body.is_empty() {
+        let (header, rest) = body.split_first_chunk::<SECTION_HEADER_SIZE>().ok_or("length")?;
+        let number = |at: usize| {
+            let bytes = header[at..at + 4].try_into().expect("4 bytes");
+            u32::from_le_bytes(bytes) as usize
+        };
+        let (groove, length, plain) = (number(0), number(4), number(8));
+        let (bytes, rest) = rest.split_at_checked(length).ok_or("length of a section")?;
+        // Less would let a bar take more of the log than it has.
+        if plain < length {
+            return Err("length of a section before it was packed");
+        }
+        let section = sections.get_mut(groove).ok_or("groove")?;
+        if section.plain > 0 {
+            return Err("groove, which comes twice,");
+        }
+        *section = Section { bytes, plain };
+        body = rest;
+    }
+    Ok(sections)
 }

@@ -1,4 +1,8 @@
-//! The header that every block of the grid begins with, and the reference that its parent holds.
+//! The header that every block of the grid begins with, the reference that its parent holds, and the
+//! block in memory.
+
+use std::any::Any;
+use std::sync::OnceLock;
 
 use bytemuck::{Pod, Zeroable};
 
@@ -42,7 +46,7 @@ pub(crate) struct BlockHeader {
     magic: u32,
     version: u16,
     kind: u8,
-    /// How the values are encoded; 0: row by row.
+    /// How the values are encoded; 0: row by row, 1: in columns.
     pub(crate) encoding: u8,
     file_id: [u8; 16],
     address: u64,
@@ -119,6 +123,8 @@ pub(crate) struct BlockInfo {
     pub(crate) count: u32,
     pub(crate) tombstone_count: u32,
     pub(crate) op: u64,
+    /// Of a value block.
+    pub(crate) encoding: u8,
 }
 
 /// Writes the header over the first bytes of a block whose body is complete, and gives the
@@ -135,7 +141,7 @@ pub(crate) fn seal_block(
         magic: MAGIC,
         version: VERSION,
         kind: kind_byte(kind),
-        encoding: 0,
+        encoding: info.encoding,
         file_id,
         address,
         length: u32::try_from(bytes.len()).expect("a block is below 4 GiB"),
@@ -147,4 +153,42 @@ pub(crate) fn seal_block(
     };
     bytes[..BLOCK_HEADER_SIZE].copy_from_slice(bytemuck::bytes_of(&header));
     BlockRef { address, length: header.length, checksum: checksum(kind.into(), bytes) }
+}
+
+/// A block in memory whose checksum agreed, and what its first user made of its bytes: a block that
+/// stays in the cache is interpreted once.
+#[derive(Debug)]
+pub(crate) struct Block {
+    bytes: Vec<u8>,
+    parsed: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl Block {
+    pub(crate) fn new(bytes: Vec<u8>) -> Block {
+        Block { bytes, parsed: OnceLock::new() }
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What [`Block::parsed_with`] made of the bytes.
+    #[inline]
+    pub(crate) fn parsed<T: Any>(&self) -> Option<&T> {
+        self.parsed.get()?.downcast_ref()
+    }
+
+    /// Interprets the bytes, unless that was done before.
+    pub(crate) fn parsed_with<T: Any + Send + Sync, E>(
+        &self,
+        parse: impl FnOnce(&[u8]) -> Result<T, E>,
+    ) -> Result<&T, E> {
+        if self.parsed.get().is_none() {
+            let parsed = parse(&self.bytes)?;
+            // Another thread may have been faster; what it found is the same.
+            let _ = self.parsed.set(Box::new(parsed));
+        }
+        Ok(self.parsed().expect("a block is of one type"))
+    }
 }

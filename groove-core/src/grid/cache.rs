@@ -12,22 +12,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use foldhash::fast::FixedState;
 use quick_cache::{Weighter, sync::Cache};
 
-use super::block::BlockRef;
+use super::block::{Block, BlockRef};
 
 type CacheKey = (u64, u64);
 
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<CacheKey, Arc<[u8]>> for Bytes {
-    fn weight(&self, _: &CacheKey, block: &Arc<[u8]>) -> u64 {
-        block.len() as u64
+impl Weighter<CacheKey, Arc<Block>> for Bytes {
+    fn weight(&self, _: &CacheKey, block: &Arc<Block>) -> u64 {
+        (block.bytes().len() + PARSED_SIZE_ESTIMATE) as u64
     }
 }
 
 /// A cache of blocks.
 pub(crate) struct BlockCache {
-    cache: Cache<CacheKey, Arc<[u8]>, Bytes, FixedState>,
+    cache: Cache<CacheKey, Arc<Block>, Bytes, FixedState>,
     /// The whole budget.
     size: u64,
     pinned: Arc<AtomicU64>,
@@ -48,6 +48,9 @@ impl Drop for Pinned {
 
 /// The part of the budget that blocks keep, whatever is pinned.
 const BLOCKS_SHARE_MIN: u64 = 8;
+
+/// What the parsed lanes of a block are expected to take beside its bytes.
+const PARSED_SIZE_ESTIMATE: usize = 1024;
 
 /// What a block is expected to take, to size the cache's own tables.
 const BLOCK_SIZE_ESTIMATE: u64 = 16 * 1024;
@@ -82,11 +85,11 @@ impl BlockCache {
         self.pinned.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn get(&self, reference: &BlockRef) -> Option<Arc<[u8]>> {
+    pub(crate) fn get(&self, reference: &BlockRef) -> Option<Arc<Block>> {
         self.cache.get(&key(reference))
     }
 
-    pub(crate) fn insert(&self, reference: &BlockRef, block: Arc<[u8]>) {
+    pub(crate) fn insert(&self, reference: &BlockRef, block: Arc<Block>) {
         self.cache.insert(key(reference), block);
     }
 }

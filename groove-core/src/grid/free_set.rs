@@ -118,6 +118,11 @@ impl FreeSet {
         Extent { address, sectors }
     }
 
+    /// The free extents below the end, as address and end, in order.
+    pub(crate) fn gaps(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.free.iter().map(|(from, to)| (*from, *to))
+    }
+
     /// Gives an extent back.
     ///
     /// # Panics

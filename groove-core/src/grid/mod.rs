@@ -12,7 +12,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use block::{BLOCK_HEADER_SIZE, BlockHeader, BlockInfo, BlockRef, seal_block};
+pub(crate) use block::{BLOCK_HEADER_SIZE, Block, BlockHeader, BlockInfo, BlockRef, seal_block};
 use cache::BlockCache;
 pub(crate) use cache::Pinned;
 pub(crate) use free_set::{Extent, FreeSet};
@@ -84,12 +84,12 @@ impl Grid {
         reference: &BlockRef,
         kind: BlockKind,
         tree: &Arc<str>,
-    ) -> Result<Arc<[u8]>, ReadError> {
+    ) -> Result<Arc<Block>, ReadError> {
         if let Some(block) = self.cache.get(reference) {
             self.cache_hits.fetch_add(1, Ordering::Relaxed);
             return Ok(block);
         }
-        let block: Arc<[u8]> = self.read_uncached(reference, kind, Some(tree))?.into();
+        let block = Arc::new(Block::new(self.read_uncached(reference, kind, Some(tree))?));
         self.cache.insert(reference, block.clone());
         Ok(block)
     }
@@ -114,8 +114,8 @@ impl Grid {
         references: &[BlockRef],
         kind: BlockKind,
         tree: &Arc<str>,
-    ) -> Result<Vec<Arc<[u8]>>, ReadError> {
-        let mut blocks: Vec<Option<Arc<[u8]>>> = Vec::with_capacity(references.len());
+    ) -> Result<Vec<Arc<Block>>, ReadError> {
+        let mut blocks: Vec<Option<Arc<Block>>> = Vec::with_capacity(references.len());
         let mut missing = Vec::new();
         let mut requests = Vec::new();
         for (at, reference) in references.iter().enumerate() {
@@ -137,7 +137,7 @@ impl Grid {
         for (at, request) in missing.into_iter().zip(requests) {
             let reference = &references[at];
             self.check(reference, kind, Some(tree), request.result, &request.buffer)?;
-            let block: Arc<[u8]> = request.buffer.into();
+            let block = Arc::new(Block::new(request.buffer));
             self.cache.insert(reference, block.clone());
             blocks[at] = Some(block);
         }

@@ -17,7 +17,7 @@ use crate::object::Object;
 use crate::schema::{GrooveSchema, Schema};
 use crate::tree::AnyTree;
 
-use super::log::{Change, ChangeLog, Changes};
+use super::log::{Change, ChangeLog, ChangeShape, Changes, Packer};
 use super::object_cache::ObjectCache;
 use super::open::{TreeOpener, TreeParameters, TreeVisitor};
 use super::prefetch::Queue;
@@ -25,6 +25,7 @@ use super::snapshot::Snapshot;
 use super::store::Groove;
 use super::verify::GrooveVerified;
 use super::view::GrooveView;
+use crate::table::PayloadLane;
 
 /// Where a scope began in one groove.
 pub(crate) struct GrooveMark {
@@ -46,8 +47,10 @@ pub(crate) trait AnyGroove {
     fn is_torn(&self) -> bool;
     /// Whether this is the groove of that number of the forest with that grid.
     fn is_made_as(&self, ordinal: usize, grid: &Arc<Grid>) -> bool;
-    /// The changes of the open scope, as the log keeps them.
-    fn changes(&self) -> &[u8];
+    /// Bytes of the open scope's changes before they are packed.
+    fn changes_length(&self) -> usize;
+    /// Appends the open scope's changes as the log keeps them: not longer than that.
+    fn pack_changes(&mut self, out: &mut Vec<u8>);
     /// Makes the open scope's changes part of the committed state, and begins an empty scope.
     fn commit(&mut self);
     /// Drops what was prefetched for the scope.
@@ -94,8 +97,13 @@ impl<O: Object> AnyGroove for Groove<O> {
         self.ordinal == ordinal && Arc::ptr_eq(self.object_tree.tip().grid(), grid)
     }
 
-    fn changes(&self) -> &[u8] {
-        self.log.bytes()
+    fn changes_length(&self) -> usize {
+        self.log.bytes().len()
+    }
+
+    fn pack_changes(&mut self, out: &mut Vec<u8>) {
+        let meta = self.object_tree.meta();
+        self.packer.pack(self.log.bytes(), change_shape::<O>(&meta.lanes), out);
     }
 
     fn commit(&mut self) {
@@ -114,19 +122,17 @@ impl<O: Object> AnyGroove for Groove<O> {
     }
 
     fn replay(&mut self, changes: &[u8]) -> Result<(), &'static str> {
-        let orphaned_ids = O::SCHEMA.orphaned_ids;
-        let primary_limbs = unique_limbs(O::Primary::KEY_WIDTH);
-        let key_width = if orphaned_ids { 8 * primary_limbs } else { 0 };
+        let meta = self.object_tree.meta().clone();
         let decode =
             |timestamp, row: &[u8]| O::read_row(timestamp, row).map_err(|_| "row of a change");
-        for change in Changes::new(changes, O::ROW_WIDTH, key_width) {
+        for change in Changes::new(changes, change_shape::<O>(&meta.lanes)) {
             match change? {
                 Change::Insert { timestamp, row } => {
-                    let object: O = decode(timestamp, row)?;
+                    let object: O = decode(timestamp, &row)?;
                     if !defect!(ReplayForgetsTimestamps) {
                         self.timestamps.note(timestamp);
                     }
-                    self.object_tree.put([timestamp], row);
+                    self.object_tree.put([timestamp], &row);
                     object.insert_entries(&mut self.trees, timestamp);
                     self.object_count += 1;
                 }
@@ -172,6 +178,12 @@ impl<O: Object> AnyGroove for Groove<O> {
         self.object_count = count;
         self.committed_count = count;
     }
+}
+
+fn change_shape<O: Object>(lanes: &[PayloadLane]) -> ChangeShape<'_> {
+    let primary_limbs = unique_limbs(O::Primary::KEY_WIDTH);
+    let key_width = if O::SCHEMA.orphaned_ids { 8 * primary_limbs } else { 0 };
+    ChangeShape { row_width: O::ROW_WIDTH, key_width, lanes }
 }
 
 /// A field of a `#[derive(Forest)]` struct: [`Groove<O>`].
@@ -239,6 +251,7 @@ impl<'a> GrooveOpener<'a> {
             object_tree,
             trees,
             log: ChangeLog::default(),
+            packer: Packer::default(),
             object_count: 0,
             committed_count: 0,
             timestamps: self.timestamps.clone(),

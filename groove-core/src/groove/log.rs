@@ -11,13 +11,27 @@
 //! | update | 2, timestamp (8), new row, count of spans (4), per span: offset (4), length (4), old bytes |
 //! | remove | 3, timestamp (8), row |
 //! | orphan | 4, limbs of the primary key |
+//! | inserts | 5, number (4), length (4), timestamps and rows packed lane by lane ([`Batch`]) |
+//!
+//! A scope collects its changes plainly, so that it can be cut back; [`Packer`] packs what it inserted
+//! when it is committed. No change gets longer by that.
+
+use std::borrow::Cow;
 
 use crate::constants::TIMESTAMP_MAX;
+use crate::table::{Batch, PayloadLane};
 
 const INSERT: u8 = 1;
 const UPDATE: u8 = 2;
 const REMOVE: u8 = 3;
 const ORPHAN: u8 = 4;
+const INSERTS: u8 = 5;
+
+/// Inserts that are packed together at most, and at least.
+const PACKED_MAX: usize = 1024;
+const PACKED_MIN: usize = 16;
+/// Bytes of kind, number and length.
+const PACKED_PREFIX: usize = 9;
 
 /// Equal bytes between two differences that are not worth a span of their own.
 const SPAN_GAP: usize = 8;
@@ -27,7 +41,7 @@ const SPAN_GAP: usize = 8;
 pub(super) enum Change<'a> {
     Insert {
         timestamp: u64,
-        row: &'a [u8],
+        row: Cow<'a, [u8]>,
     },
     Update {
         timestamp: u64,
@@ -112,18 +126,96 @@ impl ChangeLog {
     }
 }
 
+/// What a groove's changes consist of, to read or to pack them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ChangeShape<'a> {
+    pub(super) row_width: usize,
+    /// Bytes of the limbs of a primary key, 0 if none can be orphaned.
+    pub(super) key_width: usize,
+    /// The lanes of a row.
+    pub(super) lanes: &'a [PayloadLane],
+}
+
+/// Packs the changes of a scope.
+#[derive(Debug, Default)]
+pub(super) struct Packer {
+    batch: Batch,
+}
+
+impl Packer {
+    /// Appends to `out` the changes of a log, with inserts that follow each other packed together.
+    pub(super) fn pack(&mut self, changes: &[u8], shape: ChangeShape<'_>, out: &mut Vec<u8>) {
+        let insert = 1 + 8 + shape.row_width;
+        let mut rest = changes;
+        while !rest.is_empty() {
+            let inserts = rest.chunks_exact(insert).take(PACKED_MAX);
+            let count = inserts.take_while(|change| change[0] == INSERT).count();
+            let plain = match count {
+                0 => length_of(rest, shape),
+                count => count * insert,
+            };
+            let (now, later) = rest.split_at(plain);
+            rest = later;
+            if count < PACKED_MIN || !self.pack_inserts(now, count, shape, out) {
+                out.extend_from_slice(now);
+            }
+        }
+    }
+
+    /// Packs inserts, unless that is longer.
+    fn pack_inserts(
+        &mut self,
+        inserts: &[u8],
+        count: usize,
+        shape: ChangeShape<'_>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let start = out.len();
+        out.push(INSERTS);
+        out.extend_from_slice(&(count as u32).to_le_bytes());
+        out.extend_from_slice(&[0; 4]);
+        let rows = inserts.chunks_exact(1 + 8 + shape.row_width).map(|insert| &insert[1..]);
+        self.batch.pack(shape.lanes, rows, out);
+        if out.len() - start >= inserts.len() {
+            out.truncate(start);
+            return false;
+        }
+        let length = (out.len() - start - PACKED_PREFIX) as u32;
+        out[start + 5..start + PACKED_PREFIX].copy_from_slice(&length.to_le_bytes());
+        true
+    }
+}
+
+/// Bytes of the first of some changes that this process wrote.
+fn length_of(changes: &[u8], shape: ChangeShape<'_>) -> usize {
+    let number =
+        |at: usize| u32::from_le_bytes(changes[at..at + 4].try_into().expect("4 bytes")) as usize;
+    let row_end = 1 + 8 + shape.row_width;
+    match changes[0] {
+        INSERT | REMOVE => row_end,
+        UPDATE => {
+            let spans = 0..number(row_end);
+            spans.fold(row_end + 4, |at, _| at + 8 + number(at + 4))
+        }
+        ORPHAN => 1 + shape.key_width,
+        kind => unreachable!("a change of kind {kind} was not written"),
+    }
+}
+
 /// Reads changes back. Every change is checked; the first that cannot be ends the iteration with
 /// an error.
 pub(super) struct Changes<'a> {
     bytes: &'a [u8],
-    row_width: usize,
-    key_width: usize,
+    shape: ChangeShape<'a>,
+    batch: Batch,
+    /// Inserts that were packed, and where the next one is: the timestamp and the row of each.
+    unpacked: Vec<u8>,
+    unpacked_at: usize,
 }
 
 impl<'a> Changes<'a> {
-    /// `key_width`: bytes of the limbs of a primary key, 0 if none can be orphaned.
-    pub(super) fn new(bytes: &'a [u8], row_width: usize, key_width: usize) -> Self {
-        Changes { bytes, row_width, key_width }
+    pub(super) fn new(bytes: &'a [u8], shape: ChangeShape<'a>) -> Self {
+        Changes { bytes, shape, batch: Batch::default(), unpacked: Vec::new(), unpacked_at: 0 }
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], &'static str> {
@@ -138,17 +230,34 @@ impl<'a> Changes<'a> {
     }
 
     fn timestamp(&mut self) -> Result<u64, &'static str> {
-        let bytes = self.take(8)?.try_into().expect("8 bytes");
-        let timestamp = u64::from_le_bytes(bytes);
-        if timestamp == 0 || timestamp > TIMESTAMP_MAX {
-            return Err("timestamp of a change");
+        valid_timestamp(self.take(8)?)
+    }
+
+    /// Unpacks inserts.
+    fn inserts(&mut self) -> Result<(), &'static str> {
+        let (count, length) = (self.number()?, self.number()?);
+        let bytes = self.take(length)?;
+        if count == 0 || count > PACKED_MAX {
+            return Err("number of packed inserts");
         }
-        Ok(timestamp)
+        let ChangeShape { row_width, lanes, .. } = self.shape;
+        self.unpacked = self.batch.unpack(bytes, lanes, count, row_width)?;
+        self.unpacked_at = 0;
+        Ok(())
+    }
+
+    fn unpacked(&mut self) -> Option<Result<Change<'a>, &'static str>> {
+        let rest = self.unpacked.get(self.unpacked_at..)?;
+        let insert = rest.get(..8 + self.shape.row_width)?;
+        self.unpacked_at += insert.len();
+        let (timestamp, row) = insert.split_at(8);
+        let row = Cow::Owned(row.to_vec());
+        Some(valid_timestamp(timestamp).map(|timestamp| Change::Insert { timestamp, row }))
     }
 
     fn update(&mut self) -> Result<Change<'a>, &'static str> {
         let timestamp = self.timestamp()?;
-        let new = self.take(self.row_width)?;
+        let new = self.take(self.shape.row_width)?;
         let mut old = new.to_vec();
         for _ in 0..self.number()? {
             let (offset, length) = (self.number()?, self.number()?);
@@ -163,14 +272,21 @@ impl<'a> Changes<'a> {
         match self.take(1)?[0] {
             INSERT => {
                 let timestamp = self.timestamp()?;
-                Ok(Change::Insert { timestamp, row: self.take(self.row_width)? })
+                let row = Cow::Borrowed(self.take(self.shape.row_width)?);
+                Ok(Change::Insert { timestamp, row })
             }
             UPDATE => self.update(),
             REMOVE => {
                 let timestamp = self.timestamp()?;
-                Ok(Change::Remove { timestamp, row: self.take(self.row_width)? })
+                Ok(Change::Remove { timestamp, row: self.take(self.shape.row_width)? })
             }
-            ORPHAN if self.key_width > 0 => Ok(Change::Orphan { key: self.take(self.key_width)? }),
+            ORPHAN if self.shape.key_width > 0 => {
+                Ok(Change::Orphan { key: self.take(self.shape.key_width)? })
+            }
+            INSERTS => {
+                self.inserts()?;
+                self.unpacked().expect("at least one insert was unpacked")
+            }
             _ => Err("kind of a change"),
         }
     }
@@ -180,20 +296,96 @@ impl<'a> Iterator for Changes<'a> {
     type Item = Result<Change<'a>, &'static str>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.bytes.is_empty() {
-            return None;
-        }
-        let change = self.change();
+        let change = match self.unpacked() {
+            Some(change) => change,
+            None if self.bytes.is_empty() => return None,
+            None => self.change(),
+        };
         if change.is_err() {
             self.bytes = &[];
+            self.unpacked.clear();
         }
         Some(change)
     }
 }
 
+fn valid_timestamp(bytes: &[u8]) -> Result<u64, &'static str> {
+    let timestamp = u64::from_le_bytes(bytes.try_into().expect("8 bytes"));
+    if timestamp == 0 || timestamp > TIMESTAMP_MAX {
+        return Err("timestamp of a change");
+    }
+    Ok(timestamp)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::plain_lanes;
+
+    fn changes<'a>(
+        bytes: &'a [u8],
+        row_width: usize,
+        key_width: usize,
+        lanes: &'a [PayloadLane],
+    ) -> Changes<'a> {
+        Changes::new(bytes, ChangeShape { row_width, key_width, lanes })
+    }
+
+    #[test]
+    fn packed_inserts_come_back_among_other_changes_and_are_never_longer() {
+        let lanes = plain_lanes(21);
+        let shape = ChangeShape { row_width: 21, key_width: 8, lanes: &lanes };
+        let mut log = ChangeLog::default();
+        let row = |i: u64, scatter: u64| {
+            let mut row = [0; 21];
+            row[2..10].copy_from_slice(&i.wrapping_mul(scatter).to_le_bytes());
+            row[20] = i as u8;
+            row
+        };
+        // Runs that are too short, longer than a pack, of random rows, and at both ends.
+        for (inserts, scatter) in [(3000, 7), (3, 7), (40, 7), (1, 1), (500, 0x9E37_79B9_7F4A_7C15)]
+        {
+            (1..=inserts).for_each(|i| log.insert(i, &row(i, scatter)));
+            log.orphan(&[inserts]);
+            log.update(1, &row(1, 7), &row(2, 7));
+            log.remove(2, &row(2, 7));
+        }
+        (1..=16).for_each(|i| log.insert(i, &row(i, 1)));
+        let mut packed = Vec::new();
+        Packer::default().pack(log.bytes(), shape, &mut packed);
+        assert!(packed.len() < log.bytes().len() / 2, "{} bytes", packed.len());
+        let read = |bytes| Changes::new(bytes, shape).collect::<Result<Vec<_>, _>>().unwrap();
+        assert_eq!(read(&packed), read(log.bytes()));
+        // A scope of its own that does not pack stays as it is.
+        let mut log = ChangeLog::default();
+        (1..=15).for_each(|i| log.insert(i, &row(i, 1)));
+        let mut packed = Vec::new();
+        Packer::default().pack(log.bytes(), shape, &mut packed);
+        assert_eq!(packed, log.bytes());
+    }
+
+    #[test]
+    fn damaged_packed_inserts_are_an_error_or_other_rows_and_never_a_panic() {
+        let lanes = plain_lanes(21);
+        let shape = ChangeShape { row_width: 21, key_width: 0, lanes: &lanes };
+        let mut log = ChangeLog::default();
+        (1..=300_u64).for_each(|i| {
+            let mut row = [0; 21];
+            row[..8].copy_from_slice(&(i * i * 1000 + i % 7).to_le_bytes());
+            log.insert(i * i, &row);
+        });
+        let mut packed = Vec::new();
+        Packer::default().pack(log.bytes(), shape, &mut packed);
+        assert_eq!(packed[0], INSERTS);
+        for at in 0..packed.len() {
+            for bit in 0..8 {
+                let mut damaged = packed.clone();
+                damaged[at] ^= 1 << bit;
+                assert!(Changes::new(&damaged, shape).count() <= PACKED_MAX + 1);
+            }
+            assert!(Changes::new(&packed[..at], shape).all(|change| change.is_err()) || at == 0);
+        }
+    }
 
     #[test]
     fn changes_come_back_in_order() {
@@ -203,9 +395,9 @@ mod tests {
         log.update(1, &[1, 2, 3], &[4, 2, 6]);
         log.update(1, &[4, 2, 6], &[4, 2, 6]);
         log.remove(1, &[4, 2, 6]);
-        let read: Vec<_> = Changes::new(log.bytes(), 3, 8).map(Result::unwrap).collect();
+        let read: Vec<_> = changes(log.bytes(), 3, 8, &[]).map(Result::unwrap).collect();
         let expected = [
-            Change::Insert { timestamp: 1, row: &[1, 2, 3] },
+            Change::Insert { timestamp: 1, row: Cow::Borrowed(&[1, 2, 3]) },
             Change::Orphan { key: &[9, 0, 0, 0, 0, 0, 0, 0] },
             Change::Update { timestamp: 1, old: vec![1, 2, 3], new: &[4, 2, 6] },
             Change::Update { timestamp: 1, old: vec![4, 2, 6], new: &[4, 2, 6] },
@@ -224,7 +416,7 @@ mod tests {
         let mut log = ChangeLog::default();
         log.update(5, &old, &new);
         assert_eq!(log.bytes().len(), 1 + 8 + 100 + 4 + (8 + 5) + (8 + 1));
-        let read: Vec<_> = Changes::new(log.bytes(), 100, 0).map(Result::unwrap).collect();
+        let read: Vec<_> = changes(log.bytes(), 100, 0, &[]).map(Result::unwrap).collect();
         assert_eq!(read, [Change::Update { timestamp: 5, old, new: &new }]);
     }
 
@@ -233,15 +425,15 @@ mod tests {
         let mut log = ChangeLog::default();
         log.update(5, &[7, 7, 7, 7], &[7, 8, 7, 7]);
         for length in 1..log.bytes().len() {
-            let mut changes = Changes::new(&log.bytes()[..length], 4, 0);
+            let mut changes = changes(&log.bytes()[..length], 4, 0, &[]);
             assert!(changes.next().unwrap().is_err());
             assert!(changes.next().is_none());
         }
         let mut beyond = log.bytes().to_vec();
         beyond[1 + 8 + 4 + 4] = 4; // the span's offset: behind the row
-        assert!(Changes::new(&beyond, 4, 0).next().unwrap().is_err());
-        assert!(Changes::new(&[77], 4, 0).next().unwrap().is_err());
-        assert!(Changes::new(&[ORPHAN, 1], 4, 0).next().unwrap().is_err());
-        assert!(Changes::new(&[REMOVE, 0, 0, 0, 0, 0, 0, 0, 0], 0, 0).next().unwrap().is_err());
+        assert!(changes(&beyond, 4, 0, &[]).next().unwrap().is_err());
+        assert!(changes(&[77], 4, 0, &[]).next().unwrap().is_err());
+        assert!(changes(&[ORPHAN, 1], 4, 0, &[]).next().unwrap().is_err());
+        assert!(changes(&[REMOVE, 0, 0, 0, 0, 0, 0, 0, 0], 0, 0, &[]).next().unwrap().is_err());
     }
 }

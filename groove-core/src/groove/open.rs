@@ -7,7 +7,7 @@ use crate::grid::Grid;
 use crate::key::unique_limbs;
 use crate::memory::Usage;
 use crate::schema::{IndexKind, Schema};
-use crate::table::{TableLayout, TreeMeta};
+use crate::table::{PayloadLane, TableLayout, TreeMeta, plain_lanes, row_lanes};
 use crate::tree::{AnyTree, Tree};
 
 use super::index_tree::IndexTree;
@@ -66,7 +66,7 @@ impl<'a> TreeOpener<'a> {
         assert_ne!(index.kind, IndexKind::NonUnique, "the derive and the schema disagree");
         assert_eq!(K, unique_limbs(index.key_width), "the derive and the schema disagree");
         self.ordinal += 1;
-        let tree = self.tree(index.name, index.key_width, 8, Usage::Map, true);
+        let tree = self.tree(index.name, index.key_width, plain_lanes(8), 8, Usage::Map, true);
         UniqueTree::new(tree, self.groove, index.name)
     }
 
@@ -76,19 +76,21 @@ impl<'a> TreeOpener<'a> {
         assert_eq!(index.kind, IndexKind::NonUnique, "the derive and the schema disagree");
         assert_eq!(K, unique_limbs(index.key_width) + 1, "the derive and the schema disagree");
         self.ordinal += 1;
-        IndexTree::new(self.tree(index.name, index.key_width + 8, 0, Usage::Set, false))
+        IndexTree::new(self.tree(index.name, index.key_width + 8, Vec::new(), 0, Usage::Set, false))
     }
 
     /// The object tree; made before the others.
     pub(super) fn objects(&mut self) -> Tree<1> {
         assert_eq!(self.ordinal, 0, "the object tree is the first");
-        self.tree("objects", 8, self.schema.row_width(), Usage::Map, false)
+        let lanes = row_lanes(self.schema);
+        self.tree("objects", 8, lanes, self.schema.row_width(), Usage::Map, false)
     }
 
     fn tree<const K: usize>(
         &mut self,
         name: &str,
         key_width: usize,
+        lanes: Vec<PayloadLane>,
         payload_width: usize,
         usage: Usage,
         filter: bool,
@@ -101,7 +103,7 @@ impl<'a> TreeOpener<'a> {
         let id = self.next_id;
         self.next_id += 1;
         let name = format!("{}.{name}", self.groove).into();
-        let meta = TreeMeta { id, name, usage, key_width, payload_width, filter, layout };
+        let meta = TreeMeta { id, name, usage, key_width, payload_width, lanes, filter, layout };
         Tree::new(Arc::new(meta), self.grid.clone())
     }
 }

@@ -16,7 +16,7 @@ use crate::object::Object;
 use crate::query::{Operand, Predicate, Query, UniqueIndex};
 use crate::tree::{Tree, TreeRead};
 
-use super::log::ChangeLog;
+use super::log::{ChangeLog, Packer};
 use super::object_cache::ObjectCache;
 use super::prefetch::Queue;
 use super::unique_tree::UniqueEntry;
@@ -45,6 +45,7 @@ pub struct Groove<O: Object> {
     pub(super) object_tree: Tree<1>,
     pub(super) trees: O::IndexTrees,
     pub(super) log: ChangeLog,
+    pub(super) packer: Packer,
     pub(super) object_count: u64,
     /// Without the open scope.
     pub(super) committed_count: u64,

@@ -82,6 +82,11 @@ impl<const K: usize> Run<K> {
         &self.payload[at * self.payload_width..(at + 1) * self.payload_width]
     }
 
+    /// Payloads of `count` values from `from` on.
+    pub(crate) fn payloads(&self, from: usize, count: usize) -> &[u8] {
+        &self.payload[from * self.payload_width..(from + count) * self.payload_width]
+    }
+
     pub(crate) fn push(&mut self, key: Key<K>, tombstone: bool, payload: &[u8]) {
         debug_assert!(self.keys.last().is_none_or(|last| *last < key), "a run is ascending");
         debug_assert_eq!(payload.len(), self.payload_width);

@@ -11,12 +11,16 @@ use bytemuck::Zeroable;
 use crate::checksum::{Domain, checksum};
 use crate::constants::SECTOR_SIZE;
 use crate::error::{BlockKind, ReadError};
-use crate::grid::{BLOCK_HEADER_SIZE, BlockInfo, BlockRef, Extent, FreeSet, Grid, seal_block};
+use crate::grid::{
+    BLOCK_HEADER_SIZE, Block, BlockInfo, BlockRef, Extent, FreeSet, Grid, seal_block,
+};
 use crate::manifest::ManifestLog;
 use crate::memory::Usage;
 use crate::storage::{MemoryStorage, Storage};
 use crate::superblock::{FormatOptions, Superblock, WAL_MARK_OFFSET, WAL_OFFSET};
-use crate::table::{Table, TableBuilder, TableLayout, TableRecord, TreeMeta, parse_block};
+use crate::table::{
+    Chunk, Pick, Table, TableBuilder, TableLayout, TableRecord, TreeMeta, parse_block, plain_lanes,
+};
 use crate::tree::{AnyTree, Tree};
 use crate::wal;
 
@@ -173,6 +177,7 @@ fn meta(limbs: usize, payload_width: usize, usage: Usage, filter: bool) -> Arc<T
         usage,
         key_width,
         payload_width,
+        lanes: plain_lanes(payload_width),
         filter,
         layout: layout.expect("values are narrow"),
     })
@@ -229,10 +234,13 @@ pub fn manifest(mut data: &[u8]) {
     let mut tree = Tree::<2>::new(meta(2, 8, Usage::Map, true), grid.clone());
     if tree.restore(&records).is_ok() && is_disjoint {
         // As the end of a bar does, with space for what the records pretend.
-        let plans = tree.choose(2, 4);
+        let plans = tree.choose(2);
         let plans = plans.iter().filter(|plan| !plan.is_move());
-        let demands = plans.flat_map(|plan| tree.meta().layout.split(plan.rows));
-        assert!(demands.count() <= 8 * records.len());
+        for plan in plans {
+            let demand = tree.demand(plan);
+            assert!(0 < demand.likely && demand.likely <= demand.most);
+            assert!(tree.meta().layout.split(plan.rows).count() <= 8 * records.len());
+        }
         let _ = crate::tree::TreeRead::verify_tables(&**tree.tip());
     }
 }
@@ -242,9 +250,14 @@ fn table(storage: &MemoryStorage, meta: &Arc<TreeMeta>) -> TableRecord {
     let sectors = meta.layout.table_sectors(meta.layout.table_rows);
     let extent = Extent { address: GRID_START, sectors };
     let mut builder = TableBuilder::<2>::new(meta.clone(), extent, FILE_ID, 7);
+    let mut chunk = Chunk::new(meta);
     for number in 0..300_u64 {
-        builder.push(&[number / 4, number], number % 5 == 0, &number.to_le_bytes());
+        chunk.keys.push([number / 4, number]);
+        chunk.tombstones.push(number % 5 == 0);
+        chunk.lanes[0].push(number);
     }
+    let picks: Vec<Pick> = (0..300).map(Pick::newer).collect();
+    builder.append(&chunk, &Chunk::new(meta), &picks);
     let built = builder.finish().expect("it has values");
     storage.write_at(extent.address, &built.bytes).expect("memory");
     built.record
@@ -311,19 +324,29 @@ fn parse_values<const K: usize>(mut data: &[u8], meta: &Arc<TreeMeta>) {
     let body = take(&mut data, length);
     bytes[BLOCK_HEADER_SIZE..][..body.len()].copy_from_slice(body);
     let number = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("four"));
-    let info = BlockInfo { tree: 1, count: number(1), tombstone_count: number(5), op: 1 };
+    let info = BlockInfo {
+        tree: 1,
+        count: number(1),
+        tombstone_count: number(5),
+        op: 1,
+        encoding: header[0],
+    };
     let reference = seal_block(&mut bytes, BlockKind::Value, GRID_START, FILE_ID, info);
-    bytes[7] = header[0];
-    let Ok(values) = parse_block::<K>(bytes.into(), &reference, meta) else { return };
-    assert!(values.len() > 0 && values.len() <= meta.layout.block_rows);
-    let mut tombstones = 0;
+    let Ok(values) = parse_block::<K>(Arc::new(Block::new(bytes)), &reference, meta) else {
+        return;
+    };
+    assert!(values.len() > 0 && values.len() <= meta.layout.block_rows_max);
+    let (mut tombstones, mut payload) = (0, Vec::new());
     for at in 0..values.len() {
         let key = values.key(at);
-        assert_eq!(values.payload(at).len(), meta.payload_width);
+        payload.clear();
+        values.append_payload(at, &mut payload);
+        assert_eq!(payload.len(), meta.payload_width);
         tombstones += i64::from(values.is_tombstone(at));
         assert!(values.lower_bound(&key) <= values.len());
         assert!(values.find(&key).is_none_or(|found| values.key(found) == key));
     }
+    let _ = values.unpack(meta, &mut Chunk::new(meta));
     assert_eq!(values.net_count(0..values.len()), values.len() as i64 - 2 * tombstones);
     for key in [[0; K], [u64::MAX; K]] {
         assert!(values.lower_bound(&key) <= values.len());

@@ -191,6 +191,15 @@ impl Storage for FileStorage {
             allocated => Ok(allocated?),
         })
     }
+
+    fn release(&self, offset: u64, length: u64) {
+        if !self.writable || length == 0 || end_of(offset, length).is_err() {
+            return;
+        }
+        // Where the file system has no holes the space stays with the file.
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let _ = rustix::fs::fallocate(&self.file, flags, offset, length);
+    }
 }
 
 /// Fills `buffer`, also over EINTR and short counts.
@@ -298,6 +307,26 @@ mod tests {
         assert_eq!(metadata.len(), 1 << 20);
         assert!(metadata.blocks() * 512 >= 1 << 20, "{} blocks", metadata.blocks());
         assert_eq!(std::fs::read(&path).unwrap()[4096..8192], [7; 4096]);
+    }
+
+    #[test]
+    fn released_space_goes_back_to_the_device_and_the_length_stays() {
+        use std::os::unix::fs::MetadataExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.groove");
+        let storage = FileStorage::create_new(&path).unwrap();
+        storage.write_at(0, &vec![7; 1 << 20]).unwrap();
+        storage.sync().unwrap();
+        storage.release(64 << 10, 512 << 10);
+        storage.sync().unwrap();
+        let metadata = std::fs::metadata(&path).unwrap();
+        assert_eq!(metadata.len(), 1 << 20);
+        let bytes = std::fs::read(&path).unwrap();
+        let kept = bytes.iter().filter(|byte| **byte == 7).count();
+        // A file system without holes keeps everything.
+        assert!(matches!(kept, 524_288 | 1_048_576), "{kept} bytes");
+        assert!(metadata.blocks() * 512 <= kept as u64 + (64 << 10), "{}", metadata.blocks());
+        assert!(bytes[..64 << 10].iter().chain(&bytes[576 << 10..]).all(|byte| *byte == 7));
     }
 
     #[test]

@@ -55,4 +55,9 @@ pub trait Storage: Send + Sync + 'static {
     /// Reserves space for `length` bytes at `offset`, growing the storage to at least their end:
     /// later writes there do not fail for want of space. The contents of what was there stay.
     fn allocate(&self, offset: u64, length: u64) -> io::Result<()>;
+    /// Says that `length` bytes at `offset` are not needed until they are allocated or written again:
+    /// their space may be given back, their contents are lost. By default nothing happens.
+    fn release(&self, offset: u64, length: u64) {
+        let _ = (offset, length);
+    }
 }

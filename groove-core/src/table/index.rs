@@ -137,7 +137,7 @@ impl<const K: usize> TableIndex<K> {
                 return Err("order of keys");
             }
             if entry.count == 0
-                || entry.count as usize > meta.layout.block_rows
+                || entry.count as usize > meta.layout.block_rows_max
                 || entry.tombstone_count > entry.count
             {
                 return Err("block count");

@@ -1,11 +1,15 @@
-//! How many values fit into a block and into a table: a function of the widths alone, so that the
-//! space for a merge can be reserved before the merge runs.
+//! How many values fit into a block and into a table at least: a function of the widths alone, so that
+//! the space for a merge can be reserved before the merge runs. How far values pack is not known then;
+//! what they do not need is given back.
 
 use crate::constants::SECTOR_SIZE;
 use crate::grid::{BLOCK_HEADER_SIZE, sectors};
 
 use super::filter::Filter;
 use super::index::index_block_size;
+
+/// Values in a packed block at most, unless as many fit as rows: a merge unpacks a block at a time.
+const PACKED_ROWS_MAX: usize = 16 * 1024;
 
 /// The shape of the tables of one tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +18,10 @@ pub(crate) struct TableLayout {
     pub(crate) stride: usize,
     /// Limbs of a key.
     pub(crate) limbs: usize,
-    /// Values in a full value block.
+    /// Values in a full value block of rows: a block has at least as many, unless it is the last.
     pub(crate) block_rows: usize,
+    /// Values in a value block at most, however well they pack.
+    pub(crate) block_rows_max: usize,
     /// Values in a full table.
     pub(crate) table_rows: usize,
     /// Whether there is a filter.
@@ -43,18 +49,25 @@ impl TableLayout {
             stride,
             limbs,
             block_rows,
+            block_rows_max: block_rows.max(PACKED_ROWS_MAX),
             table_rows: block_rows * table_blocks,
             filter,
         })
     }
 
-    /// Bytes of a value block with `rows` values, padding included.
+    /// Bytes of the largest value block.
+    pub(crate) fn block_bytes_max(&self) -> usize {
+        self.block_bytes(self.block_rows, true)
+    }
+
+    /// Bytes of a value block of rows with `rows` values, padding included.
     pub(crate) fn block_bytes(&self, rows: usize, tombstones: bool) -> usize {
         let bitmap = if tombstones { rows.div_ceil(8) } else { 0 };
         (BLOCK_HEADER_SIZE + rows * self.stride + bitmap).next_multiple_of(SECTOR_SIZE)
     }
 
-    /// Sectors that a table with at most `rows` values takes at the most.
+    /// Sectors that a table with at most `rows` values takes at the most: a block that is not the last
+    /// has [`TableLayout::block_rows`] values or more, and no block takes more than as rows.
     pub(crate) fn table_sectors(&self, rows: usize) -> u32 {
         assert!(0 < rows && rows <= self.table_rows, "a table has values, and not too many");
         let full = rows / self.block_rows;

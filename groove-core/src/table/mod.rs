@@ -9,24 +9,37 @@
 //! tells most absent keys apart without a read. The [`TableRecord`] in the manifest log refers to
 //! the index block, the index block to all others.
 
+mod batch;
 mod builder;
+mod chunk;
+mod columns;
 mod filter;
 mod index;
+mod lane;
 mod layout;
 mod record;
+mod shape;
 mod value_block;
+
+#[cfg(test)]
+mod measure;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, OnceLock};
 
-pub(crate) use builder::TableBuilder;
+pub(crate) use batch::Batch;
+pub(crate) use builder::{Pick, TableBuilder};
+pub(crate) use chunk::Chunk;
 pub(crate) use filter::{Filter, filter_hash};
 pub(crate) use index::{TableIndex, checksum_from_words, checksum_words};
 pub(crate) use layout::TableLayout;
 pub(crate) use record::TableRecord;
+pub(crate) use shape::{PayloadLane, plain_lanes, row_lanes};
 pub(crate) use value_block::ValueBlock;
 
 use crate::error::{BlockKind, Damage, ReadError};
-use crate::grid::{BlockRef, Extent, Grid, Pinned, corrupt};
+use crate::grid::{Block, BlockRef, Extent, Grid, Pinned, corrupt};
 use crate::memory::{Key, Usage};
 
 /// What all tables of one tree share.
@@ -42,6 +55,8 @@ pub(crate) struct TreeMeta {
     pub(crate) key_width: usize,
     /// Bytes of a payload.
     pub(crate) payload_width: usize,
+    /// The lanes of a payload.
+    pub(crate) lanes: Vec<PayloadLane>,
     /// Whether tables carry a filter.
     pub(crate) filter: bool,
     /// How values are packed into blocks and tables.
@@ -98,18 +113,18 @@ impl<const K: usize> Table<K> {
         meta: &TreeMeta,
         reference: &BlockRef,
     ) -> Result<ValueBlock<K>, ReadError> {
-        let bytes = grid.read(reference, BlockKind::Value, &meta.name)?;
-        parse_block(bytes, reference, meta)
+        let block = grid.read(reference, BlockKind::Value, &meta.name)?;
+        parse_block(block, reference, meta)
     }
 }
 
 /// Parses a value block whose checksum agreed.
 pub(crate) fn parse_block<const K: usize>(
-    bytes: Arc<[u8]>,
+    block: Arc<Block>,
     reference: &BlockRef,
     meta: &TreeMeta,
 ) -> Result<ValueBlock<K>, ReadError> {
-    ValueBlock::parse(bytes, meta).map_err(|what| {
+    ValueBlock::parse(block, meta).map_err(|what| {
         corrupt(reference.address, BlockKind::Value, Some(&meta.name), Damage::Invalid { what })
     })
 }

@@ -29,6 +29,15 @@ impl TableHandle {
     }
 }
 
+/// The space that a compaction is to be given, in sectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// What it takes if nothing packs: addresses that are kept free for it.
+    pub(crate) most: u32,
+    /// What it is expected to take: space of the device that is reserved for it.
+    pub(crate) likely: u32,
+}
+
 /// What one bar changes in the levels of one tree.
 #[derive(Debug, Default)]
 pub(crate) struct LevelEdit {
@@ -62,9 +71,13 @@ pub(crate) trait AnyTree: Send {
     /// Makes the mutable table immutable.
     fn seal(&mut self);
     /// Decides what to compact after a seal, deepest level first.
-    fn choose(&self, growth: u64, table_sectors: u64) -> Vec<JobPlan>;
-    /// Makes a chosen compaction ready to run, with the extents reserved for its output.
-    fn start(&self, plan: &JobPlan, extents: Vec<Extent>, op: u64) -> Box<dyn CompactionJob>;
+    fn choose(&self, growth: u64) -> Vec<JobPlan>;
+    /// The space for the output of a chosen compaction.
+    fn demand(&self, plan: &JobPlan) -> Demand;
+    /// Makes a chosen compaction ready to run, with the extent for its output, of which `likely`
+    /// sectors are reserved on the device.
+    fn start(&self, plan: &JobPlan, extent: Extent, likely: u32, op: u64)
+    -> Box<dyn CompactionJob>;
     /// Applies the results of a bar; gives the tables that are no longer referred to, and the
     /// records of moved tables.
     fn install(&mut self, edit: &LevelEdit) -> (Vec<TableHandle>, Vec<TableRecord>);
@@ -115,16 +128,46 @@ impl<const K: usize> AnyTree for Tree<K> {
         self.seal_runs();
     }
 
-    fn choose(&self, growth: u64, table_sectors: u64) -> Vec<JobPlan> {
+    fn choose(&self, growth: u64) -> Vec<JobPlan> {
         let immutable = self.tip.immutable();
         let immutable = (!immutable.is_empty()).then(|| {
             let (min, max) = JobInput::Runs(immutable.to_vec()).key_range();
             (min, max, immutable.iter().map(|run| run.len()).sum())
         });
-        choose(self.tip.levels(), immutable, growth, table_sectors)
+        let table_rows = self.meta.layout.table_rows as u64;
+        choose(self.tip.levels(), immutable, growth, table_rows)
     }
 
-    fn start(&self, plan: &JobPlan, extents: Vec<Extent>, op: u64) -> Box<dyn CompactionJob> {
+    fn demand(&self, plan: &JobPlan) -> Demand {
+        let levels = self.tip.levels();
+        let target = levels.level(plan.target_level);
+        let source = match &plan.source {
+            JobSource::Immutable => &[],
+            JobSource::Level { level, tables } => &levels.level(*level)[tables.clone()],
+        };
+        let inputs = source.iter().chain(plan.older.iter().map(|at| &target[*at]));
+        let (rows, sectors) = rows_and_sectors(inputs);
+        let most: u64 = self.meta.layout.split(plan.rows).map(u64::from).sum();
+        // Rows in memory are taken to pack as those of the tree's tables do.
+        let rest = plan.rows as u64 - rows;
+        let unpacked =
+            if rest > 0 { self.meta.layout.split(rest as usize).map(u64::from).sum() } else { 0 };
+        let rest = match rows_and_sectors((0..levels.count()).flat_map(|at| levels.level(at))) {
+            (0, _) => unpacked,
+            (rows, sectors) => unpacked.min((rest * sectors).div_ceil(rows)),
+        };
+        let likely = (sectors + rest).saturating_mul(9) / 8 + SPARE_SECTORS;
+        let bounded = |sectors| u32::try_from(sectors).expect("a bar's output is below 16 TiB");
+        Demand { most: bounded(most), likely: bounded(likely.min(most)) }
+    }
+
+    fn start(
+        &self,
+        plan: &JobPlan,
+        extent: Extent,
+        likely: u32,
+        op: u64,
+    ) -> Box<dyn CompactionJob> {
         let levels = self.tip.levels();
         let newer = match plan.source {
             JobSource::Immutable => JobInput::Runs(self.tip.immutable().to_vec()),
@@ -149,7 +192,7 @@ impl<const K: usize> AnyTree for Tree<K> {
             newer,
             older,
             plan.clone(),
-            extents,
+            (extent, likely),
             keep_tombstones && !dropped,
             op,
         ))
@@ -217,6 +260,17 @@ impl<const K: usize> AnyTree for Tree<K> {
     }
 }
 
+/// Sectors that a compaction is expected to take beside its values: the ends of its tables.
+const SPARE_SECTORS: u64 = 16;
+
+fn rows_and_sectors<'a, const K: usize>(
+    tables: impl Iterator<Item = &'a Arc<Table<K>>>,
+) -> (u64, u64) {
+    tables.fold((0, 0), |(rows, sectors), table| {
+        (rows + table.record.count, sectors + u64::from(table.record.sectors))
+    })
+}
+
 /// The lowest and the highest key of a merge.
 fn hull<const K: usize>(newer: &JobInput<K>, older: &[Arc<Table<K>>]) -> (Key<K>, Key<K>) {
     let (mut min, mut max) = newer.key_range();
@@ -247,6 +301,7 @@ mod tests {
             usage: Usage::Map,
             key_width: 8,
             payload_width: 8,
+            lanes: crate::table::plain_lanes(8),
             filter: false,
             layout,
         };

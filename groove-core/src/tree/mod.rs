@@ -14,7 +14,7 @@ mod version;
 
 use std::sync::Arc;
 
-pub(crate) use any::{AnyTree, LevelEdit, TableHandle};
+pub(crate) use any::{AnyTree, Demand, LevelEdit, TableHandle};
 pub(crate) use levels::{LEVELS_MAX, Levels};
 pub(crate) use read::{Direction, LookupBatch, Scan, TablesVerified, TreeRead};
 pub(crate) use version::TreeVersion;

@@ -128,7 +128,7 @@ impl<const K: usize> MergeScan<K> {
                 if newest_is_value.is_none() {
                     newest_is_value = Some(!tombstone);
                     self.payload.clear();
-                    self.payload.extend_from_slice(head.source.payload());
+                    head.source.append_payload(&mut self.payload);
                 }
                 let key = head.source.next(&self.version, self.direction, &mut self.blocks)?;
                 let key = self.within(key);
@@ -216,11 +216,11 @@ impl<const K: usize> Source<K> {
         }
     }
 
-    fn payload(&self) -> &[u8] {
+    fn append_payload(&self, out: &mut Vec<u8>) {
         match self {
-            Source::Run { run, at } => run.payload(*at),
+            Source::Run { run, at } => out.extend_from_slice(run.payload(*at)),
             Source::Level { values, at, .. } => {
-                values.as_ref().expect("the source stands at a value").payload(*at)
+                values.as_ref().expect("the source stands at a value").append_payload(*at, out);
             }
         }
     }

@@ -9,8 +9,10 @@
 //!
 //! Memory: 256 KiB of blocks, and one table's index block and filter.
 
+use std::sync::Arc;
+
 use crate::error::{BlockKind, Damage, ReadError};
-use crate::grid::{BlockRef, corrupt};
+use crate::grid::{Block, BlockRef, corrupt};
 use crate::memory::Key;
 use crate::superblock::WAL_OFFSET;
 use crate::table::{Table, TableIndex, ValueBlock, filter_hash, parse_block};
@@ -78,7 +80,8 @@ impl<const K: usize> TreeVersion<K> {
             for reference in &references {
                 let (block, behind) = rest.split_at(reference.length as usize);
                 rest = behind;
-                let values = parse_block(block.into(), reference, self.meta())?;
+                let values =
+                    parse_block(Arc::new(Block::new(block.into())), reference, self.meta())?;
                 self.verify_block(&fresh, index, at, &values, &mut last)?;
                 at += 1;
             }

@@ -154,7 +154,7 @@ impl<const K: usize> TreeVersion<K> {
                     }
                     return Ok(false);
                 }
-                payload.extend_from_slice(block.payload(at));
+                block.append_payload(at, payload);
                 return Ok(true);
             }
         }
@@ -237,8 +237,8 @@ impl<const K: usize> TreeVersion<K> {
             match hit {
                 Some((slot, row)) if !blocks[slot].is_tombstone(row) => {
                     batch.found[at] = true;
-                    batch.payload[at * width..(at + 1) * width]
-                        .copy_from_slice(blocks[slot].payload(row));
+                    let payload = &mut batch.payload[at * width..(at + 1) * width];
+                    blocks[slot].read_payload(row, payload);
                 }
                 Some(_) if defect!(BatchLooksThroughTombstone) => missing.push(at),
                 Some(_) => {}

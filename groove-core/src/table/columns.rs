@@ -1,0 +1,236 @@
+//! A column block: lane by lane instead of row by row.
+//!
+//! ```text
+//! header | a descriptor per lane | tombstones, if there are any | data per lane | slack, zeros
+//! ```
+//!
+//! The first lanes are the limbs of the key, the others the payload's ([`PayloadLane`]).
+//!
+//! [`ColumnPlan`] follows the values that are staged for the next block, a frame at a time, and knows
+//! what the block would take; [`Columns`] is the checked reader.
+
+use crate::constants::SECTOR_SIZE;
+use crate::grid::BLOCK_HEADER_SIZE;
+use crate::memory::Key;
+
+use super::TreeMeta;
+use super::lane::{DESCRIPTOR_SIZE, FRAME_ROWS, FrameStats, Lane, LanePlan, SLACK};
+use super::shape::PayloadLane;
+
+fn bitmap_bytes(rows: usize, tombstones: bool) -> usize {
+    if tombstones { rows.div_ceil(64) * 8 } else { 0 }
+}
+
+/// What the next block would be as columns.
+#[derive(Debug)]
+pub(super) struct ColumnPlan {
+    lanes: Vec<LanePlan>,
+    /// Values that were taken: whole frames, but for the last.
+    rows: usize,
+    tombstones: bool,
+    looked: Vec<FrameStats>,
+}
+
+/// The values that a plan is about: column by column, and where they begin.
+pub(super) struct Staged<'a> {
+    pub(super) lanes: &'a [Vec<u64>],
+    pub(super) tombstones: &'a [bool],
+    pub(super) begin: usize,
+}
+
+impl Staged<'_> {
+    fn frame(&self, lane: usize, from: usize, rows: usize) -> &[u64] {
+        &self.lanes[lane][self.begin + from..self.begin + from + rows]
+    }
+}
+
+impl ColumnPlan {
+    pub(super) fn new(lanes: usize) -> Self {
+        ColumnPlan {
+            lanes: vec![LanePlan::default(); lanes],
+            rows: 0,
+            tombstones: false,
+            looked: Vec::with_capacity(lanes),
+        }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.lanes.iter_mut().for_each(LanePlan::clear);
+        self.rows = 0;
+        self.tombstones = false;
+    }
+
+    fn has_tombstones(&self, staged: &Staged<'_>, rows: usize) -> bool {
+        let from = staged.begin + self.rows;
+        self.tombstones || staged.tombstones[from..from + rows].contains(&true)
+    }
+
+    /// Bytes of the block, without padding, if the next `rows` staged values (a frame at most) were
+    /// its last.
+    pub(super) fn look(&mut self, staged: &Staged<'_>, rows: usize) -> usize {
+        assert!(0 < rows && rows <= FRAME_ROWS && self.rows.is_multiple_of(FRAME_ROWS));
+        let count = self.rows + rows;
+        let mut bytes = BLOCK_HEADER_SIZE + self.lanes.len() * DESCRIPTOR_SIZE + SLACK;
+        bytes += bitmap_bytes(count, self.has_tombstones(staged, rows));
+        self.looked.clear();
+        for (number, lane) in self.lanes.iter().enumerate() {
+            let values = staged.frame(number, self.rows, rows);
+            let stats = lane.look(values);
+            bytes += lane.bytes_with(&stats, values, count);
+            self.looked.push(stats);
+        }
+        bytes
+    }
+
+    /// Takes the values of the last [`ColumnPlan::look`].
+    pub(super) fn take(&mut self, staged: &Staged<'_>, rows: usize) {
+        self.tombstones = self.has_tombstones(staged, rows);
+        for (number, (lane, stats)) in self.lanes.iter_mut().zip(&self.looked).enumerate() {
+            let values = staged.frame(number, self.rows, rows);
+            lane.take(stats, values[rows - 1], rows);
+        }
+        self.rows += rows;
+    }
+
+    /// Appends the block, its header still empty.
+    pub(super) fn write(&self, staged: &Staged<'_>, out: &mut Vec<u8>) {
+        let start = out.len();
+        let descriptors = start + BLOCK_HEADER_SIZE;
+        let bitmap = descriptors + self.lanes.len() * DESCRIPTOR_SIZE;
+        out.resize(bitmap + bitmap_bytes(self.rows, self.tombstones), 0);
+        if self.tombstones {
+            let tombstones = &staged.tombstones[staged.begin..staged.begin + self.rows];
+            write_bitmap(tombstones, &mut out[bitmap..]);
+        }
+        for (number, lane) in self.lanes.iter().enumerate() {
+            let values = staged.frame(number, 0, self.rows);
+            lane.write(values, out, descriptors + number * DESCRIPTOR_SIZE);
+        }
+        let length = (out.len() - start + SLACK).next_multiple_of(SECTOR_SIZE);
+        out.resize(start + length, 0);
+    }
+}
+
+/// Sets a bit per tombstone, least significant bit first.
+pub(super) fn write_bitmap(tombstones: &[bool], bitmap: &mut [u8]) {
+    for (at, _) in tombstones.iter().enumerate().filter(|(_, tombstone)| **tombstone) {
+        bitmap[at / 8] |= 1 << (at % 8);
+    }
+}
+
+/// The lanes of a column block, checked.
+#[derive(Debug)]
+pub(super) struct Columns {
+    lanes: Vec<Lane>,
+    /// A payload with the constant lanes filled in.
+    template: Vec<u8>,
+    /// The other lanes of the payload.
+    varying: Vec<(Lane, PayloadLane)>,
+    /// Of the first limb, the bytes that belong to the key.
+    key_mask: u64,
+}
+
+impl Columns {
+    /// Checks a block of `count` values; gives where the bitmap of tombstones begins too.
+    pub(super) fn parse(
+        bytes: &[u8],
+        count: usize,
+        tombstones: bool,
+        limbs: usize,
+        meta: &TreeMeta,
+    ) -> Result<(Columns, usize), &'static str> {
+        let lane_count = limbs + meta.lanes.len();
+        let bitmap = BLOCK_HEADER_SIZE + lane_count * DESCRIPTOR_SIZE;
+        let mut at = bitmap + bitmap_bytes(count, tombstones);
+        let mut lanes = Vec::with_capacity(lane_count);
+        for number in 0..lane_count {
+            let descriptor = BLOCK_HEADER_SIZE + number * DESCRIPTOR_SIZE;
+            let (lane, end) = Lane::parse(bytes, descriptor, at, count)?;
+            lanes.push(lane);
+            at = end;
+        }
+        if (at + SLACK).next_multiple_of(SECTOR_SIZE) != bytes.len() {
+            return Err("length");
+        }
+        let mut template = vec![0; meta.payload_width];
+        let mut varying = Vec::new();
+        for (lane, place) in lanes[limbs..].iter().zip(&meta.lanes) {
+            match lane.constant() {
+                Some(value) => place.write(value, &mut template),
+                None => varying.push((*lane, *place)),
+            }
+        }
+        let high_bytes = meta.key_width.saturating_sub(8 * (limbs - 1));
+        let key_mask = match high_bytes {
+            0 => 0,
+            bytes => u64::MAX >> (64 - 8 * bytes.min(8)),
+        };
+        Ok((Columns { lanes, template, varying, key_mask }, bitmap))
+    }
+
+    #[inline]
+    pub(super) fn key<const K: usize>(&self, bytes: &[u8], at: usize, count: usize) -> Key<K> {
+        let mut key = [0; K];
+        for (limb, lane) in key.iter_mut().zip(&self.lanes) {
+            *limb = lane.get(bytes, at, count);
+        }
+        key[0] &= self.key_mask;
+        key
+    }
+
+    pub(super) fn payload(&self, bytes: &[u8], at: usize, count: usize, out: &mut [u8]) {
+        out.copy_from_slice(&self.template);
+        for (lane, place) in &self.varying {
+            place.write(lane.get(bytes, at, count), out);
+        }
+    }
+
+    /// The first position whose key is at least `key`: the first limb decides but among equals.
+    pub(super) fn lower_bound<const K: usize>(
+        &self,
+        bytes: &[u8],
+        count: usize,
+        key: &Key<K>,
+    ) -> usize {
+        let (mut from, mut to) = (0, count);
+        for (number, (lane, limb)) in self.lanes.iter().zip(key).enumerate() {
+            from = lane.lower_bound(bytes, count, from, to, *limb);
+            if from == to || number + 1 == K || lane.get(bytes, from, count) != *limb {
+                return from;
+            }
+            to = match limb.checked_add(1) {
+                Some(above) => lane.lower_bound(bytes, count, from, to, above),
+                None => to,
+            };
+        }
+        from
+    }
+
+    /// Appends all keys, and lane by lane the payloads.
+    pub(super) fn unpack<const K: usize>(
+        &self,
+        bytes: &[u8],
+        count: usize,
+        keys: &mut Vec<Key<K>>,
+        lanes: &mut [Vec<u64>],
+        scratch: &mut Vec<u64>,
+    ) {
+        let start = keys.len();
+        keys.resize(start + count, [0; K]);
+        for (number, lane) in self.lanes[..K].iter().enumerate() {
+            scratch.clear();
+            lane.unpack(bytes, count, scratch);
+            let mask = if number == 0 { self.key_mask } else { u64::MAX };
+            for (key, limb) in keys[start..].iter_mut().zip(&*scratch) {
+                key[number] = limb & mask;
+            }
+        }
+        for (lane, out) in self.lanes[K..].iter().zip(lanes) {
+            lane.unpack(bytes, count, out);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! How a payload is cut into lanes: by the fields of the schema.
+
+use crate::schema::{FieldType, Schema};
+
+/// Elements of an array that get lanes of their own at most; longer ones are cut every 8 bytes.
+const ARRAY_LANES_MAX: usize = 16;
+
+/// Up to 8 bytes of a payload that are one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PayloadLane {
+    pub(crate) offset: usize,
+    pub(crate) width: usize,
+    /// The bytes are a signed integer: its sign bit is flipped in the lane, so that small numbers of
+    /// either sign are near each other.
+    pub(crate) signed: bool,
+}
+
+impl PayloadLane {
+    fn sign(self) -> u64 {
+        if self.signed { 1 << (8 * self.width - 1) } else { 0 }
+    }
+
+    /// The lane's value of a payload.
+    #[inline]
+    pub(crate) fn read(self, payload: &[u8]) -> u64 {
+        let bytes = &payload[self.offset..self.offset + self.width];
+        // The usual widths without a call to copy them.
+        let value = match *bytes {
+            [a] => u64::from(a),
+            [a, b] => u64::from(u16::from_le_bytes([a, b])),
+            [a, b, c, d] => u64::from(u32::from_le_bytes([a, b, c, d])),
+            [a, b, c, d, e, f, g, h] => u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            _ => {
+                let mut word = [0; 8];
+                word[..bytes.len()].copy_from_slice(bytes);
+                u64::from_le_bytes(word)
+            }
+        };
+        value ^ self.sign()
+    }
+
+    /// Puts the lane's value into a payload; what is beyond its width is lost.
+    #[inline]
+    pub(crate) fn write(self, value: u64, payload: &mut [u8]) {
+        let bytes = (value ^ self.sign()).to_le_bytes();
+        let out = &mut payload[self.offset..self.offset + self.width];
+        match self.width {
+            1 => out.copy_from_slice(&bytes[..1]),
+            2 => out.copy_from_slice(&bytes[..2]),
+            4 => out.copy_from_slice(&bytes[..4]),
+            8 => out.copy_from_slice(&bytes),
+            width => out.copy_from_slice(&bytes[..width]),
+        }
+    }
+}
+
+/// The lanes of a payload of `width` bytes of which nothing is known.
+pub(crate) fn plain_lanes(width: usize) -> Vec<PayloadLane> {
+    let mut lanes = Vec::new();
+    push_plain(&mut lanes, 0, width);
+    lanes
+}
+
+/// The lanes of the rows of an object type, field by field.
+pub(crate) fn row_lanes(schema: &Schema) -> Vec<PayloadLane> {
+    let mut lanes = Vec::new();
+    for field in schema.fields {
+        push_field(&mut lanes, &field.field_type, field.offset, field.width);
+    }
+    lanes
+}
+
+fn push_field(lanes: &mut Vec<PayloadLane>, field: &FieldType, offset: usize, width: usize) {
+    match field {
+        FieldType::Signed(_) if matches!(width, 1..=8) => {
+            lanes.push(PayloadLane { offset, width, signed: true });
+        }
+        FieldType::Option(inner) if width > 0 => {
+            lanes.push(PayloadLane { offset, width: 1, signed: false });
+            push_field(lanes, inner, offset + 1, width - 1);
+        }
+        FieldType::NonZero(inner) | FieldType::Newtype(_, inner) => {
+            push_field(lanes, inner, offset, width);
+        }
+        FieldType::Array(inner, length)
+            if (1..=ARRAY_LANES_MAX).contains(length) && width / length > 1 =>
+        {
+            let element = width / length;
+            for at in 0..*length {
+                push_field(lanes, inner, offset + at * element, element);
+            }
+        }
+        _ => push_plain(lanes, offset, width),
+    }
+}
+
+fn push_plain(lanes: &mut Vec<PayloadLane>, offset: usize, width: usize) {
+    for at in (0..width).step_by(8) {
+        let width = (width - at).min(8);
+        lanes.push(PayloadLane { offset: offset + at, width, signed: false });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::FieldSchema;
+
+    const FIELDS: &[FieldSchema] = &[
+        FieldSchema { name: "a", field_type: FieldType::Unsigned(128), width: 16, offset: 0 },
+        FieldSchema { name: "b", field_type: FieldType::Signed(16), width: 2, offset: 16 },
+        FieldSchema {
+            name: "c",
+            field_type: FieldType::Option(&FieldType::Signed(64)),
+            width: 9,
+            offset: 18,
+        },
+        FieldSchema { name: "d", field_type: FieldType::Text(11), width: 11, offset: 27 },
+        FieldSchema {
+            name: "e",
+            field_type: FieldType::Array(&FieldType::Unsigned(16), 2),
+            width: 4,
+            offset: 38,
+        },
+        FieldSchema {
+            name: "f",
+            field_type: FieldType::Array(&FieldType::Unsigned(8), 9),
+            width: 9,
+            offset: 42,
+        },
+        FieldSchema {
+            name: "g",
+            field_type: FieldType::Array(&FieldType::Bool, 0),
+            width: 0,
+            offset: 51,
+        },
+    ];
+
+    #[test]
+    fn lanes_follow_the_fields_and_cover_the_row_once() {
+        let schema = Schema {
+            name: "Sample",
+            timestamp: "timestamp",
+            fields: FIELDS,
+            indexes: &[],
+            orphaned_ids: false,
+        };
+        let lanes = row_lanes(&schema);
+        let cuts: Vec<(usize, usize, bool)> =
+            lanes.iter().map(|lane| (lane.offset, lane.width, lane.signed)).collect();
+        let expected = [
+            (0, 8, false),
+            (8, 8, false),
+            (16, 2, true),
+            (18, 1, false),
+            (19, 8, true),
+            (27, 8, false),
+            (35, 3, false),
+            (38, 2, false),
+            (40, 2, false),
+            (42, 8, false),
+            (50, 1, false),
+        ];
+        assert_eq!(cuts, expected);
+    }
+
+    #[test]
+    fn a_lane_reads_what_it_wrote_and_orders_signed_numbers() {
+        for width in 1..=8 {
+            for signed in [false, true] {
+                let lane = PayloadLane { offset: 3, width, signed };
+                let mut payload = [0xaa; 12];
+                payload[3..3 + width]
+                    .copy_from_slice(&0x8182_8384_8586_8788_u64.to_le_bytes()[..width]);
+                let before = payload;
+                let value = lane.read(&payload);
+                lane.write(0, &mut payload);
+                lane.write(value, &mut payload);
+                assert_eq!(payload, before);
+            }
+        }
+        let lane = PayloadLane { offset: 0, width: 2, signed: true };
+        assert_eq!(lane.read(&1_i16.to_le_bytes()) - lane.read(&(-1_i16).to_le_bytes()), 2);
+    }
+}

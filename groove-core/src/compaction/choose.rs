@@ -53,16 +53,38 @@ struct Span<const K: usize> {
     rows: usize,
 }
 
+/// What a full table has if nothing packs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FullTable {
+    pub(crate) rows: u64,
+    pub(crate) sectors: u64,
+}
+
+impl FullTable {
+    fn weight(self) -> u64 {
+        self.rows.saturating_mul(self.sectors)
+    }
+}
+
+impl<const K: usize> Span<K> {
+    /// The table's share of a full one, by its values or by its sectors, whichever is more.
+    fn weight(&self, full: FullTable) -> u64 {
+        let by_rows = (self.rows as u64).saturating_mul(full.sectors);
+        by_rows.max(self.sectors.saturating_mul(full.rows))
+    }
+}
+
 /// Decides on the compactions of one bar, deepest level first.
 ///
-/// A level `n` is to have at most the values of `growth^(n+1)` full tables: how well values pack does not
-/// change the shape of a tree, and with it what is merged how often. What it has over that goes down as one group of neighbours: the group whose key range overlaps the fewest sectors of the
+/// A level `n` is to have at most `growth^(n+1)` full tables' worth of values, and of sectors if these are
+/// more: how well values pack does not change the shape of a tree, and with it what is merged how
+/// often, but many small tables do not stay either. What it has over that goes down as one group of neighbours: the group whose key range overlaps the fewest sectors of the
 /// next level, the lowest keys on a tie.
 pub(crate) fn choose<const K: usize>(
     levels: &Levels<K>,
     immutable: Option<(Key<K>, Key<K>, usize)>,
     growth: u64,
-    table_rows: u64,
+    full: FullTable,
 ) -> Vec<JobPlan> {
     let spans: Vec<Vec<Span<K>>> = levels
         .iter()
@@ -76,27 +98,28 @@ pub(crate) fn choose<const K: usize>(
             tables.iter().map(span).collect()
         })
         .collect();
-    plan(&spans, immutable, growth, table_rows)
+    plan(&spans, immutable, growth, full)
 }
 
 fn plan<const K: usize>(
     spans: &[Vec<Span<K>>],
     immutable: Option<(Key<K>, Key<K>, usize)>,
     growth: u64,
-    table_rows: u64,
+    full: FullTable,
 ) -> Vec<JobPlan> {
     let mut plans = Vec::new();
     // Tables of the level at hand that go down in this bar; the merge into it leaves them out.
     let mut leaving: Range<usize> = 0..0;
     for level in (0..spans.len()).rev() {
         let exponent = u32::try_from(level + 1).expect("few levels");
-        let limit = growth.saturating_pow(exponent).saturating_mul(table_rows);
-        let total: u64 = spans[level].iter().map(|span| span.rows as u64).sum();
+        let limit = growth.saturating_pow(exponent).saturating_mul(full.weight());
+        let total: u64 =
+            spans[level].iter().map(|span| span.weight(full)).fold(0, u64::saturating_add);
         let below = spans.get(level + 1).map_or(&[][..], Vec::as_slice);
         let mut chosen = 0..0;
         // The last level takes whatever comes.
         if total > limit && level + 1 < LEVELS_MAX {
-            chosen = least_overlap(&spans[level], below, &leaving, total - limit);
+            chosen = least_overlap(&spans[level], below, &leaving, total - limit, full);
             let group = &spans[level][chosen.clone()];
             let (min, max) = (group[0].min, group[group.len() - 1].max);
             let older = overlapping(below, &min, &max, &leaving);
@@ -145,16 +168,17 @@ fn least_overlap<const K: usize>(
     below: &[Span<K>],
     leaving: &Range<usize>,
     excess: u64,
+    full: FullTable,
 ) -> Range<usize> {
     let mut best: Option<(u64, Range<usize>)> = None;
     let mut end = 0;
-    let mut rows = 0;
+    let mut weight = 0_u64;
     for start in 0..tables.len() {
-        while rows < excess && end < tables.len() {
-            rows += tables[end].rows as u64;
+        while weight < excess && end < tables.len() {
+            weight = weight.saturating_add(tables[end].weight(full));
             end += 1;
         }
-        if rows < excess {
+        if weight < excess {
             break;
         }
         let (min, max) = (&tables[start].min, &tables[end - 1].max);
@@ -163,7 +187,7 @@ fn least_overlap<const K: usize>(
         if best.as_ref().is_none_or(|(least, _)| overlap < *least) {
             best = Some((overlap, start..end));
         }
-        rows -= tables[start].rows as u64;
+        weight -= tables[start].weight(full).min(weight);
     }
     best.expect("a level over its size has tables").1
 }
@@ -178,10 +202,12 @@ mod tests {
         spans.iter().map(span).collect()
     }
 
+    const FULL: FullTable = FullTable { rows: 100, sectors: 10 };
+
     #[test]
     fn an_immutable_table_is_merged_with_what_it_overlaps_in_level_0() {
         let levels = [level(&[(0, 9), (10, 19), (20, 29)])];
-        let plans = plan(&levels, Some(([15], [25], 50)), 8, 100);
+        let plans = plan(&levels, Some(([15], [25], 50)), 8, FULL);
         assert_eq!(plans.len(), 1);
         assert_eq!((plans[0].older.clone(), plans[0].rows), (vec![1, 2], 250));
     }
@@ -189,7 +215,7 @@ mod tests {
     #[test]
     fn a_level_over_its_size_gives_the_group_that_overlaps_least() {
         let levels = [level(&[(0, 9), (10, 19), (20, 29)]), level(&[(0, 14), (25, 40)])];
-        let plans = plan(&levels, None, 2, 100);
+        let plans = plan(&levels, None, 2, FULL);
         assert_eq!(plans.len(), 1);
         assert_eq!(plans[0].source, JobSource::Level { level: 0, tables: 0..1 });
         assert_eq!(plans[0].older, vec![0]);
@@ -198,7 +224,7 @@ mod tests {
     #[test]
     fn a_group_that_overlaps_nothing_is_moved() {
         let levels = [level(&[(0, 9), (10, 19), (50, 59)]), level(&[(0, 14), (15, 40)])];
-        let plans = plan(&levels, None, 2, 100);
+        let plans = plan(&levels, None, 2, FULL);
         assert!(plans[0].is_move());
         assert_eq!(plans[0].source, JobSource::Level { level: 0, tables: 2..3 });
     }
@@ -206,7 +232,7 @@ mod tests {
     #[test]
     fn tables_that_leave_a_level_are_not_merged_into() {
         let levels = [level(&[(0, 9), (10, 19), (20, 29)])];
-        let plans = plan(&levels, Some(([0], [29], 50)), 2, 100);
+        let plans = plan(&levels, Some(([0], [29], 50)), 2, FULL);
         assert_eq!(plans.len(), 2);
         assert!(plans[0].is_move());
         assert_eq!(plans[1].older, vec![1, 2]);
@@ -215,6 +241,6 @@ mod tests {
 
     #[test]
     fn a_level_within_its_size_rests() {
-        assert!(plan(&[level(&[(0, 9), (10, 19)])], None, 2, 100).is_empty());
+        assert!(plan(&[level(&[(0, 9), (10, 19)])], None, 2, FULL).is_empty());
     }
 }

@@ -13,5 +13,5 @@ mod choose;
 mod job;
 mod merge;
 
-pub(crate) use choose::{JobPlan, JobSource, choose};
+pub(crate) use choose::{FullTable, JobPlan, JobSource, choose};
 pub(crate) use job::{CompactionJob, Job, JobError, JobInput, JobOutput};

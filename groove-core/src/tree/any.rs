@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::compaction::{CompactionJob, Job, JobInput, JobPlan, JobSource, choose};
-use crate::grid::Extent;
+use crate::compaction::{CompactionJob, FullTable, Job, JobInput, JobPlan, JobSource, choose};
+use crate::grid::{Extent, sectors};
 use crate::memory::{Key, PendingMark, Usage};
 use crate::table::{Table, TableRecord, TreeMeta};
 
@@ -134,8 +134,11 @@ impl<const K: usize> AnyTree for Tree<K> {
             let (min, max) = JobInput::Runs(immutable.to_vec()).key_range();
             (min, max, immutable.iter().map(|run| run.len()).sum())
         });
-        let table_rows = self.meta.layout.table_rows as u64;
-        choose(self.tip.levels(), immutable, growth, table_rows)
+        let layout = &self.meta.layout;
+        let blocks = (layout.table_rows / layout.block_rows) as u64;
+        let sectors = blocks * u64::from(sectors(layout.block_bytes_max()));
+        let full = FullTable { rows: layout.table_rows as u64, sectors };
+        choose(self.tip.levels(), immutable, growth, full)
     }
 
     fn demand(&self, plan: &JobPlan) -> Demand {

@@ -21,7 +21,7 @@ pub(super) fn hunt(seed: u64) {
         let space = script.device.bytes().len() as u64 + rng.below(100) * 4096;
         script.device.limit(Some(space));
     } else {
-        let nth = 1 + rng.below(if call == Call::Read { 200 } else { 250 });
+        let nth = 1 + rng.below(if call == Call::Read { 60 } else { 250 });
         script.device.fail(Fault { call, nth, for_good: rng.chance(30) });
     }
     for scope in 0..SCOPES {

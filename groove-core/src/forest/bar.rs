@@ -323,6 +323,11 @@ impl Engine {
         let grid = self.grid.clone();
         let flushed =
             self.manifest.flush(&grid, &mut self.free_set, sealed.op, move || records, live)?;
+        // What was given out at the end and came back may never have been written, and then the
+        // file ends before it. Of what is in use, or was, nothing is behind the file's end.
+        let length = self.storage.length()?;
+        let grid_end = self.free_set.end().min(length - length % SECTOR_SIZE as u64);
+        assert!(grid_end >= self.free_set.used_end(), "what is in use was written");
         // Tables and manifest log are on disk before anything refers to them.
         if !defect!(SuperblockBeforeTables) {
             self.storage.sync()?;
@@ -335,7 +340,7 @@ impl Engine {
         }
         superblock.manifest = self.manifest.head();
         superblock.manifest_block_count = self.manifest.block_count() as u64;
-        superblock.grid_end = self.free_set.end();
+        superblock.grid_end = grid_end;
         for (count, sealed) in superblock.object_counts.iter_mut().zip(&sealed.object_counts) {
             *count = if defect!(ObjectCountForgotten) { *count } else { *sealed };
         }

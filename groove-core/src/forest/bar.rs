@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::compaction::{CompactionJob, JobError, JobOutput, JobPlan};
 use crate::constants::SECTOR_SIZE;
 use crate::error::CommitError;
-use crate::grid::Extent;
+use crate::grid::{Extent, sectors};
 use crate::table::TableRecord;
 use crate::tree::{Demand, LevelEdit};
 use crate::wal::WalWriter;
@@ -320,14 +320,11 @@ impl Engine {
         records: Vec<TableRecord>,
     ) -> std::io::Result<Vec<Extent>> {
         let live = records.len();
+        let tables_end = records.iter().map(|record| record.extent().end()).max();
         let grid = self.grid.clone();
         let flushed =
             self.manifest.flush(&grid, &mut self.free_set, sealed.op, move || records, live)?;
-        // What was given out at the end and came back may never have been written, and then the
-        // file ends before it. Of what is in use, or was, nothing is behind the file's end.
-        let length = self.storage.length()?;
-        let grid_end = self.free_set.end().min(length - length % SECTOR_SIZE as u64);
-        assert!(grid_end >= self.free_set.used_end(), "what is in use was written");
+        let grid_end = self.grid_end(tables_end);
         // Tables and manifest log are on disk before anything refers to them.
         if !defect!(SuperblockBeforeTables) {
             self.storage.sync()?;
@@ -348,6 +345,18 @@ impl Engine {
         self.superblock = superblock;
         self.wal.release(sealed.op);
         Ok(flushed.released)
+    }
+
+    /// Where the last block ends that the next superblock refers to. All up to there was written and
+    /// synced, so the file is that long after any crash. Of what is reserved behind, that is not
+    /// certain: a sync that failed may have lost the growth of the file, and the process after it
+    /// still sees it.
+    fn grid_end(&self, tables_end: Option<u64>) -> u64 {
+        let schema = self.superblock.schema.expect("from the beginning on");
+        let schema_end =
+            schema.address + sectors(schema.length as usize) as u64 * SECTOR_SIZE as u64;
+        let manifest_end = self.manifest.extents().iter().map(Extent::end).max();
+        schema_end.max(tables_end.unwrap_or(0)).max(manifest_end.unwrap_or(0))
     }
 
     fn release_retired(&mut self) {

@@ -89,15 +89,6 @@ impl FreeSet {
         self.end
     }
 
-    /// Where the last sector ends that is in use. What was given out behind it and came back may
-    /// never have been written, so the file may end before.
-    pub(crate) fn used_end(&self) -> u64 {
-        match self.free.last_key_value() {
-            Some((&from, &to)) if to == self.end => from,
-            _ => self.end,
-        }
-    }
-
     /// Free sectors below the end.
     pub(crate) fn free_sectors(&self) -> u64 {
         self.free.iter().map(|(from, to)| (to - from) / SECTOR_SIZE as u64).sum()
@@ -187,19 +178,6 @@ mod tests {
         assert_eq!(set.free.len(), 1);
         assert_eq!(set.acquire(5).address, 0);
         assert_eq!(set.end(), 5 * S);
-    }
-
-    /// The superblock said that the grid ends where the free set does. The end of an extent that a
-    /// compaction had not needed was behind the file's end, and the file was refused as truncated.
-    #[test]
-    fn the_grid_ends_with_what_is_in_use() {
-        let mut set = FreeSet::new(0);
-        let (a, b) = (set.acquire(2), set.acquire(3));
-        assert_eq!(set.used_end(), b.end());
-        set.release(b);
-        assert_eq!((set.used_end(), set.end()), (a.end(), b.end()));
-        set.release(a);
-        assert_eq!(set.used_end(), 0);
     }
 
     #[test]

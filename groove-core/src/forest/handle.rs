@@ -256,8 +256,10 @@ impl<S: Grooves> Forest<S> {
                 Ok(())
             }
             Durability::Sync => {
-                self.inner.publisher.sync_to(op)?;
-                self.mark_synced();
+                // Who comes after marks what was synced here too.
+                if self.inner.publisher.sync_to(op)? && !self.inner.publisher.is_waiting() {
+                    self.mark_synced();
+                }
                 Ok(())
             }
         }

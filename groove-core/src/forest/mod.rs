@@ -4,7 +4,8 @@
 //! - [`scope`]: the open scope, its savepoints, how it ends.
 //! - [`engine`]: one commit: log, memory tables, pace; [`bar`]: the end of a bar: install, checkpoint,
 //!   seal, choose; [`compactor`]: who runs the compactions.
-//! - [`publish`]: sync and publication of what was committed, shared by waiting writers.
+//! - [`publish`]: sync and publication of what was committed, shared by waiting writers; [`turn`]: who
+//!   of them syncs.
 //! - [`open`]: create, check, recover; [`verify`]: the full check.
 
 mod bar;
@@ -19,6 +20,7 @@ mod publish;
 mod recover;
 mod scope;
 mod timestamps;
+mod turn;
 mod verify;
 mod version;
 

@@ -1,13 +1,13 @@
 //! Makes commits durable and visible, in this order.
 //!
 //! A commit is appended to the log under the writer's lock and handed over here. Whoever needs it on
-//! disk takes the sync lock: the first syncs for all that were appended by then, the others find
-//! their op synced when they get the lock (group commit). With `Durability::Sync` a version is
-//! published only when its op is on disk, so no reader sees what a crash could take back.
+//! disk takes the turn: the first syncs for all that were appended by then, the others sleep until
+//! it has (group commit; see [`super::turn`]). With `Durability::Sync` a version is published only
+//! when its op is on disk, so no reader sees what a crash could take back.
 //!
-//! Every sync of an open forest runs under the sync lock, after a look whether an earlier one
-//! failed: the system reports a failed sync once, and a later one that succeeds says nothing about
-//! what the failed one lost.
+//! Every sync of an open forest runs in a turn, after a look whether an earlier one failed: the
+//! system reports a failed sync once, and a later one that succeeds says nothing about what the
+//! failed one lost.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,6 +17,7 @@ use crate::error::{CommitError, ReadError};
 use crate::storage::Storage;
 use crate::sync::{ArcSwap, AtomicU64, Mutex, MutexGuard, Ordering};
 
+use super::turn::Turn;
 use super::version::ForestVersion;
 
 /// Why the handle writes no more.
@@ -44,8 +45,8 @@ pub(super) struct Publisher {
     /// Appended, not yet on disk; ascending.
     waiting: Mutex<VecDeque<Arc<ForestVersion>>>,
     synced_op: AtomicU64,
-    /// Held while one thread syncs for all.
-    sync: Mutex<()>,
+    /// Taken while one thread syncs for all.
+    turn: Turn,
     dead: OnceLock<Dead>,
 }
 
@@ -62,7 +63,7 @@ impl Publisher {
             synced_op: AtomicU64::new(synced_op),
             current: ArcSwap::from_pointee(version),
             waiting: Mutex::new(VecDeque::new()),
-            sync: Mutex::new(()),
+            turn: Turn::default(),
             dead: OnceLock::new(),
         }
     }
@@ -97,15 +98,13 @@ impl Publisher {
         self.publish(u64::MAX);
     }
 
-    /// Returns when `op` is on disk and published.
-    pub(super) fn sync_to(&self, op: u64) -> Result<(), CommitError> {
-        if self.synced_op() >= op {
-            return Ok(());
+    /// Returns when `op` is on disk and published: whether this thread synced it.
+    pub(super) fn sync_to(&self, op: u64) -> Result<bool, CommitError> {
+        let synced_op = || self.synced_op();
+        if synced_op() >= op {
+            return Ok(false);
         }
-        let _leader = lock(&self.sync);
-        if self.synced_op() >= op {
-            return Ok(());
-        }
+        let Some(_turn) = self.turn.take(op, &synced_op) else { return Ok(false) };
         self.check()?;
         // Everything in the queue was appended before this sync begins.
         let newest = || lock(&self.waiting).back().map_or(op, |version| version.op().max(op));
@@ -123,7 +122,12 @@ impl Publisher {
             target = newest();
         }
         self.synced(target);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Whether anything that was appended is not on disk yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        !lock(&self.waiting).is_empty()
     }
 
     /// Runs what syncs the storage for other reasons than one commit. Its failure is final.
@@ -131,7 +135,8 @@ impl Publisher {
         &self,
         work: impl FnOnce() -> io::Result<T>,
     ) -> Result<T, CommitError> {
-        let _leader = lock(&self.sync);
+        let synced_op = || self.synced_op();
+        let _turn = self.turn.take(u64::MAX, &synced_op);
         self.check()?;
         work().map_err(|error| self.kill(Dead::Io(Arc::new(error))))
     }

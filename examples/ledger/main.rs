@@ -7,14 +7,15 @@
 //! prints one JSON line per phase: w1 (load in durable batches), r1 (get by id), r2 (look for ids that
 //! are not there), r3 (the newest 100 of an account), r4 (account and code), w2 (update), o1 (reopen
 //! to the first get). `--phases w1,r1,kill` ends with SIGKILL; `--phases o1,r1` in the next process
-//! then measures recovery.
+//! then measures recovery. `--phases w1,r1-cold,r1-cold-batched` reads a file of which nothing is in
+//! memory, record by record and a prefetch for each batch.
 
 mod measure;
 mod workload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use groove::{Forest, Options, Snapshot};
+use groove::{Abort, Forest, Options, Snapshot};
 
 use measure::{Digest, Latencies, Meter, Report};
 use workload::{Ids, Transfer};
@@ -106,6 +107,13 @@ fn main() -> Result<()> {
             open = Some(ledger);
             continue;
         }
+        if phase.starts_with("r1-cold") {
+            if let Some(ledger) = open.take() {
+                ledger.checkpoint()?;
+                ledger.close()?;
+            }
+            forget(&path)?;
+        }
         let ledger = match open.take() {
             Some(ledger) => ledger,
             None => Forest::open(&path, arguments.options())?,
@@ -133,6 +141,14 @@ fn run_phase(
             let digest = get(&ledger.snapshot(), records, ids)?;
             report.print(phase, GETS, &meter, None, digest)
         }
+        "r1-cold" => {
+            let digest = get_cold(ledger, records, ids, false)?;
+            report.print(phase, COLD_GETS, &meter, None, digest)
+        }
+        "r1-cold-batched" => {
+            let digest = get_cold(ledger, records, ids, true)?;
+            report.print(phase, COLD_GETS, &meter, None, digest)
+        }
         "r2" => {
             miss(&ledger.snapshot(), records, ids)?;
             report.print(phase, GETS, &meter, None, 0)
@@ -159,6 +175,7 @@ fn run_phase(
 }
 
 const GETS: u64 = 1_000_000;
+const COLD_GETS: u64 = 4 * BATCH;
 const LATEST_QUERIES: u64 = 20_000;
 const AND_QUERIES: u64 = 2_000;
 const UPDATES: u64 = 500_000;
@@ -190,6 +207,37 @@ fn get(transfers: &Snapshot<Transfer>, records: u64, ids: Ids) -> Result<u64> {
         let found = transfers.get(wanted.id)?.ok_or("a record is lost")?;
         assert_eq!(found.amount, wanted.amount, "the wrong record was found");
         digest.add(&found);
+    }
+    Ok(digest.value())
+}
+
+/// Has the system forget what it has of a file that is on disk: the pages, not the bytes.
+fn forget(path: &Path) -> Result<()> {
+    let file = format!("of={}", path.display());
+    let arguments = ["if=/dev/null", &file, "oflag=nocache", "conv=notrunc,fdatasync", "count=0"];
+    let output = std::process::Command::new("dd").args(arguments).output()?;
+    if output.status.success() { Ok(()) } else { Err("dd cannot drop the cache of a file".into()) }
+}
+
+/// R1 in batches, in a scope as a state machine has it: get by get, or with a prefetch for each batch.
+fn get_cold(ledger: &Forest<Transfer>, records: u64, ids: Ids, is_prefetched: bool) -> Result<u64> {
+    let mut digest = Digest::default();
+    for batch in 0..COLD_GETS / BATCH {
+        let batch = batch * BATCH..(batch + 1) * BATCH;
+        let wanted: Vec<Transfer> =
+            batch.map(|j| workload::record(workload::mix(j) % records, ids)).collect();
+        ledger.write(|transfers| {
+            if is_prefetched {
+                wanted.iter().for_each(|record| transfers.prefetch_enqueue(record.id));
+                transfers.prefetch().wait()?;
+            }
+            for record in &wanted {
+                let found = transfers.get(record.id)?.ok_or(Abort::new("a record is lost"))?;
+                assert_eq!(found.amount, record.amount, "the wrong record was found");
+                digest.add(&found);
+            }
+            Ok(())
+        })?;
     }
     Ok(digest.value())
 }

@@ -49,7 +49,7 @@ impl From<ReadError> for JobError {
 }
 
 /// What a job did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct JobOutput {
     /// The level and addresses of the tables that were merged.
     pub(crate) removed: Vec<(usize, u64)>,
@@ -270,6 +270,9 @@ impl<const K: usize> Job<K> {
         if !self.keep_tombstones {
             let picked = self.picks.len();
             let (newer, older) = (&self.newer.chunk.tombstones, &self.older.chunk.tombstones);
+            if !newer.contains(&true) && !older.contains(&true) {
+                return Ok(a + b);
+            }
             let lost = self.picks.iter().find(|pick| pick.of(newer, older)).copied();
             self.picks.retain(|pick| !pick.of(newer, older));
             if self.picks.len() < picked && self.meta.usage == Usage::Set {

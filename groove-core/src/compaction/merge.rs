@@ -8,10 +8,10 @@ use crate::grid::{Block, BlockRef, Grid, corrupt};
 use crate::memory::{Key, Run};
 use crate::table::{Chunk, Table, TreeMeta, ValueBlock, parse_block};
 
+use super::runs::RunSource;
+
 /// Bytes of value blocks that are read at once.
 const READ_AHEAD: usize = 256 * 1024;
-/// Values of a run that are unpacked at once: their rows stay in the processor's cache.
-const RUN_ROWS: usize = 512;
 
 /// An input, and the values of it that are at hand.
 pub(super) struct Input<const K: usize> {
@@ -22,13 +22,7 @@ pub(super) struct Input<const K: usize> {
 }
 
 enum Source<const K: usize> {
-    /// Runs, oldest first; merged into one when the first value is asked for, so that the work is
-    /// the compaction's and not the seal's.
-    Runs {
-        runs: Vec<Arc<Run<K>>>,
-        merged: Option<Arc<Run<K>>>,
-        at: usize,
-    },
+    Runs(RunSource<K>),
     Tables(TableSource<K>),
 }
 
@@ -54,7 +48,7 @@ struct ReadBlock<const K: usize> {
 
 impl<const K: usize> Input<K> {
     pub(super) fn runs(runs: Vec<Arc<Run<K>>>, meta: &TreeMeta) -> Self {
-        let source = Source::Runs { runs, merged: None, at: 0 };
+        let source = Source::Runs(RunSource::new(runs, meta.usage));
         Input { source, chunk: Chunk::new(meta), at: 0 }
     }
 
@@ -76,18 +70,8 @@ impl<const K: usize> Input<K> {
         }
         self.at = 0;
         match &mut self.source {
-            Source::Runs { runs, merged, at } => {
-                let run = merged.get_or_insert_with(|| {
-                    let newest_first = std::mem::take(runs).into_iter().rev();
-                    let merge = |newer: Arc<Run<K>>, older: Arc<Run<K>>| {
-                        Arc::new(Run::merge(&newer, &older, meta.usage))
-                    };
-                    newest_first.reduce(merge).expect("an input has runs")
-                });
-                let lost = usize::from(defect!(LastValueLost) && run.len() > 1);
-                let rows = (run.len() - lost - *at).min(RUN_ROWS);
-                self.chunk.fill(meta, run, *at, rows);
-                *at += rows;
+            Source::Runs(source) => {
+                source.fill(meta, &mut self.chunk);
                 Ok(())
             }
             Source::Tables(source) => source.fill(grid, meta, &mut self.chunk),
@@ -97,7 +81,7 @@ impl<const K: usize> Input<K> {
     /// Where the block of the values at hand is; `None` if they are in memory.
     pub(super) fn address(&self) -> Option<u64> {
         match &self.source {
-            Source::Runs { .. } => None,
+            Source::Runs(_) => None,
             Source::Tables(source) => source.at_hand.map(|(_, address)| address),
         }
     }

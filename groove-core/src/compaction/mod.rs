@@ -12,6 +12,7 @@
 mod choose;
 mod job;
 mod merge;
+mod runs;
 
 pub(crate) use choose::{FullTable, JobPlan, JobSource, choose};
 pub(crate) use job::{CompactionJob, Job, JobError, JobInput, JobOutput};

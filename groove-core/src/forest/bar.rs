@@ -10,6 +10,9 @@
 //! 3. The memory tables are sealed.
 //! 4. New compactions are chosen, their space is reserved, and they start.
 //!
+//! Steps 1 and 2 come with the commit that takes the last eighth of the bar, so that no commit waits for all
+//! four; only if the disk was too full for the compactions do they come at the end.
+//!
 //! Where a bar ends depends on the sizes of the entries alone, so that replay and repetition seal
 //! at the same ops.
 
@@ -27,6 +30,7 @@ use super::compactor::Failure;
 use super::engine::{Engine, Writer, visit_grooves};
 use super::grooves::Grooves;
 use super::publish::Dead;
+use super::trim::TrimJob;
 
 /// Where the current bar stands.
 pub(super) struct Bar {
@@ -57,12 +61,9 @@ impl Bar {
         Bar { slots: wal_slots / 2, used_slots: 0, sealed: None, plans: Vec::new() }
     }
 
-    pub(super) fn slots(&self) -> u32 {
-        self.slots
-    }
-
-    pub(super) fn used_slots(&self) -> u32 {
-        self.used_slots
+    /// How far the bar is with `slots` more, and how far it may be until the compactions have to be done.
+    pub(super) fn progress(&self, slots: u32) -> (u64, u64) {
+        (u64::from(self.used_slots + slots), u64::from(self.slots - self.slots / 8))
     }
 
     /// Whether an entry still belongs to the current bar.
@@ -119,6 +120,19 @@ impl<S: Grooves> Writer<S> {
                 Ok(()) | Err(CommitError::NoSpace { .. }) => {}
                 Err(error) => return Err(error),
             }
+        } else {
+            self.engine.trim();
+        }
+        Ok(())
+    }
+
+    /// Makes the last seal durable if the bar is in its last eighth with `slots` more.
+    pub(super) fn checkpoint_early(&mut self, slots: u32) -> Result<(), CommitError> {
+        let engine = &self.engine;
+        let (used, due) = engine.bar.progress(slots);
+        if used > due && engine.bar.is_sealed() && engine.compactor.is_busy() {
+            self.install()?;
+            self.checkpoint_sealed()?;
         }
         Ok(())
     }
@@ -161,7 +175,11 @@ impl<S: Grooves> Writer<S> {
             live_tables += tree.records().len();
             chosen.push(plans);
         });
-        let extents = self.engine.reserve(&demands, live_tables + new_tables)?;
+        let reserved = self.engine.reserve(&demands, live_tables + new_tables);
+        if reserved.is_err() {
+            self.engine.trim();
+        }
+        let (extents, trim) = reserved?;
         let mut extents = extents.into_iter().zip(demands);
         let mut jobs: Vec<Box<dyn CompactionJob>> = Vec::new();
         let mut plans = chosen.iter();
@@ -172,6 +190,7 @@ impl<S: Grooves> Writer<S> {
                 jobs.push(tree.start(plan, extent, demand.likely, op));
             }
         });
+        jobs.push(Box::new(trim));
         self.engine.bar.plans = chosen;
         self.engine.compactor.start(jobs);
         Ok(())
@@ -236,9 +255,9 @@ impl<S: Grooves> Writer<S> {
         engine.publisher.republish(version);
         for extent in released.into_iter().chain(engine.unused.drain(..)) {
             engine.free_set.release(extent);
+            engine.freed.push(extent);
         }
         engine.release_retired();
-        engine.trim();
         Ok(())
     }
 }
@@ -271,7 +290,12 @@ fn tree_edit(
 impl Engine {
     /// Takes an extent for each demand, and reserves on the device what they are likely to take and
     /// what the manifest log takes with `tables` tables at the most. If the disk is full nothing is taken.
-    fn reserve(&mut self, demands: &[Demand], tables: usize) -> Result<Vec<Extent>, CommitError> {
+    /// Space that stays free is to be given back by the job that is returned too.
+    fn reserve(
+        &mut self,
+        demands: &[Demand],
+        tables: usize,
+    ) -> Result<(Vec<Extent>, TrimJob), CommitError> {
         let mut free_set = self.free_set.clone();
         if defect!(ExtentsByCacheState) && self.grid.counters().1 % 2 == 1 {
             free_set.acquire(1);
@@ -284,17 +308,20 @@ impl Engine {
             ranges.push((likely.address, likely.end()));
         }
         // The blocks of the manifest log go into the lowest gaps that take them.
-        let mut spare = (tables + 64) * 3 * size_of::<TableRecord>();
+        let sector = SECTOR_SIZE as u64;
+        let mut spare = ((tables + 64) * 3 * size_of::<TableRecord>()) as u64;
+        let mut kept_until = 0;
         for (from, to) in free_set.gaps() {
             if spare == 0 {
                 break;
             }
-            ranges.push((from, to));
-            spare = spare.saturating_sub((to - from).saturating_sub(MANIFEST_BLOCK_BYTES) as usize);
+            spare = spare.next_multiple_of(sector);
+            kept_until = to.min(from + spare + MANIFEST_BLOCK_BYTES);
+            ranges.push((from, kept_until));
+            spare = spare.saturating_sub((to - from).saturating_sub(MANIFEST_BLOCK_BYTES));
         }
         // The file is as long as the grid, whatever is reserved of it.
-        let sector = SECTOR_SIZE as u64;
-        let spare = (spare as u64).next_multiple_of(sector);
+        let spare = spare.next_multiple_of(sector);
         ranges.push((free_set.end() - sector, free_set.end() + spare));
         for (from, to) in ranges {
             let allocated = self.storage.allocate(from, to - from);
@@ -303,14 +330,25 @@ impl Engine {
             }
         }
         self.free_set = free_set;
-        Ok(extents)
+        Ok((extents, self.trim_job(kept_until)))
     }
 
-    /// Gives space of the device back that nothing refers to.
-    fn trim(&self) {
-        for (from, to) in self.free_set.gaps().filter(|(from, to)| to - from >= TRIM_BYTES) {
-            self.storage.release(from, to - from);
-        }
+    /// The job that gives space back to the device that nothing refers to, from `start` on: gaps in which
+    /// something became free since the last such job.
+    fn trim_job(&mut self, start: u64) -> TrimJob {
+        let freed = std::mem::take(&mut self.freed);
+        let is_new = |from: u64, to: u64| {
+            freed.iter().any(|extent| extent.address < to && from < extent.end())
+        };
+        let gaps = self.free_set.gaps().map(|(from, to)| (from.max(start), to));
+        let gaps = gaps.filter(|(from, to)| to.saturating_sub(*from) >= TRIM_BYTES);
+        let gaps = gaps.filter(|(from, to)| is_new(*from, *to)).collect();
+        TrimJob::new(self.storage.clone(), gaps)
+    }
+
+    /// Gives space back at once.
+    fn trim(&mut self) {
+        self.trim_job(0).run();
     }
 
     /// Writes manifest log and superblock; returns what is free once that is durable, which it is.
@@ -365,6 +403,7 @@ impl Engine {
         self.retired = held;
         for handle in free {
             self.free_set.release(handle.extent());
+            self.freed.push(handle.extent());
         }
     }
 }

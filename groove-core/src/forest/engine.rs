@@ -39,6 +39,8 @@ pub(super) struct Engine {
     /// What compactions did not need of their extents; free after the next checkpoint, so that the
     /// manifest log goes where space is reserved for it.
     pub(super) unused: Vec<Extent>,
+    /// What became free and may not have been given back to the device yet.
+    pub(super) freed: Vec<Extent>,
     pub(super) compactor: Compactor,
     pub(super) bar: Bar,
     /// Tables that no level refers to; free once the checkpoint that says so is durable and no
@@ -103,7 +105,9 @@ impl<S: Grooves> Writer<S> {
             return Err(CommitError::ScopeTooLarge { bytes: bytes as u64, bytes_max });
         }
         let slots = u32::try_from(entry_slots(bytes as u64)).expect("at most the ring's slots");
-        if !self.engine.bar.has_room(slots) {
+        if self.engine.bar.has_room(slots) {
+            self.checkpoint_early(slots)?;
+        } else {
             self.end_bar()?;
         }
         // Two bars fit the log, unless what a forged file says was replayed.
@@ -215,7 +219,7 @@ impl Engine {
 
     /// Pays a commit's share of the running compactions.
     fn keep_pace(&self, slots: u32) {
-        let used_slots = self.bar.used_slots() + slots;
-        self.compactor.keep_pace(u64::from(used_slots), u64::from(self.bar.slots()));
+        let (used, due) = self.bar.progress(slots);
+        self.compactor.keep_pace(used, due);
     }
 }

@@ -20,6 +20,7 @@ mod publish;
 mod recover;
 mod scope;
 mod timestamps;
+mod trim;
 mod turn;
 mod verify;
 mod version;

@@ -51,6 +51,7 @@ pub(super) fn recover<S: Grooves>(
     let engine = Engine {
         wal: WalWriter::resume(&superblock, recovered),
         unused: Vec::new(),
+        freed: Vec::new(),
         storage,
         grid,
         publisher: publisher.clone(),

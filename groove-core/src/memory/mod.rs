@@ -1,7 +1,11 @@
 //! Memory tables: the changes of the open scope, and sorted runs of committed values.
 
+mod merge;
+mod payloads;
 mod pending;
 mod run;
+mod run_filter;
 
+pub(crate) use merge::{Merged, RunMerge};
 pub(crate) use pending::{Pending, PendingMark};
 pub(crate) use run::{Key, Run, Usage, limbs_to_key};

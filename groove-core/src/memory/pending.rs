@@ -5,16 +5,20 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use super::run::{Key, Run, Usage};
 
 /// No earlier change of the same key.
 const NONE: u32 = u32::MAX;
 
-/// Keys are sorted byte by byte if there are so many, and not more than so many bytes to sort by: each takes
-/// a pass over all keys, a sort by comparisons takes as many as the logarithm of their number.
+/// From so many keys on they are distributed by their leading bits, so many at a pass, before what these
+/// leave in one place is sorted by comparisons.
 const RADIX_LENGTH_MIN: usize = 128;
-const RADIX_PASSES_MAX: usize = 5;
+const RADIX_BITS: u32 = 11;
+const RADIX_PASSES: u32 = 2;
+/// Changes that a new list has room for, if the last one had as many.
+const ROOM_MAX: usize = 1 << 14;
 
 /// A position in the list of changes, to cut back to.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +36,11 @@ pub(crate) struct Pending<const K: usize> {
     newest: HashTable<u32>,
     previous: Vec<u32>,
     hasher: FixedState,
+    /// Each key so far is higher than the one before. Then a search by halves takes the place of the
+    /// hash table, which is empty.
+    ascends: bool,
+    /// Changes that the last list had.
+    last_length: usize,
 }
 
 impl<const K: usize> Pending<K> {
@@ -45,6 +54,8 @@ impl<const K: usize> Pending<K> {
             newest: HashTable::new(),
             previous: Vec::new(),
             hasher: FixedState::default(),
+            ascends: true,
+            last_length: 0,
         }
     }
 
@@ -68,32 +79,71 @@ impl<const K: usize> Pending<K> {
 
     pub(crate) fn push(&mut self, key: Key<K>, tombstone: bool, payload: &[u8]) {
         assert_eq!(payload.len(), self.payload_width, "a payload has its tree's width");
-        if self.usage == Usage::Map {
-            let at = u32::try_from(self.keys.len()).expect("a scope has less than 2^32 changes");
-            let hash = self.hasher.hash_one(key);
-            match self.newest.find_mut(hash, |other| self.keys[*other as usize] == key) {
-                Some(newest) => self.previous.push(std::mem::replace(newest, at)),
-                None => {
-                    self.previous.push(NONE);
-                    let (keys, hasher) = (&self.keys, &self.hasher);
-                    self.newest
-                        .insert_unique(hash, at, |other| hasher.hash_one(keys[*other as usize]));
+        match self.keys.last() {
+            Some(last) if self.ascends && *last >= key => {
+                self.ascends = false;
+                if self.usage == Usage::Map {
+                    (0..self.keys.len()).for_each(|at| self.enter(at, self.keys[at]));
                 }
             }
+            Some(_) => {}
+            None => self.make_room(),
+        }
+        if !self.ascends && self.usage == Usage::Map {
+            self.enter(self.keys.len(), key);
         }
         self.keys.push(key);
         self.tombstones.push(tombstone);
         self.payload.extend_from_slice(payload);
     }
 
+    /// Enters the change at a position into the hash table: the newest one of its key.
+    fn enter(&mut self, at: usize, key: Key<K>) {
+        let at = u32::try_from(at).expect("a scope has less than 2^32 changes");
+        let hash = self.hasher.hash_one(key);
+        let (keys, hasher) = (&self.keys, &self.hasher);
+        let entry = self.newest.entry(
+            hash,
+            |other| keys[*other as usize] == key,
+            |other| hasher.hash_one(keys[*other as usize]),
+        );
+        match entry {
+            Entry::Occupied(mut newest) => {
+                self.previous.push(std::mem::replace(newest.get_mut(), at));
+            }
+            Entry::Vacant(place) => {
+                self.previous.push(NONE);
+                place.insert(at);
+            }
+        }
+    }
+
+    fn make_room(&mut self) {
+        let length = self.last_length.min(ROOM_MAX);
+        self.keys.reserve(length);
+        self.tombstones.reserve(length);
+        self.payload.reserve(length * self.payload_width);
+    }
+
+    /// The position of the newest change of a key.
+    fn find(&self, key: &Key<K>) -> Option<usize> {
+        if !self.ascends {
+            let hash = self.hasher.hash_one(key);
+            return self
+                .newest
+                .find(hash, |other| self.keys[*other as usize] == *key)
+                .map(|at| *at as usize);
+        }
+        match self.keys.last() {
+            Some(last) if key <= last => self.keys.binary_search(key).ok(),
+            _ => None,
+        }
+    }
+
     /// The newest change of a key: its payload, or `Some(None)` if it was removed. Map trees only.
     pub(crate) fn lookup(&self, key: &Key<K>) -> Option<Option<&[u8]>> {
         assert_eq!(self.usage, Usage::Map, "index entries are scanned, not looked up");
-        if self.keys.is_empty() {
-            return None;
-        }
-        let hash = self.hasher.hash_one(key);
-        let at = *self.newest.find(hash, |other| self.keys[*other as usize] == *key)? as usize;
+        let at = self.find(key)?;
         Some(
             (!self.tombstones[at])
                 .then(|| &self.payload[at * self.payload_width..(at + 1) * self.payload_width]),
@@ -107,7 +157,7 @@ impl<const K: usize> Pending<K> {
     /// Takes all changes since `mark` back.
     pub(crate) fn truncate(&mut self, mark: PendingMark) {
         assert!(mark.0 <= self.keys.len(), "scopes are closed in reverse order");
-        if self.usage == Usage::Map {
+        if self.usage == Usage::Map && !self.ascends {
             for at in (mark.0..self.keys.len()).rev() {
                 let hash = self.hasher.hash_one(self.keys[at]);
                 let entry = self
@@ -130,7 +180,8 @@ impl<const K: usize> Pending<K> {
 
     /// The net effect of all changes, sorted; the list is empty afterwards.
     pub(crate) fn take_run(&mut self) -> Run<K> {
-        let run = if self.keys.is_sorted_by(|a, b| a < b) {
+        self.last_length = self.keys.len();
+        let run = if self.ascends {
             Run::from_sorted(
                 std::mem::take(&mut self.keys),
                 std::mem::take(&mut self.tombstones),
@@ -147,64 +198,80 @@ impl<const K: usize> Pending<K> {
     /// The net effect of all changes, sorted; the list stays.
     pub(crate) fn sorted_run(&self) -> Run<K> {
         let order = self.sorted_order();
-        let mut run = Run::with_capacity(self.payload_width, order.len());
         let key = |at: &u32| &self.keys[*at as usize];
+        let is_plain = self.payload_width == 0 && !self.tombstones.contains(&true);
+        if is_plain && !defect!(FirstChangeWins) {
+            let keys: Vec<Key<K>> = order.iter().map(|at| *key(at)).collect();
+            if keys.is_sorted_by(|a, b| a < b) {
+                return Run::from_sorted(keys, vec![false; order.len()], Vec::new(), 0);
+            }
+        }
+        let (width, length) = (self.payload_width, order.len());
+        let (mut keys, mut tombstones) = (Vec::with_capacity(length), Vec::with_capacity(length));
+        let mut payload = Vec::with_capacity(length * width);
         for changes in order.chunk_by(|a, b| key(a) == key(b)) {
             // An index entry that was put and removed (or removed and put) is as it was before.
             if self.usage == Usage::Set && changes.len() % 2 == 0 {
                 continue;
             }
             let at = changes[if defect!(FirstChangeWins) { 0 } else { changes.len() - 1 }] as usize;
-            let payload = &self.payload[at * self.payload_width..(at + 1) * self.payload_width];
-            run.push(self.keys[at], self.tombstones[at], payload);
+            keys.push(self.keys[at]);
+            tombstones.push(self.tombstones[at]);
+            payload.extend_from_slice(&self.payload[at * width..(at + 1) * width]);
         }
-        run
+        Run::from_sorted(keys, tombstones, payload, width)
     }
 
     /// The positions of the changes, by key; those of one key in the order of the calls.
     fn sorted_order(&self) -> Vec<u32> {
-        let digits = self.digits();
-        if self.keys.len() < RADIX_LENGTH_MIN || digits.len() > RADIX_PASSES_MAX {
-            let mut order: Vec<(Key<K>, u32)> =
-                self.keys.iter().zip(0..).map(|(key, at)| (*key, at)).collect();
-            order.sort_unstable();
-            return order.into_iter().map(|(_, at)| at).collect();
-        }
+        let key = |at: u32| &self.keys[at as usize];
         let mut order: Vec<u32> = (0..).take(self.keys.len()).collect();
-        let mut sorted = order.clone();
-        for (limb, shift) in digits {
-            let digit = |at: u32| (self.keys[at as usize][limb] >> shift & 255) as usize;
-            let mut ends = [0; 256];
-            order.iter().for_each(|at| ends[digit(*at)] += 1);
+        if self.keys.len() < RADIX_LENGTH_MIN {
+            order.sort_unstable_by_key(|at| (key(*at), *at));
+            return order;
+        }
+        let Some((limb, shift, bits)) = self.leading_bits() else { return order };
+        let prefix = |at: u32| (self.keys[at as usize][limb] >> shift) as u32;
+        let low = (0..).take(self.keys.len()).map(prefix).min().expect("there are keys");
+        // Prefix and position side by side: a pass reads and writes them in turn.
+        let mut words: Vec<(u32, u32)> = order.iter().map(|at| (prefix(*at) - low, *at)).collect();
+        let mut sorted = words.clone();
+        for shift in (0..bits).step_by(RADIX_BITS as usize) {
+            let digit = |word: &(u32, u32)| (word.0 >> shift) as usize & ((1 << RADIX_BITS) - 1);
+            let mut places = [0_u32; 1 << RADIX_BITS];
+            words.iter().for_each(|word| places[digit(word)] += 1);
             let mut begin = 0;
-            for end in &mut ends {
-                begin += std::mem::replace(end, begin);
+            for place in &mut places {
+                begin += std::mem::replace(place, begin);
             }
-            for at in &order {
-                let place = &mut ends[digit(*at)];
-                sorted[*place] = *at;
+            for word in &words {
+                let place = &mut places[digit(word)];
+                sorted[*place as usize] = *word;
                 *place += 1;
             }
-            std::mem::swap(&mut order, &mut sorted);
+            std::mem::swap(&mut words, &mut sorted);
+        }
+        order.clear();
+        for alike in words.chunk_by(|a, b| a.0 == b.0) {
+            let start = order.len();
+            order.extend(alike.iter().map(|word| word.1));
+            // Timestamps ascend in the order of the calls, so there is seldom something to do.
+            if !order[start..].is_sorted_by_key(|at| key(*at)) {
+                order[start..].sort_unstable_by_key(|at| (key(*at), *at));
+            }
         }
         order
     }
 
-    /// The bytes by which the keys are to be sorted, limb and shift, the least significant first: those in
-    /// which they differ. A last limb that ascends in the order of the calls, as timestamps do, needs
-    /// no sorting.
-    fn digits(&self) -> Vec<(usize, u32)> {
-        let Some(first) = self.keys.first() else { return Vec::new() };
-        let mut digits = Vec::new();
-        for limb in (0..K).rev() {
-            if limb + 1 == K && self.keys.is_sorted_by_key(|key| key[limb]) {
-                continue;
-            }
+    /// The leading bits in which keys differ: limb, shift and how many; `None` if all keys are equal.
+    fn leading_bits(&self) -> Option<(usize, u32, u32)> {
+        let first = self.keys.first()?;
+        (0..K).find_map(|limb| {
             let differ = self.keys.iter().fold(0, |bits, key| bits | (key[limb] ^ first[limb]));
-            let shifts = (differ.trailing_zeros()..64 - differ.leading_zeros()).step_by(8);
-            digits.extend(shifts.map(|shift| (limb, shift)));
-        }
-        digits
+            let high = 64 - differ.leading_zeros();
+            let bits = high.min(RADIX_BITS * RADIX_PASSES);
+            (differ != 0).then_some((limb, high - bits, bits))
+        })
     }
 
     pub(crate) fn clear(&mut self) {
@@ -213,6 +280,7 @@ impl<const K: usize> Pending<K> {
         self.payload.clear();
         self.previous.clear();
         self.newest.clear();
+        self.ascends = true;
     }
 }
 

@@ -1,5 +1,12 @@
 //! A sorted, immutable sequence of values: what a memory table consists of.
 
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use super::merge::{Merged, RunMerge};
+use super::payloads::Payloads;
+use super::run_filter::RunFilter;
+
 /// The key of a value: limbs, most significant first.
 pub(crate) type Key<const K: usize> = [u64; K];
 
@@ -15,6 +22,8 @@ pub(crate) fn limbs_to_key<const K: usize>(limbs: &[u64]) -> Key<K> {
 const GUESSES: usize = 3;
 /// Lengths that are searched by halves at once.
 const GUESSED_LENGTH_MIN: usize = 16;
+/// Lengths from which on a filter is asked before a search.
+const FILTERED_LENGTH_MIN: usize = 256;
 
 /// How values of the same key relate to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,21 +42,12 @@ pub(crate) struct Run<const K: usize> {
     keys: Vec<Key<K>>,
     tombstones: Vec<bool>,
     tombstone_count: usize,
-    payload: Vec<u8>,
-    payload_width: usize,
+    payloads: Payloads,
+    /// Built by the first look-up that would have to search: runs of ascending keys seldom need it.
+    filter: OnceLock<RunFilter>,
 }
 
 impl<const K: usize> Run<K> {
-    pub(crate) fn with_capacity(payload_width: usize, capacity: usize) -> Self {
-        Run {
-            keys: Vec::with_capacity(capacity),
-            tombstones: Vec::with_capacity(capacity),
-            tombstone_count: 0,
-            payload: Vec::with_capacity(capacity * payload_width),
-            payload_width,
-        }
-    }
-
     /// Takes columns that are sorted already.
     pub(crate) fn from_sorted(
         keys: Vec<Key<K>>,
@@ -59,7 +59,8 @@ impl<const K: usize> Run<K> {
         assert_eq!(keys.len() * payload_width, payload.len(), "columns of different length");
         debug_assert!(keys.is_sorted_by(|a, b| a < b), "a run is sorted and without duplicates");
         let tombstone_count = tombstones.iter().filter(|tombstone| **tombstone).count();
-        Run { keys, tombstones, tombstone_count, payload, payload_width }
+        let payloads = Payloads::new(payload, payload_width);
+        Run { keys, tombstones, tombstone_count, payloads, filter: OnceLock::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -79,27 +80,26 @@ impl<const K: usize> Run<K> {
     }
 
     pub(crate) fn payload(&self, at: usize) -> &[u8] {
-        &self.payload[at * self.payload_width..(at + 1) * self.payload_width]
+        self.payloads.get(at)
     }
 
-    /// Payloads of `count` values from `from` on.
+    /// Payloads of `count` values from `from` on, which lie next to each other.
     pub(crate) fn payloads(&self, from: usize, count: usize) -> &[u8] {
-        &self.payload[from * self.payload_width..(from + count) * self.payload_width]
+        self.payloads.range(from, count)
     }
 
-    pub(crate) fn push(&mut self, key: Key<K>, tombstone: bool, payload: &[u8]) {
-        debug_assert!(self.keys.last().is_none_or(|last| *last < key), "a run is ascending");
-        debug_assert_eq!(payload.len(), self.payload_width);
-        self.keys.push(key);
-        self.tombstones.push(tombstone);
-        self.tombstone_count += usize::from(tombstone);
-        self.payload.extend_from_slice(payload);
+    /// The end of the values from `at` on whose payloads lie next to each other.
+    pub(crate) fn stretch_end(&self, at: usize) -> usize {
+        self.payloads.segment_end(at).unwrap_or(self.len())
     }
 
     /// The first position whose key is at least `key`.
     pub(crate) fn lower_bound(&self, key: &Key<K>) -> usize {
         let (mut low, mut high) = (0, self.keys.len());
         if K == 1 {
+            if let Some(at) = self.dense_position(key) {
+                return at;
+            }
             // Timestamps are close to evenly spread: a guess or two replace most of a binary search,
             // whose every step is a cache miss in a long run.
             for _ in 0..GUESSES {
@@ -125,6 +125,14 @@ impl<const K: usize> Run<K> {
         low + self.keys[low..high].partition_point(|other| other < key)
     }
 
+    /// As [`Run::lower_bound`], if the keys are numbers without a gap, as the timestamps of a load are.
+    fn dense_position(&self, key: &Key<K>) -> Option<usize> {
+        let (first, last) = (self.keys.first()?, self.keys.last()?);
+        let is_dense = K == 1 && last[0] - first[0] == self.len() as u64 - 1;
+        let at = key[0].saturating_sub(first[0]).min(self.len() as u64);
+        is_dense.then_some(at as usize)
+    }
+
     /// The first position whose key is over `key`.
     pub(crate) fn upper_bound(&self, key: &Key<K>) -> usize {
         self.keys.partition_point(|other| other <= key)
@@ -135,12 +143,20 @@ impl<const K: usize> Run<K> {
             (Some(first), Some(last)) if first <= key && key <= last => {}
             _ => return None,
         }
+        if let Some(at) = self.dense_position(key) {
+            return Some(at);
+        }
+        if self.len() >= FILTERED_LENGTH_MIN
+            && !self.filter.get_or_init(|| RunFilter::new(&self.keys)).may_contain(key)
+        {
+            return None;
+        }
         let at = self.lower_bound(key);
         (self.keys.get(at) == Some(key)).then_some(at)
     }
 
     /// Puts minus tombstones among the positions.
-    pub(crate) fn net_count(&self, positions: std::ops::Range<usize>) -> i64 {
+    pub(crate) fn net_count(&self, positions: Range<usize>) -> i64 {
         let length = positions.len() as i64;
         if self.tombstone_count == 0 {
             return length;
@@ -149,76 +165,69 @@ impl<const K: usize> Run<K> {
         length - 2 * tombstones as i64
     }
 
-    /// Merges two runs; where both have a key, `newer` wins ([`Usage::Map`]) or the two values
-    /// cancel out ([`Usage::Set`]). Tombstones stay: what they delete is deeper down.
-    pub(crate) fn merge(newer: &Run<K>, older: &Run<K>, usage: Usage) -> Run<K> {
-        assert_eq!(newer.payload_width, older.payload_width, "runs of one tree");
-        let mut merged = Run::with_capacity(newer.payload_width, newer.len() + older.len());
-        let (mut a, mut b) = (0, 0);
-        while a < newer.len() && b < older.len() {
-            // Stretches that do not interleave are copied whole: ascending keys, the common case of
-            // timestamps and ordered ids, merge at the speed of memory.
-            if newer.keys[a] > older.keys[older.len() - 1] {
-                break;
-            }
-            if older.keys[b] > newer.keys[newer.len() - 1] {
-                break;
-            }
-            match newer.keys[a].cmp(&older.keys[b]) {
-                std::cmp::Ordering::Less => {
-                    merged.push(newer.keys[a], newer.tombstones[a], newer.payload(a));
-                    a += 1;
+    /// Merges runs, oldest first, into one; see [`RunMerge`].
+    pub(crate) fn merge(runs: Vec<Arc<Run<K>>>, usage: Usage) -> Run<K> {
+        let mut by_key: Vec<&Run<K>> = runs.iter().map(|run| &**run).collect();
+        by_key.retain(|run| !run.is_empty());
+        by_key.sort_unstable_by_key(|run| run.keys[0]);
+        // Runs that do not interleave keep their payloads: ascending keys, the common case of
+        // timestamps and ordered ids, merge at the speed of memory.
+        if by_key.is_sorted_by(|a, b| a.keys[a.len() - 1] < b.keys[0]) {
+            return Run::concatenated(&by_key);
+        }
+        let (length, width) =
+            (by_key.iter().map(|run| run.len()).sum(), by_key[0].payloads.width());
+        let mut keys = Vec::with_capacity(length);
+        let mut tombstones = Vec::with_capacity(length);
+        let mut payload = Vec::with_capacity(length * width);
+        let mut merge = RunMerge::new(runs, usage);
+        while let Some(next) = merge.next() {
+            match next {
+                Merged::Stretch { run, at, count } => {
+                    keys.extend_from_slice(&run.keys[at..at + count]);
+                    tombstones.extend_from_slice(&run.tombstones[at..at + count]);
+                    payload.extend_from_slice(run.payloads(at, count));
                 }
-                std::cmp::Ordering::Greater => {
-                    merged.push(older.keys[b], older.tombstones[b], older.payload(b));
-                    b += 1;
-                }
-                std::cmp::Ordering::Equal => {
-                    // Two puts or two tombstones in a row: only a forged log says so. They stay
-                    // one value, and the compaction that misses the other one reports it.
-                    let in_turn = newer.tombstones[a] != older.tombstones[b];
-                    if usage == Usage::Map || !in_turn {
-                        merged.push(newer.keys[a], newer.tombstones[a], newer.payload(a));
+                Merged::Window { keys: window, places } => {
+                    keys.extend_from_slice(&window);
+                    if merge.is_plain() {
+                        tombstones.resize(keys.len(), false);
                     }
-                    a += 1;
-                    b += 1;
+                    for place in places {
+                        let (tombstone, bytes) = merge.value(place);
+                        tombstones.push(tombstone);
+                        payload.extend_from_slice(bytes);
+                    }
                 }
             }
         }
-        // At most one of the two rests precedes the other; both may be left only if disjoint.
-        if a < newer.len() && b < older.len() {
-            if newer.keys[a] < older.keys[b] {
-                merged.extend(newer, a);
-                merged.extend(older, b);
-            } else {
-                merged.extend(older, b);
-                merged.extend(newer, a);
-            }
-        } else {
-            merged.extend(newer, a);
-            merged.extend(older, b);
-        }
-        merged
+        Run::from_sorted(keys, tombstones, payload, width)
     }
 
-    /// Appends the values of `other` from `from` on.
-    fn extend(&mut self, other: &Run<K>, from: usize) {
-        if from == other.len() {
-            return;
+    /// Runs of which each begins behind the end of the one before.
+    fn concatenated(runs: &[&Run<K>]) -> Run<K> {
+        let keys: Vec<&[Key<K>]> = runs.iter().map(|run| &run.keys[..]).collect();
+        let tombstones: Vec<&[bool]> = runs.iter().map(|run| &run.tombstones[..]).collect();
+        Run {
+            keys: keys.concat(),
+            tombstones: tombstones.concat(),
+            tombstone_count: runs.iter().map(|run| run.tombstone_count).sum(),
+            payloads: Payloads::concatenated(runs.iter().map(|run| (&run.payloads, run.len()))),
+            filter: OnceLock::new(),
         }
-        debug_assert!(self.keys.last().is_none_or(|last| *last < other.keys[from]));
-        self.keys.extend_from_slice(&other.keys[from..]);
-        self.tombstones.extend_from_slice(&other.tombstones[from..]);
-        self.tombstone_count +=
-            other.tombstones[from..].iter().filter(|tombstone| **tombstone).count();
-        self.payload.extend_from_slice(&other.payload[from * other.payload_width..]);
+    }
+
+    /// Whether values are their keys: no payloads and no tombstones.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.tombstone_count == 0 && self.payloads.width() == 0
     }
 
     /// Bytes of memory that the run holds.
     pub(crate) fn memory(&self) -> usize {
         self.keys.capacity() * size_of::<Key<K>>()
             + self.tombstones.capacity()
-            + self.payload.capacity()
+            + self.payloads.memory()
+            + self.filter.get().map_or(0, RunFilter::memory)
     }
 }
 
@@ -229,10 +238,11 @@ mod tests {
     /// Evenly spread, with gaps, and all in one corner: a guess must never change the answer.
     #[test]
     fn timestamps_are_found_where_a_search_by_halves_finds_them() {
-        let even: Vec<u64> = (1..500).collect();
+        let dense: Vec<u64> = (1..500).collect();
+        let even: Vec<u64> = (1..500).map(|n| 3 * n).collect();
         let gaps: Vec<u64> = (1..500).map(|n| n * n * n).collect();
         let corner: Vec<u64> = (1..400).chain([1 << 40, u64::MAX - 1, u64::MAX]).collect();
-        for numbers in [even, gaps, corner, vec![7], Vec::new(), (0..17).collect()] {
+        for numbers in [dense, even, gaps, corner, vec![7], Vec::new(), (0..17).collect()] {
             let keys: Vec<Key<1>> = numbers.iter().map(|number| [*number]).collect();
             let run = Run::from_sorted(keys.clone(), vec![false; keys.len()], Vec::new(), 0);
             let beside = numbers.iter().flat_map(|n| [n.wrapping_sub(1), *n, n.wrapping_add(1)]);

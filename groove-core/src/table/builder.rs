@@ -4,6 +4,7 @@
 //! a block of columns would take; when the next frame does not fit any more, the block ends within it. A
 //! block that would have fewer values than fit as rows is written as rows.
 
+use std::hint::select_unpredictable;
 use std::sync::Arc;
 
 use crate::error::BlockKind;
@@ -47,7 +48,8 @@ impl Pick {
     #[inline]
     pub(crate) fn of<T: Copy>(self, newer: &[T], older: &[T]) -> T {
         let at = (self.0 & !Pick::OLDER) as usize;
-        if self.is_newer() { newer[at] } else { older[at] }
+        // Which it is is a coin's toss where the chunks interleave.
+        select_unpredictable(self.is_newer(), newer, older)[at]
     }
 }
 

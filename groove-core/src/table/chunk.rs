@@ -34,7 +34,20 @@ impl<const K: usize> Chunk<K> {
         self.lanes.iter_mut().for_each(Vec::clear);
     }
 
-    /// Takes `rows` values of a run from `from` on.
+    /// Appends tombstone flags and payloads, of values whose keys were taken.
+    pub(crate) fn gather<'a>(
+        &mut self,
+        meta: &TreeMeta,
+        values: impl Iterator<Item = (bool, &'a [u8])>,
+    ) {
+        let (tombstones, payloads): (Vec<bool>, Vec<&[u8]>) = values.unzip();
+        self.tombstones.extend_from_slice(&tombstones);
+        for (lane, place) in self.lanes.iter_mut().zip(&meta.lanes) {
+            lane.extend(payloads.iter().map(|payload| place.read(payload)));
+        }
+    }
+
+    /// Takes `rows` values of a run from `from` on, whose payloads lie next to each other.
     pub(crate) fn fill(&mut self, meta: &TreeMeta, run: &Run<K>, from: usize, rows: usize) {
         self.clear();
         self.keys.extend_from_slice(&run.keys()[from..from + rows]);

@@ -100,6 +100,16 @@ pub(super) struct FrameStats {
 impl FrameStats {
     fn of(values: &[u64], continued: Option<&LanePlan>) -> FrameStats {
         let (first, last) = (values[0], values[values.len() - 1]);
+        // Constant lanes are the most frequent ones.
+        if values.len() > 1 && values.iter().fold(0, |differ, value| differ | (value ^ first)) == 0
+        {
+            let step = match continued {
+                Some(lane) => lane.step.filter(|step| *step == 0 && first == lane.last),
+                None => Some(0),
+            };
+            let plan = FramePlan { base: first, slope: 0, exponent: 0, bits: bits_for(0) };
+            return FrameStats { first, min: first, max: first, step, plan };
+        }
         let (mut min, mut max) = (first, first);
         for value in values {
             min = min.min(*value);

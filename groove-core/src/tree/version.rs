@@ -15,6 +15,10 @@ use super::scan::MergeScan;
 /// and a bound on memory whatever the number of keys.
 const WINDOW_BYTES: usize = 4 << 20;
 
+/// Runs of so many values, or of this share of the mutable table, are not merged any more in memory.
+const LONG_RUN: usize = 1 << 16;
+const LONG_RUNS: usize = 8;
+
 /// A tree at one op.
 #[derive(Clone)]
 pub(crate) struct TreeVersion<const K: usize> {
@@ -71,20 +75,29 @@ impl<const K: usize> TreeVersion<K> {
     }
 
     /// This version and a committed run. Runs are merged like the digits of a binary counter: each
-    /// is at least twice as long as the next, so there are at most log2(n) and a value is copied at
-    /// most that often.
+    /// is at least twice as long as the next, so a value is copied at most log2(n) times. Long runs
+    /// are left alone, so that no commit merges all that is in memory: of these there are a few more.
     pub(super) fn with_run(&self, run: Run<K>) -> Self {
         let mut version = self.clone();
-        let mut run = run;
-        while let Some(last) = version.runs.pop_if(|last| last.len() < 2 * run.len()) {
-            let (newer, older) = (&run, &*last);
-            run = match defect!(RunsMergedInReverse) {
-                false => Run::merge(newer, older, self.meta.usage),
-                true => Run::merge(older, newer, self.meta.usage),
-            };
+        let total: usize = version.runs.iter().map(|run| run.len()).sum();
+        let long = LONG_RUN.max(total / LONG_RUNS);
+        let mut length = run.len();
+        let mut first = version.runs.len();
+        while first > 0 && version.runs[first - 1].len() < long.min(2 * length) {
+            first -= 1;
+            length += version.runs[first].len();
         }
+        let mut merged = version.runs.split_off(first);
+        merged.push(Arc::new(run));
+        if defect!(RunsMergedInReverse) {
+            merged.reverse();
+        }
+        let run = match merged.len() {
+            1 => merged.remove(0),
+            _ => Arc::new(Run::merge(merged, self.meta.usage)),
+        };
         if !run.is_empty() {
-            version.runs.push(Arc::new(run));
+            version.runs.push(run);
         }
         version
     }

@@ -157,6 +157,9 @@ impl<const K: usize> Run<K> {
 
     /// For guesses where keys are; `None` if the first limb does not tell.
     pub(crate) fn guess(&self) -> Option<Guess<'_, K>> {
+        if K > 1 && !search::is_dense(0, self.keys.len(), |at| self.keys[at][0]) {
+            return None;
+        }
         let (first, last) = (self.keys.first()?[0], self.keys.last()?[0]);
         let density = (self.keys.len() - 1) as f64 / (last - first) as f64;
         (first < last).then_some(Guess { run: self, first, last, density })

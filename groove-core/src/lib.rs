@@ -29,6 +29,7 @@ mod groove;
 mod manifest;
 mod memory;
 mod query;
+mod search;
 mod superblock;
 mod sync;
 mod table;

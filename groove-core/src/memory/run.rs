@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::merge::{Merged, RunMerge};
 use super::payloads::Payloads;
 use super::run_filter::RunFilter;
+use crate::search;
 
 /// The key of a value: limbs, most significant first.
 pub(crate) type Key<const K: usize> = [u64; K];
@@ -18,12 +19,10 @@ pub(crate) fn limbs_to_key<const K: usize>(limbs: &[u64]) -> Key<K> {
     limbs.try_into().expect("a key has as many limbs as its tree")
 }
 
-/// Guesses at where a timestamp is in a run, before the rest is searched by halves.
-const GUESSES: usize = 3;
-/// Lengths that are searched by halves at once.
-const GUESSED_LENGTH_MIN: usize = 16;
 /// Lengths from which on a filter is asked before a search.
 const FILTERED_LENGTH_MIN: usize = 256;
+/// Bytes that a processor takes from memory at a time.
+const CACHE_LINE: usize = 64;
 
 /// How values of the same key relate to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +75,7 @@ impl<const K: usize> Run<K> {
     }
 
     pub(crate) fn is_tombstone(&self, at: usize) -> bool {
-        self.tombstones[at]
+        self.tombstone_count > 0 && self.tombstones[at]
     }
 
     pub(crate) fn payload(&self, at: usize) -> &[u8] {
@@ -95,34 +94,32 @@ impl<const K: usize> Run<K> {
 
     /// The first position whose key is at least `key`.
     pub(crate) fn lower_bound(&self, key: &Key<K>) -> usize {
+        let (Some(first), Some(last)) = (self.keys.first(), self.keys.last()) else { return 0 };
+        if let Some(at) = self.dense_position(key) {
+            return at;
+        }
+        // All keys agree in the limbs before the first that differs.
+        let begin = (0..K).find(|limb| first[*limb] != last[*limb]).unwrap_or(0);
         let (mut low, mut high) = (0, self.keys.len());
-        if K == 1 {
-            if let Some(at) = self.dense_position(key) {
-                return at;
+        // Timestamps are close to evenly spread, whatever their unit.
+        if K > 1 && !search::is_dense(low, high, |at| self.keys[at][begin]) {
+            return self.keys.partition_point(|other| other < key);
+        }
+        // The first limb decides but among equals.
+        for (limb, value) in key.iter().enumerate() {
+            let get = |at: usize| self.keys[at][limb];
+            low = match K {
+                1 => search::by_guesses(low, high, *value, get),
+                _ => search::lower_bound(low, high, *value, get),
+            };
+            if limb + 1 == K || low == high || get(low) != *value {
+                break;
             }
-            // Timestamps are close to evenly spread: a guess or two replace most of a binary search,
-            // whose every step is a cache miss in a long run.
-            for _ in 0..GUESSES {
-                if high - low < GUESSED_LENGTH_MIN {
-                    break;
-                }
-                let (first, last) = (self.keys[low][0], self.keys[high - 1][0]);
-                if key[0] <= first {
-                    return low;
-                }
-                if key[0] > last {
-                    return high;
-                }
-                let offset = u128::from(key[0] - first) * (high - 1 - low) as u128;
-                let guess = low + (offset / u128::from(last - first)) as usize;
-                match self.keys[guess].cmp(key) {
-                    std::cmp::Ordering::Less => low = guess + 1,
-                    std::cmp::Ordering::Equal => return guess,
-                    std::cmp::Ordering::Greater => high = guess,
-                }
+            if get(high - 1) != *value {
+                high = search::gallop(low, high, 1, |at| get(at) == *value);
             }
         }
-        low + self.keys[low..high].partition_point(|other| other < key)
+        low
     }
 
     /// As [`Run::lower_bound`], if the keys are numbers without a gap, as the timestamps of a load are.
@@ -135,7 +132,42 @@ impl<const K: usize> Run<K> {
 
     /// The first position whose key is over `key`.
     pub(crate) fn upper_bound(&self, key: &Key<K>) -> usize {
-        self.keys.partition_point(|other| other <= key)
+        let at = self.lower_bound(key);
+        at + usize::from(self.keys.get(at) == Some(key))
+    }
+
+    /// The positions whose keys are `min`, `max` or between them: `max` is near `min`.
+    pub(crate) fn positions(&self, min: &Key<K>, max: &Key<K>) -> Range<usize> {
+        let from = self.lower_bound(min);
+        from..search::gallop(from, self.keys.len(), 1, |at| self.keys[at] <= *max)
+    }
+
+    /// Of keys that agree in all limbs but the last: the first position in `positions` with at least
+    /// `last` as last limb; near a guess in that range.
+    pub(crate) fn first_from(&self, positions: Range<usize>, guess: usize, last: u64) -> usize {
+        let keys = &self.keys[..positions.end];
+        search::near(positions.start, keys.len(), guess, |at| keys[at][K - 1] < last)
+    }
+
+    /// Of keys that agree in all limbs but the last: the first position in `positions` with more than
+    /// `last` as last limb; near a guess in that range.
+    pub(crate) fn first_over(&self, positions: Range<usize>, guess: usize, last: u64) -> usize {
+        let keys = &self.keys[..positions.end];
+        search::near(positions.start, keys.len(), guess, |at| keys[at][K - 1] <= last)
+    }
+
+    pub(crate) fn has_tombstones(&self) -> bool {
+        self.tombstone_count > 0
+    }
+
+    /// For guesses where keys are; `None` if the first limb does not tell.
+    pub(crate) fn guess(&self) -> Option<Guess<'_, K>> {
+        if K > 1 && !search::is_dense(0, self.keys.len(), |at| self.keys[at][0]) {
+            return None;
+        }
+        let (first, last) = (self.keys.first()?[0], self.keys.last()?[0]);
+        let density = (self.keys.len() - 1) as f64 / (last - first) as f64;
+        (first < last).then_some(Guess { run: self, first, last, density })
     }
 
     pub(crate) fn find(&self, key: &Key<K>) -> Option<usize> {
@@ -231,24 +263,74 @@ impl<const K: usize> Run<K> {
     }
 }
 
+/// Where a key of a run is, if their first limbs are spread evenly.
+pub(crate) struct Guess<'a, const K: usize> {
+    run: &'a Run<K>,
+    first: u64,
+    last: u64,
+    /// Keys per number that the first limb rises by.
+    density: f64,
+}
+
+impl<const K: usize> Guess<'_, K> {
+    /// Reads a byte of the key at the guess and of each part of its payload, so that they are near
+    /// afterwards.
+    #[inline]
+    pub(crate) fn touch(&self, key: &Key<K>) -> u8 {
+        if key[0] < self.first || key[0] > self.last {
+            return 0;
+        }
+        let at = ((key[0] - self.first) as f64 * self.density) as usize;
+        let at = at.min(self.run.keys.len() - 1);
+        let payload = self.run.payload(at);
+        let lines = payload.iter().step_by(CACHE_LINE).chain(payload.last());
+        lines.fold(self.run.keys[at][K - 1] as u8, |touched, byte| touched ^ byte)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Evenly spread, with gaps, and all in one corner: a guess must never change the answer.
     #[test]
     fn timestamps_are_found_where_a_search_by_halves_finds_them() {
         let dense: Vec<u64> = (1..500).collect();
         let even: Vec<u64> = (1..500).map(|n| 3 * n).collect();
-        let gaps: Vec<u64> = (1..500).map(|n| n * n * n).collect();
-        let corner: Vec<u64> = (1..400).chain([1 << 40, u64::MAX - 1, u64::MAX]).collect();
-        for numbers in [dense, even, gaps, corner, vec![7], Vec::new(), (0..17).collect()] {
+        for numbers in [dense, even, vec![7], Vec::new(), (0..17).collect()] {
             let keys: Vec<Key<1>> = numbers.iter().map(|number| [*number]).collect();
             let run = Run::from_sorted(keys.clone(), vec![false; keys.len()], Vec::new(), 0);
             let beside = numbers.iter().flat_map(|n| [n.wrapping_sub(1), *n, n.wrapping_add(1)]);
             for number in beside.chain([0, u64::MAX, 1 << 39]) {
                 let expected = keys.partition_point(|key| *key < [number]);
                 assert_eq!(run.lower_bound(&[number]), expected, "{number} in {numbers:?}");
+                let expected = keys.binary_search(&[number]).ok();
+                assert_eq!(run.find(&[number]), expected, "{number} in {numbers:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_several_limbs_are_found_where_a_search_by_halves_finds_them() {
+        let of = |n: u64| [[0, n / 50, n % 7 * 3], [n / 100, n / 9 % 3, n], [7, 7, n * n]];
+        for shape in 0..3 {
+            let mut keys: Vec<Key<3>> = (0..700).map(|n| of(n)[shape]).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            let run = Run::from_sorted(keys.clone(), vec![false; keys.len()], Vec::new(), 0);
+            let beside = |key: &Key<3>| {
+                (0..9)
+                    .map(|n| {
+                        let mut key = *key;
+                        key[n / 3] = key[n / 3].wrapping_add((n % 3) as u64).wrapping_sub(1);
+                        key
+                    })
+                    .collect::<Vec<_>>()
+            };
+            for key in keys.iter().flat_map(beside) {
+                let expected = keys.partition_point(|other| *other < key);
+                assert_eq!(run.lower_bound(&key), expected, "{key:?} in shape {shape}");
+                let expected = keys.partition_point(|other| *other <= key);
+                assert_eq!(run.upper_bound(&key), expected, "{key:?} in shape {shape}");
             }
         }
     }

@@ -137,6 +137,9 @@ impl<O: Object> Query<O> {
         let mut rows = request.rows(BATCH_ROWS_MAX, request.limit().saturating_add(1))?;
         let mut objects: Vec<O> = Vec::new();
         while let Some(object) = read_object(request, &mut rows)? {
+            if objects.len() == objects.capacity() {
+                objects.reserve(1 + rows.at_hand());
+            }
             objects.push(object);
         }
         let more = rows.has_more()?;

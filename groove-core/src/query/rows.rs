@@ -74,6 +74,14 @@ impl Rows {
         Ok(row)
     }
 
+    /// How many rows were read that are still to be given.
+    pub(crate) fn at_hand(&self) -> usize {
+        match &self.source {
+            Source::Carried(_) => 0,
+            Source::Lookup(lookup) => lookup.timestamps.len() - lookup.position,
+        }
+    }
+
     /// Whether the answer goes on behind the limit. Only after [`Rows::next`] gave `None`.
     pub(crate) fn has_more(&mut self) -> Result<bool, QueryError> {
         match &mut self.source {

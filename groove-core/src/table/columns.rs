@@ -203,11 +203,26 @@ impl Columns {
                 return from;
             }
             to = match limb.checked_add(1) {
-                Some(above) => lane.lower_bound(bytes, count, from, to, above),
-                None => to,
+                Some(above) if lane.get(bytes, to - 1, count) != *limb => {
+                    lane.lower_bound(bytes, count, from, to, above)
+                }
+                _ => to,
             };
         }
         from
+    }
+
+    /// Reads a byte of each place where the payload lies, so that they are near afterwards.
+    #[inline]
+    pub(super) fn touch(&self, bytes: &[u8], at: usize, count: usize) -> u8 {
+        let touch = |(lane, _): &(Lane, PayloadLane)| lane.touch(bytes, at, count);
+        self.varying.iter().map(touch).fold(0, |touched, byte| touched ^ byte)
+    }
+
+    /// The lane of the last limb.
+    #[inline]
+    pub(super) fn last_limb<const K: usize>(&self) -> &Lane {
+        &self.lanes[K - 1]
     }
 
     /// Appends all keys, and lane by lane the payloads.

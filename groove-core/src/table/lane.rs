@@ -17,6 +17,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::search;
+
 /// Values of a frame.
 pub(super) const FRAME_ROWS: usize = 128;
 /// Bytes that a block has behind its last lane.
@@ -390,6 +392,22 @@ impl Lane {
         }
     }
 
+    /// Reads a byte of value `at`.
+    #[inline]
+    pub(super) fn touch(&self, bytes: &[u8], at: usize, count: usize) -> u8 {
+        let offset = self.offset as usize;
+        match self.kind {
+            Kind::Progression { .. } => 0,
+            Kind::Packed { bits } => bytes[offset + at * usize::from(bits) / 8],
+            Kind::Framed => {
+                let entry = offset + at / FRAME_ROWS * FRAME_SIZE;
+                let frame = Frame::of(&bytes[entry..entry + FRAME_SIZE]);
+                let data = offset + count.div_ceil(FRAME_ROWS) * FRAME_SIZE + frame.at;
+                bytes[data + at % FRAME_ROWS * usize::from(frame.bits) / 8]
+            }
+        }
+    }
+
     /// Appends the values of all `count` positions to `out`.
     pub(super) fn unpack(&self, bytes: &[u8], count: usize, out: &mut Vec<u64>) {
         let offset = self.offset as usize;
@@ -424,23 +442,53 @@ impl Lane {
         to: usize,
         value: u64,
     ) -> usize {
-        if let Kind::Progression { step } = self.kind
-            && step > 0
-        {
-            // A lane that wraps does not ascend; its positions are in range all the same.
-            let at = value.saturating_sub(self.base).div_ceil(step);
-            return usize::try_from(at).unwrap_or(to).clamp(from, to);
+        match self.kind {
+            Kind::Progression { step: 0 } => {
+                if self.base < value {
+                    to
+                } else {
+                    from
+                }
+            }
+            Kind::Progression { step } => {
+                // A lane that wraps does not ascend; its positions are in range all the same.
+                let at = value.saturating_sub(self.base).div_ceil(step);
+                usize::try_from(at).unwrap_or(to).clamp(from, to)
+            }
+            Kind::Packed { bits } => {
+                let offset = self.offset as usize;
+                let get = |at| self.base.wrapping_add(load(bytes, offset, at, bits));
+                search::lower_bound(from, to, value, get)
+            }
+            Kind::Framed => search::lower_bound(from, to, value, |at| self.get(bytes, at, count)),
         }
-        let (mut low, mut high) = (from, to);
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.get(bytes, middle, count) < value {
-                low = middle + 1;
-            } else {
-                high = middle;
+    }
+
+    /// The first position in `from..to` whose value `is_before` denies, if the values ascend; near a guess
+    /// in that range.
+    #[inline]
+    pub(super) fn near(
+        &self,
+        bytes: &[u8],
+        count: usize,
+        (from, to): (usize, usize),
+        guess: usize,
+        is_before: impl Fn(u64) -> bool,
+    ) -> usize {
+        match self.kind {
+            Kind::Framed => {
+                search::near(from, to, guess, |at| is_before(self.get(bytes, at, count)))
+            }
+            Kind::Packed { bits } => {
+                let offset = self.offset as usize;
+                let get = |at| self.base.wrapping_add(load(bytes, offset, at, bits));
+                search::near(from, to, guess, |at| is_before(get(at)))
+            }
+            Kind::Progression { step } => {
+                let get = |at| self.base.wrapping_add(step.wrapping_mul(at as u64));
+                search::near(from, to, guess, |at| is_before(get(at)))
             }
         }
-        low
     }
 }
 

@@ -14,6 +14,7 @@ mod builder;
 mod chunk;
 mod columns;
 mod filter;
+mod gather;
 mod index;
 mod lane;
 mod layout;
@@ -32,6 +33,7 @@ pub(crate) use batch::Batch;
 pub(crate) use builder::{Pick, TableBuilder};
 pub(crate) use chunk::Chunk;
 pub(crate) use filter::{Filter, filter_hash};
+pub(crate) use gather::Gather;
 pub(crate) use index::{TableIndex, checksum_from_words, checksum_words};
 pub(crate) use layout::TableLayout;
 pub(crate) use record::TableRecord;
@@ -79,6 +81,11 @@ impl<const K: usize> Table<K> {
         let key_max = record.key_max_limbs::<K>();
         assert!(key_min <= key_max, "the key range of a table is inverted");
         Table { record, key_min, key_max, index: OnceLock::new() }
+    }
+
+    /// Whether a key from `min` to `max` can be in it.
+    pub(crate) fn overlaps(&self, min: &Key<K>, max: &Key<K>) -> bool {
+        self.key_min <= *max && *min <= self.key_max
     }
 
     pub(crate) fn extent(&self) -> Extent {

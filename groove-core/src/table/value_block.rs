@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::grid::{BLOCK_HEADER_SIZE, Block, BlockHeader};
 use crate::key::{bytes_from_limbs, limbs_from_bytes};
 use crate::memory::Key;
+use crate::search;
 
 use super::TreeMeta;
 use super::columns::Columns;
@@ -87,6 +88,17 @@ impl Parsed {
         }
     }
 
+    /// The last limb of a key.
+    #[inline]
+    fn last_limb<const K: usize>(&self, bytes: &[u8], at: usize) -> u64 {
+        match &self.encoding {
+            Encoding::Columns(columns) if K > 1 => {
+                columns.last_limb::<K>().get(bytes, at, self.count)
+            }
+            _ => self.key::<K>(bytes, at)[K - 1],
+        }
+    }
+
     fn lower_bound<const K: usize>(&self, bytes: &[u8], key: &Key<K>) -> usize {
         match &self.encoding {
             Encoding::Rows { stride, key_width } => {
@@ -145,6 +157,19 @@ impl<const K: usize> ValueBlock<K> {
         self.read_payload(at, &mut out[start..]);
     }
 
+    pub(super) fn payload_width(&self) -> usize {
+        self.parts().0.payload_width
+    }
+
+    /// If it is a block of columns: these, its bytes, and how many values there are.
+    pub(super) fn columns(&self) -> Option<(&Columns, &[u8], usize)> {
+        let (parsed, bytes) = self.parts();
+        match &parsed.encoding {
+            Encoding::Rows { .. } => None,
+            Encoding::Columns(columns) => Some((columns, bytes, parsed.count)),
+        }
+    }
+
     /// Fills `out` with a payload.
     pub(crate) fn read_payload(&self, at: usize, out: &mut [u8]) {
         let (parsed, bytes) = self.parts();
@@ -174,6 +199,59 @@ impl<const K: usize> ValueBlock<K> {
         let (parsed, bytes) = self.parts();
         let at = parsed.lower_bound(bytes, key);
         (at < parsed.count && parsed.key(bytes, at) == *key).then_some(at)
+    }
+
+    /// The positions whose keys are `min`, `max` or between them.
+    pub(crate) fn positions(&self, min: &Key<K>, max: &Key<K>) -> Range<usize> {
+        let (parsed, bytes) = self.parts();
+        let from = parsed.lower_bound(bytes, min);
+        let to = parsed.lower_bound(bytes, max);
+        let last = to < parsed.count && parsed.key(bytes, to) == *max;
+        from..from.max(to + usize::from(last))
+    }
+
+    /// Of keys that agree in all limbs but the last: the first position in `positions` with at least
+    /// `last` as last limb; near a guess in that range.
+    pub(crate) fn first_from(&self, positions: Range<usize>, guess: usize, last: u64) -> usize {
+        self.near(positions, guess, |value| value < last)
+    }
+
+    /// Of keys that agree in all limbs but the last: the first position in `positions` with more than
+    /// `last` as last limb; near a guess in that range.
+    pub(crate) fn first_over(&self, positions: Range<usize>, guess: usize, last: u64) -> usize {
+        self.near(positions, guess, |value| value <= last)
+    }
+
+    #[inline]
+    fn near(
+        &self,
+        Range { start, end }: Range<usize>,
+        guess: usize,
+        is_before: impl Fn(u64) -> bool,
+    ) -> usize {
+        let (parsed, bytes) = self.parts();
+        assert!(start <= guess && guess < end && end <= parsed.count, "positions of the block");
+        match &parsed.encoding {
+            Encoding::Rows { .. } => {
+                search::near(start, end, guess, |at| is_before(parsed.last_limb::<K>(bytes, at)))
+            }
+            Encoding::Columns(columns) => {
+                let lane = columns.last_limb::<K>();
+                lane.near(bytes, parsed.count, (start, end), guess, is_before)
+            }
+        }
+    }
+
+    /// The last limb of a key.
+    #[inline]
+    pub(crate) fn last_limb(&self, at: usize) -> u64 {
+        let (parsed, bytes) = self.parts();
+        parsed.last_limb::<K>(bytes, at)
+    }
+
+    /// Whether there is a tombstone in it.
+    pub(crate) fn has_tombstones(&self) -> bool {
+        self.parts().0.bitmap.is_some()
     }
 
     /// Puts minus tombstones among the positions.

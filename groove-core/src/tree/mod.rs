@@ -6,6 +6,7 @@
 //! first answer.
 
 mod any;
+mod key_scan;
 mod levels;
 mod read;
 mod scan;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 pub(crate) use any::{AnyTree, Demand, LevelEdit, TableHandle};
 pub(crate) use levels::{LEVELS_MAX, Levels};
-pub(crate) use read::{Direction, LookupBatch, Scan, TablesVerified, TreeRead};
+pub(crate) use read::{Direction, KeyScan, LookupBatch, Scan, TablesVerified, TreeRead};
 pub(crate) use version::TreeVersion;
 
 use crate::grid::Grid;

@@ -17,6 +17,17 @@ pub enum Direction {
     Descending,
 }
 
+impl Direction {
+    /// The rank of a timestamp, or the timestamp of a rank: ranks grow in this direction.
+    #[inline]
+    pub(crate) fn rank(self, timestamp: u64) -> u64 {
+        match self {
+            Direction::Ascending => timestamp,
+            Direction::Descending => !timestamp,
+        }
+    }
+}
+
 /// The result of looking several keys up: for each key whether it was found, and its payload.
 #[derive(Debug, Default)]
 #[doc(hidden)]
@@ -59,6 +70,14 @@ pub trait TreeRead: Send + Sync {
     fn lookup_batch(&self, keys: &[u64]) -> Result<LookupBatch, ReadError>;
     /// Scans the keys from `min` to `max`, both included.
     fn scan(self: Arc<Self>, min: &[u64], max: &[u64], direction: Direction) -> Box<dyn Scan>;
+    /// The timestamps from `window.0` to `window.1`, both included, under which an index tree has the key that is
+    /// `prefix`. Reads nothing yet.
+    fn scan_key(
+        self: Arc<Self>,
+        prefix: &[u64],
+        window: (u64, u64),
+        direction: Direction,
+    ) -> Box<dyn KeyScan>;
     /// Counts the keys from `min` to `max`, both included, from the tables' metadata and the blocks
     /// at the two edges. Only for index trees (whose keys are put once and removed once).
     fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError>;
@@ -87,6 +106,16 @@ pub trait Scan: Send {
     fn key(&self) -> &[u64];
     /// The payload of the current row. Only after `advance` returned `true`.
     fn payload(&self) -> &[u8];
+    /// Value blocks that were looked into so far.
+    fn blocks(&self) -> u64;
+}
+
+/// The timestamps under one key of an index tree, in the scan's direction.
+#[doc(hidden)]
+pub trait KeyScan: Send {
+    /// The first timestamp at or beyond `timestamp`; `None` if there is none, and from then on. The
+    /// timestamps that are asked for never go back. After an error it may not be asked again.
+    fn seek(&mut self, timestamp: u64) -> Result<Option<u64>, ReadError>;
     /// Value blocks that were looked into so far.
     fn blocks(&self) -> u64;
 }

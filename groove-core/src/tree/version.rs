@@ -1,14 +1,16 @@
 //! A tree at one op: what readers hold. Nothing in it changes.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::{BlockRef, Grid};
 use crate::memory::{Key, Run, Usage, limbs_to_key};
-use crate::table::{Table, TreeMeta, ValueBlock, filter_hash, parse_block};
+use crate::table::{Gather, Table, TreeMeta, ValueBlock, filter_hash, parse_block};
 
+use super::key_scan::MergeKeyScan;
 use super::levels::Levels;
-use super::read::{Direction, LookupBatch, Scan, TablesVerified, TreeRead};
+use super::read::{Direction, KeyScan, LookupBatch, Scan, TablesVerified, TreeRead};
 use super::scan::MergeScan;
 
 /// Blocks that a batch of look-ups reads together, in bytes: enough reads in flight for any device,
@@ -65,6 +67,19 @@ impl<const K: usize> TreeVersion<K> {
     /// The runs in memory, newest first.
     pub(crate) fn runs_newest_first(&self) -> impl Iterator<Item = &Arc<Run<K>>> {
         self.runs.iter().rev().chain(self.immutable.iter().rev())
+    }
+
+    /// How many runs there are in memory.
+    pub(super) fn run_count(&self) -> usize {
+        self.runs.len() + self.immutable.len()
+    }
+
+    /// A run in memory; the oldest first.
+    pub(super) fn run(&self, number: usize) -> &Run<K> {
+        match self.immutable.get(number) {
+            Some(run) => run,
+            None => &self.runs[number - self.immutable.len()],
+        }
     }
 
     /// This version and the changes of an open scope, which stay apart.
@@ -174,6 +189,23 @@ impl<const K: usize> TreeVersion<K> {
         Ok(false)
     }
 
+    /// Reads a byte of each place in memory where keys and their payloads are likely to be, with so
+    /// little in between that the processor waits for many of them at a time.
+    fn touch(&self, keys: &[Key<K>]) {
+        if keys.len() < 2 {
+            return;
+        }
+        let mut touched = 0;
+        for run in self.runs_newest_first() {
+            if let Some(guess) = run.guess() {
+                for key in keys {
+                    touched ^= guess.touch(key);
+                }
+            }
+        }
+        black_box(touched);
+    }
+
     /// Looks many keys up, level by level: the blocks that one level needs are read together.
     fn find_batch(&self, keys: &[Key<K>]) -> Result<LookupBatch, ReadError> {
         assert_eq!(self.meta.usage, Usage::Map, "index entries are scanned, not looked up");
@@ -184,6 +216,7 @@ impl<const K: usize> TreeVersion<K> {
             blocks: 0,
         };
         let mut missing = Vec::new();
+        self.touch(keys);
         for (at, key) in keys.iter().enumerate() {
             match self.find_in_memory(key) {
                 Some((Found::Value, bytes)) => {
@@ -245,19 +278,20 @@ impl<const K: usize> TreeVersion<K> {
             .collect::<Result<_, _>>()?;
         batch.blocks += blocks.len() as u64;
         let width = self.meta.payload_width;
+        let mut gather = Gather::with_capacity(slots.len());
         for (&at, slot) in asked.iter().zip(&slots) {
             let hit = slot.and_then(|slot| Some((slot, blocks[slot].find(&keys[at])?)));
             match hit {
                 Some((slot, row)) if !blocks[slot].is_tombstone(row) => {
                     batch.found[at] = true;
-                    let payload = &mut batch.payload[at * width..(at + 1) * width];
-                    blocks[slot].read_payload(row, payload);
+                    gather.add(&blocks[slot], row, &mut batch.payload, at * width);
                 }
                 Some(_) if defect!(BatchLooksThroughTombstone) => missing.push(at),
                 Some(_) => {}
                 None => missing.push(at),
             }
         }
+        gather.finish(width, &mut batch.payload);
         Ok(slots.len())
     }
 
@@ -379,6 +413,15 @@ impl<const K: usize> TreeRead for TreeVersion<K> {
     fn scan(self: Arc<Self>, min: &[u64], max: &[u64], direction: Direction) -> Box<dyn Scan> {
         let (min, max) = (limbs_to_key(min), limbs_to_key(max));
         Box::new(MergeScan::new(self, min, max, direction))
+    }
+
+    fn scan_key(
+        self: Arc<Self>,
+        prefix: &[u64],
+        (min, max): (u64, u64),
+        direction: Direction,
+    ) -> Box<dyn KeyScan> {
+        Box::new(MergeKeyScan::new(self, prefix, (min, max), direction))
     }
 
     fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::error::{Damage, QueryError, ReadError};
 use crate::query::stream::{BoxStream, Stream};
-use crate::tree::{Direction, LookupBatch, Scan, TablesVerified, TreeRead};
+use crate::tree::{Direction, KeyScan, LookupBatch, Scan, TablesVerified, TreeRead};
 
 /// What one step did.
 #[derive(Debug, Default)]
@@ -94,6 +94,16 @@ impl TreeRead for MeteredTree {
         Box::new(MeteredScan { scan, meter: self.meter.clone(), counted: 0 })
     }
 
+    fn scan_key(
+        self: Arc<Self>,
+        prefix: &[u64],
+        window: (u64, u64),
+        direction: Direction,
+    ) -> Box<dyn KeyScan> {
+        let scan = self.tree.clone().scan_key(prefix, window, direction);
+        Box::new(MeteredKeyScan { scan, meter: self.meter.clone(), counted: 0 })
+    }
+
     fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError> {
         self.tree.count(min, max)
     }
@@ -148,6 +158,26 @@ impl Scan for MeteredScan {
 
     fn payload(&self) -> &[u8] {
         self.scan.payload()
+    }
+
+    fn blocks(&self) -> u64 {
+        self.scan.blocks()
+    }
+}
+
+struct MeteredKeyScan {
+    scan: Box<dyn KeyScan>,
+    meter: Arc<Meter>,
+    counted: u64,
+}
+
+impl KeyScan for MeteredKeyScan {
+    fn seek(&mut self, timestamp: u64) -> Result<Option<u64>, ReadError> {
+        let found = self.scan.seek(timestamp);
+        let blocks = self.scan.blocks();
+        self.meter.blocks.fetch_add(blocks - self.counted, Relaxed);
+        self.counted = blocks;
+        found
     }
 
     fn blocks(&self) -> u64 {

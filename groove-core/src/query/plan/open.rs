@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use crate::groove::GrooveView;
-use crate::query::key_range::EncodedKey;
 use crate::query::stream::{
-    Bounds, BoxStream, Collected, Entries, Filter, Filtered, Intersection, RowReader,
-    TimestampScan, TimestampSet, Union, Window,
+    Bounds, BoxStream, Collected, Entries, EntryScan, Filter, Filtered, Intersection, ObjectScan,
+    RowReader, TimestampSet, Union,
 };
 use crate::tree::{Direction, TreeRead};
 
@@ -26,11 +25,16 @@ impl Opener<'_> {
     pub(super) fn stream(&self, step: &Step) -> BoxStream {
         let stream: BoxStream = match &step.kind {
             Kind::Nothing => Box::new(Union::new(Vec::new())),
-            Kind::Objects(window) => self.scan(step, &self.view.object_tree, &[], *window),
+            Kind::Objects(window) => {
+                let tree = self.tree(step, &self.view.object_tree);
+                Box::new(ObjectScan::new(tree, *window, self.direction))
+            }
             Kind::Timestamps(windows) => Box::new(Bounds::new(windows, self.direction)),
             Kind::Entries { index, key, window } => {
                 let tree = &self.view.index_trees[*index];
-                self.scan(step, tree, self.prefix(tree, key), *window)
+                let prefix = key.limbs(tree.limbs() - 1);
+                let tree = self.tree(step, tree);
+                Box::new(EntryScan::new(tree, prefix, *window, self.direction))
             }
             Kind::Collected { index, ranges, window } => {
                 let tree = self.tree(step, &self.view.index_trees[*index]);
@@ -87,19 +91,5 @@ impl Opener<'_> {
             Some(meters) => meters.tree(step.id, tree.clone()),
             None => tree.clone(),
         }
-    }
-
-    fn prefix<'k>(&self, tree: &Arc<dyn TreeRead>, key: &'k EncodedKey) -> &'k [u64] {
-        key.limbs(tree.limbs() - 1)
-    }
-
-    fn scan(
-        &self,
-        step: &Step,
-        tree: &Arc<dyn TreeRead>,
-        prefix: &[u64],
-        window: Window,
-    ) -> BoxStream {
-        Box::new(TimestampScan::new(self.tree(step, tree), prefix, window, self.direction))
     }
 }

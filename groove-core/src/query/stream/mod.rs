@@ -11,7 +11,7 @@
 //!
 //! | stream | answers | memory |
 //! |---|---|---|
-//! | [`TimestampScan`] | one key of an index tree; all objects | a scan |
+//! | [`EntryScan`], [`ObjectScan`] | one key of an index tree; all objects | a scan |
 //! | [`TimestampSet`] | ranges of an index, keys of a unique tree | 8 bytes per entry |
 //! | [`Bounds`] | any timestamp in given ranges, beside another stream only | its ranges |
 //! | [`Intersection`], [`Union`] | and, or | their parts |
@@ -23,22 +23,24 @@
 mod answer;
 mod bounds;
 mod entries;
+mod entry_scan;
 mod filter;
 mod intersection;
 mod listed;
+mod object_scan;
 mod row_reader;
-mod timestamp_scan;
 mod timestamp_set;
 mod union;
 
 pub(crate) use answer::Answer;
 pub(crate) use bounds::Bounds;
 pub(crate) use entries::Entries;
+pub(crate) use entry_scan::EntryScan;
 pub(crate) use filter::{Filter, Filtered};
 pub(crate) use intersection::Intersection;
 pub(crate) use listed::Listed;
+pub(crate) use object_scan::ObjectScan;
 pub(crate) use row_reader::RowReader;
-pub(crate) use timestamp_scan::TimestampScan;
 pub(crate) use timestamp_set::{Collected, TimestampSet};
 pub(crate) use union::Union;
 
@@ -64,10 +66,7 @@ pub(crate) type BoxStream = Box<dyn Stream>;
 
 /// The rank of a timestamp, or the timestamp of a rank.
 pub(crate) fn rank(direction: Direction, timestamp: u64) -> u64 {
-    match direction {
-        Direction::Ascending => timestamp,
-        Direction::Descending => !timestamp,
-    }
+    direction.rank(timestamp)
 }
 
 /// The timestamps from `min` to `max`, both included, that a query looks at.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::corrupt;
-use crate::tree::{Direction, LookupBatch, Scan, TablesVerified, TreeRead};
+use crate::tree::{Direction, KeyScan, LookupBatch, Scan, TablesVerified, TreeRead};
 
 /// Where every block of every tree is.
 pub(super) const TREE_OFFSET: u64 = 8192;
@@ -109,6 +109,18 @@ impl TreeRead for MockTree {
         self.assert_range(min, max);
         let next = (Bound::Included(min.to_vec()), Bound::Included(max.to_vec()));
         Box::new(MockScan { tree: self, direction, next, current: None, failure: None })
+    }
+
+    fn scan_key(
+        self: Arc<Self>,
+        prefix: &[u64],
+        (min, max): (u64, u64),
+        direction: Direction,
+    ) -> Box<dyn KeyScan> {
+        let key = |timestamp| [prefix, &[timestamp]].concat();
+        let (min, max) = (key(min), key(max));
+        let scan = self.scan(&min, &max, direction);
+        Box::new(MockKeyScan { scan, key: min, direction, at: None })
     }
 
     fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError> {
@@ -217,5 +229,33 @@ impl Scan for MockScan {
 
     fn blocks(&self) -> u64 {
         0
+    }
+}
+
+struct MockKeyScan {
+    scan: Box<dyn Scan>,
+    /// The prefix, and room for a timestamp.
+    key: Vec<u64>,
+    direction: Direction,
+    /// The timestamp that the scan stands at.
+    at: Option<u64>,
+}
+
+impl KeyScan for MockKeyScan {
+    fn seek(&mut self, timestamp: u64) -> Result<Option<u64>, ReadError> {
+        let is_beyond = |at: &u64| match self.direction {
+            Direction::Ascending => *at >= timestamp,
+            Direction::Descending => *at <= timestamp,
+        };
+        if self.at.is_none_or(|at| !is_beyond(&at)) {
+            *self.key.last_mut().unwrap() = timestamp;
+            self.scan.seek(&self.key)?;
+            self.at = self.scan.advance()?.then(|| *self.scan.key().last().unwrap());
+        }
+        Ok(self.at)
+    }
+
+    fn blocks(&self) -> u64 {
+        self.scan.blocks()
     }
 }

@@ -1,0 +1,203 @@
+//! Searches in sequences that ascend, by positions. What ascends is read by a function, one value at a
+//! time: a packed lane, a column of keys.
+//!
+//! If the values do not ascend, as in forged blocks, the answer is some position of the range.
+
+use std::hint::select_unpredictable;
+
+/// The first step away from a guess.
+const NEAR: usize = 8;
+/// Numbers per value up to which a sequence is dense.
+const DENSE: u64 = 4;
+/// Guesses before the rest is searched in steps that double.
+const GUESSES: usize = 3;
+/// Lengths from which on guesses are less than halves.
+const GUESSED_LENGTH_MIN: usize = 16;
+
+/// The first position in `from..to` that `is_before` denies, by halves; `to` if there is none. For long
+/// sequences: the processor goes ahead on a guess while it waits for memory.
+#[inline]
+pub(crate) fn by_halves(from: usize, to: usize, is_before: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (from, to);
+    while low < high {
+        let middle = low.midpoint(high);
+        if is_before(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+/// As [`by_halves`], for the few that are left near a guess: they are at hand, and which half it is
+/// cannot be predicted.
+#[inline]
+fn among_few(from: usize, to: usize, is_before: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut length) = (from, to - from);
+    if length == 0 {
+        return from;
+    }
+    while length > 1 {
+        let half = length / 2;
+        low = select_unpredictable(is_before(low + half - 1), low + half, low);
+        length -= half;
+    }
+    low + usize::from(is_before(low))
+}
+
+/// The first position in `from..to` that `is_before` denies; `to` if there is none. In steps that
+/// double, from the beginning on and `step` at first: the cost is the logarithm of how far it is.
+#[inline]
+pub(crate) fn gallop(
+    from: usize,
+    to: usize,
+    step: usize,
+    is_before: impl Fn(usize) -> bool,
+) -> usize {
+    let (mut low, mut step) = (from, step);
+    while step <= to - low && is_before(low + step - 1) {
+        low += step;
+        step *= 2;
+    }
+    among_few(low, to.min(low + step - 1), is_before)
+}
+
+/// As [`gallop`], from the end on.
+#[inline]
+pub(crate) fn gallop_back(
+    from: usize,
+    to: usize,
+    step: usize,
+    is_before: impl Fn(usize) -> bool,
+) -> usize {
+    let (mut high, mut step) = (to, step);
+    while step <= high - from && !is_before(high - step) {
+        high -= step;
+        step *= 2;
+    }
+    among_few(from.max((high + 1).saturating_sub(step)), high, is_before)
+}
+
+/// The first position in `from..to` that `is_before` denies; `to` if there is none. In steps that
+/// double, away from a guess in that range.
+#[inline]
+pub(crate) fn near(
+    from: usize,
+    to: usize,
+    guess: usize,
+    is_before: impl Fn(usize) -> bool,
+) -> usize {
+    match is_before(guess) {
+        true => gallop(guess + 1, to, NEAR, is_before),
+        false => gallop_back(from, guess, NEAR, is_before),
+    }
+}
+
+/// The first position in `from..to` whose value is at least `value`; `to` if there is none. By guesses if
+/// most numbers between the first and the last value are there, as in dense ids; else by halves.
+#[inline]
+pub(crate) fn lower_bound(from: usize, to: usize, value: u64, get: impl Fn(usize) -> u64) -> usize {
+    match is_dense(from, to, &get) {
+        true => by_guesses(from, to, value, get),
+        false => by_halves(from, to, |at| get(at) < value),
+    }
+}
+
+/// Whether most numbers between the first and the last value of `from..to` are there.
+#[inline]
+pub(crate) fn is_dense(from: usize, to: usize, get: impl Fn(usize) -> u64) -> bool {
+    let length = to - from;
+    length >= GUESSED_LENGTH_MIN && get(to - 1).wrapping_sub(get(from)) / DENSE <= length as u64
+}
+
+/// The first position in `from..to` whose value is at least `value`; `to` if there is none.
+///
+/// If values are spread evenly, a guess by the values around is near: it saves most of a search by
+/// halves, whose every step is a cache miss in a long sequence. If they are not, a few steps are lost.
+#[inline]
+pub(crate) fn by_guesses(from: usize, to: usize, value: u64, get: impl Fn(usize) -> u64) -> usize {
+    if to - from < GUESSED_LENGTH_MIN {
+        return by_halves(from, to, |at| get(at) < value);
+    }
+    let (mut first, mut last) = (get(from), get(to - 1));
+    if value <= first {
+        return from;
+    }
+    if value > last {
+        return to;
+    }
+    // Between a value that is less and one that is not.
+    let (mut low, mut high) = (from + 1, to - 1);
+    let mut risen = true;
+    for _ in 0..GUESSES {
+        if high - low < GUESSED_LENGTH_MIN {
+            break;
+        }
+        let share = (value - first) as f64 / (last - first) as f64;
+        let guess =
+            (low - 1 + (share * (high - low + 1) as f64 + 0.5) as usize).clamp(low, high - 1);
+        let found = get(guess);
+        if found == value && get(guess - 1) < value {
+            return guess;
+        }
+        risen = found < value;
+        if risen {
+            (low, first) = (guess + 1, found);
+        } else {
+            (high, last) = (guess, found);
+        }
+    }
+    let is_before = |at| get(at) < value;
+    match risen {
+        true => gallop(low, high, NEAR, is_before),
+        false => gallop_back(low, high, NEAR, is_before),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Evenly spread, with gaps, all in one corner, and equal ones: a guess must never change the
+    /// answer.
+    #[test]
+    fn every_search_finds_what_a_search_by_halves_finds() {
+        let even: Vec<u64> = (1..500).collect();
+        let gaps: Vec<u64> = (1..500).map(|n| n * n * n).collect();
+        let corner: Vec<u64> = (1..400).chain([1 << 40, u64::MAX - 1, u64::MAX]).collect();
+        let equal: Vec<u64> = (0..300).map(|n| n / 40 * 7).collect();
+        let few: Vec<u64> = (0..17).collect();
+        for values in [even, gaps, corner, equal, vec![9; 100], few, vec![7], Vec::new()] {
+            let beside = values.iter().flat_map(|n| [n.wrapping_sub(1), *n, n.wrapping_add(1)]);
+            for value in beside.chain([0, u64::MAX, 1 << 39]) {
+                for (from, to) in [(0, values.len()), (values.len() / 3, values.len() * 2 / 3)] {
+                    let expected = from + values[from..to].partition_point(|other| *other < value);
+                    let is_before = |at: usize| values[at] < value;
+                    let found = [
+                        lower_bound(from, to, value, |at| values[at]),
+                        by_guesses(from, to, value, |at| values[at]),
+                        gallop(from, to, 1, is_before),
+                        gallop_back(from, to, 3, is_before),
+                        by_halves(from, to, is_before),
+                    ];
+                    assert_eq!(found, [expected; 5], "{value} in {from}..{to} of {values:?}");
+                    for guess in (from..to).step_by(17) {
+                        let found = near(from, to, guess, is_before);
+                        assert_eq!(found, expected, "{value} in {from}..{to} from {guess} on");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn values_that_do_not_ascend_are_searched_to_an_end_within_the_range() {
+        let values: Vec<u64> =
+            (0..200_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+        for value in &values {
+            let found = by_guesses(20, 180, *value, |at| values[at]);
+            assert!((20..=180).contains(&found), "{found}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Payloads of many values, out of many blocks.
+
+use std::hint::black_box;
+
+use super::columns::Columns;
+use super::value_block::ValueBlock;
+
+/// The values whose payloads are wanted, and where the payloads go.
+///
+/// In a file that is larger than the processor's caches, what a look-up costs is to wait for memory: a
+/// value of columns lies in as many places as it has lanes. So all places are touched first, with so
+/// little between two of them that the processor waits for many at a time.
+pub(crate) struct Gather<'a> {
+    columns: Vec<Wanted<'a>>,
+}
+
+struct Wanted<'a> {
+    columns: &'a Columns,
+    bytes: &'a [u8],
+    /// The position in the block, and how many values that has.
+    position: usize,
+    count: usize,
+    /// Where the payload begins.
+    out: usize,
+}
+
+impl<'a> Gather<'a> {
+    /// Room for so many values.
+    pub(crate) fn with_capacity(values: usize) -> Self {
+        Gather { columns: Vec::with_capacity(values) }
+    }
+
+    /// Notes the value at `position` of a block, whose payload goes to `out[at..]`. In a block of rows
+    /// it is copied at once.
+    pub(crate) fn add<const K: usize>(
+        &mut self,
+        block: &'a ValueBlock<K>,
+        position: usize,
+        out: &mut [u8],
+        at: usize,
+    ) {
+        match block.columns() {
+            Some((columns, bytes, count)) => {
+                assert!(position < count, "beyond the block's end");
+                let out = at;
+                self.columns.push(Wanted { columns, bytes, position, count, out });
+            }
+            None => block.read_payload(position, &mut out[at..at + block.payload_width()]),
+        }
+    }
+
+    /// Puts the payloads that were noted into `out`.
+    pub(crate) fn finish(self, payload_width: usize, out: &mut [u8]) {
+        let mut touched = 0;
+        for wanted in &self.columns {
+            touched ^= wanted.columns.touch(wanted.bytes, wanted.position, wanted.count);
+        }
+        black_box(touched);
+        for wanted in &self.columns {
+            let out = &mut out[wanted.out..wanted.out + payload_width];
+            wanted.columns.payload(wanted.bytes, wanted.position, wanted.count, out);
+        }
+    }
+}

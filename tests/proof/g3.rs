@@ -2,14 +2,15 @@
 //!
 //! Each seed chooses block, table and log size, growth, caches, threads and durability, anew at each
 //! open, and then everything of G6: scopes, savepoints, snapshots, queries with random predicates;
-//! beside it power losses, at once and in the midst of a commit, and full disks. The schema of a
-//! compiled test cannot be random: it is a forest of three grooves that have every kind of index, and
-//! many types of fields, among them.
+//! beside it power losses, at once and in the midst of a commit, and full disks. This is a forest of
+//! three grooves that have every kind of index among them; [`crate::g3_schemas`] has schemas by the
+//! seed, failing calls and damage.
 
 use groove::Durability;
 use groove_core::proof::SimulatedStorage;
 use libtest_mimic::Trial;
 
+use crate::g3_schemas::{Met, storm};
 use crate::g6::run;
 use crate::model::rng::Rng;
 use crate::model::{Backing, Counts, Sizes};
@@ -22,6 +23,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("g3_whole_engine_1", |goal| whole_engine(goal, 0)),
         trial("g3_whole_engine_2", |goal| whole_engine(goal, 1)),
+        trial("g3_schemas_1", |goal| schemas(goal, 0)),
+        trial("g3_schemas_2", |goal| schemas(goal, 1)),
     ]
 }
 
@@ -64,5 +67,23 @@ fn whole_engine(goal: &Goal, part: u64) {
             ["scope: device failed", "scope: no space", "power loss", "held snapshot verified"];
         assert!(met.iter().all(|what| counts.of(what) >= 100), "not met often enough");
         counts.assert_all(&["statistics: three levels", "savepoint: error", "query: pages"]);
+    }
+}
+
+fn schemas(goal: &Goal, part: u64) {
+    let (mut met, mut seeds) = (Met::default(), 0);
+    goal.seeds(100, |seed| {
+        let seed = 2 * seed + part;
+        storm(seed, sizes(seed), &mut met);
+        seeds += 1;
+    });
+    println!("{met:?}");
+    add(Count::Ops, met.ops + met.answers);
+    add(Count::Images, met.losses);
+    add(Count::Flips, met.damaged);
+    if seeds >= 50 {
+        assert!(met.losses > 3 * seeds && met.failed_calls > seeds, "{met:?}");
+        assert!(met.damaged > 3 * seeds && met.detected > seeds, "{met:?}");
+        assert!(met.levels >= 3, "{met:?}");
     }
 }

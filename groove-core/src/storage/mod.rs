@@ -9,6 +9,15 @@ mod memory;
 #[cfg(test)]
 pub(crate) mod recorder;
 #[cfg(any(test, feature = "proof"))]
+#[cfg_attr(
+    not(feature = "proof"),
+    allow(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        reason = "`proof` exports and uses all of it"
+    )
+)]
 pub(crate) mod simulated;
 #[cfg(test)]
 mod tests;

@@ -451,9 +451,11 @@ impl Lane {
                 }
             }
             Kind::Progression { step } => {
-                // A lane that wraps does not ascend; its positions are in range all the same.
-                let at = value.saturating_sub(self.base).div_ceil(step);
-                usize::try_from(at).unwrap_or(to).clamp(from, to)
+                // The lane as a whole may wrap around and start anew, where the limbs before it differ;
+                // from `from` on it ascends as far as `to`.
+                let first = self.base.wrapping_add(step.wrapping_mul(from as u64));
+                let beyond = value.saturating_sub(first).div_ceil(step);
+                usize::try_from(beyond).map_or(to, |beyond| from.saturating_add(beyond).min(to))
             }
             Kind::Packed { bits } => {
                 let offset = self.offset as usize;

@@ -320,11 +320,13 @@ fn a_key_is_found_whose_low_limb_wraps_around_within_the_block() {
         layout,
     });
     let limbs = |key: u128| [(key >> 64) as u64, key as u64];
-    let steps = [1_u128 << 62, 1 << 63, 3 << 62, (1 << 64) - 4, (1 << 64) + 5, 5 << 61];
-    for (step, count) in steps.iter().flat_map(|step| [(step, 2), (step, 3), (step, 300)]) {
-        let keys: Vec<Key<2>> = (0..count).map(|i| limbs(9 + i * step)).collect();
+    let high = u128::from(u64::MAX - 5);
+    let steps = [1_u128 << 62, 1 << 63, 3 << 62, (1 << 64) - 4, (1 << 64) + 5, 5 << 61, 7, 9];
+    let steps = steps.iter().flat_map(|step| [(9, *step), (high, *step), (high, (1 << 64) + step)]);
+    for ((first, step), count) in steps.flat_map(|step| [(step, 2), (step, 3), (step, 300)]) {
+        let keys: Vec<Key<2>> = (0..count).map(|i| limbs(first + i * step)).collect();
         let values: Vec<_> = keys.iter().map(|key| (*key, false, vec![1; 8])).collect();
-        let about = format!("{count} keys, {step} apart");
+        let about = format!("{count} keys from {first} on, {step} apart");
         let sample = Sample { meta: meta.clone(), values, high_mask: u64::MAX, about };
         let (grid, record) = sample.build(&mut Random(1));
         let table = Table::<2>::new(record);

@@ -1,7 +1,9 @@
 //! The end of a bar.
 //!
-//! A bar is the span between two seals of the memory tables: as many commits as half the log takes.
-//! The log holds two bars: the one whose values are being written to tables, and the current one.
+//! A bar is the span between two seals of the memory tables: as many commits as half the log takes, or as
+//! the whole of it would take if they were not packed, whichever are fewer. The first bounds the log, which
+//! holds two bars: the one whose values are being written to tables, and the current one. The second bounds
+//! the memory.
 //! At the end of a bar, in this order:
 //!
 //! 1. The last bar's compactions are waited for and installed.
@@ -32,11 +34,21 @@ use super::grooves::Grooves;
 use super::publish::Dead;
 use super::trim::TrimJob;
 
+/// What an entry takes of a bar, in slots of the log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EntrySlots {
+    /// As it is in the log.
+    pub(super) packed: u32,
+    /// As it would be if nothing was packed.
+    pub(super) plain: u32,
+}
+
 /// Where the current bar stands.
 pub(super) struct Bar {
-    /// Slots of the log that a bar may take.
-    slots: u32,
-    used_slots: u32,
+    /// Slots that the entries of a bar may take plainly, and twice of those that they take in the log.
+    slots: u64,
+    packed: u64,
+    plain: u64,
     /// What was sealed and is not in a durable checkpoint yet.
     sealed: Option<Sealed>,
     /// What the running jobs and the moves beside them do, tree by tree.
@@ -58,21 +70,29 @@ struct Sealed {
 impl Bar {
     /// The first bar after a checkpoint.
     pub(super) fn new(wal_slots: u32) -> Self {
-        Bar { slots: wal_slots / 2, used_slots: 0, sealed: None, plans: Vec::new() }
+        let slots = u64::from(wal_slots / 2 * 2);
+        Bar { slots, packed: 0, plain: 0, sealed: None, plans: Vec::new() }
     }
 
-    /// How far the bar is with `slots` more, and how far it may be until the compactions have to be done.
-    pub(super) fn progress(&self, slots: u32) -> (u64, u64) {
-        (u64::from(self.used_slots + slots), u64::from(self.slots - self.slots / 8))
+    /// What of the bar is used with one entry more.
+    fn used(&self, entry: EntrySlots) -> u64 {
+        let packed = self.packed + u64::from(entry.packed);
+        (2 * packed).max(self.plain + u64::from(entry.plain))
+    }
+
+    /// How far the bar is with one entry more, and how far it may be until the compactions have to be done.
+    pub(super) fn progress(&self, entry: EntrySlots) -> (u64, u64) {
+        (self.used(entry), self.slots - self.slots / 8)
     }
 
     /// Whether an entry still belongs to the current bar.
-    pub(super) fn has_room(&self, slots: u32) -> bool {
-        self.used_slots + slots <= self.slots
+    pub(super) fn has_room(&self, entry: EntrySlots) -> bool {
+        self.used(entry) <= self.slots
     }
 
-    pub(super) fn add(&mut self, slots: u32) {
-        self.used_slots += slots;
+    pub(super) fn add(&mut self, entry: EntrySlots) {
+        self.packed += u64::from(entry.packed);
+        self.plain += u64::from(entry.plain);
     }
 
     pub(super) fn is_sealed(&self) -> bool {
@@ -89,7 +109,7 @@ impl Bar {
         timestamp_max: u64,
     ) {
         assert!(!self.is_sealed(), "the last seal is on disk by now");
-        self.used_slots = 0;
+        (self.packed, self.plain) = (0, 0);
         if op == checkpoint_op {
             return;
         }
@@ -126,10 +146,10 @@ impl<S: Grooves> Writer<S> {
         Ok(())
     }
 
-    /// Makes the last seal durable if the bar is in its last eighth with `slots` more.
-    pub(super) fn checkpoint_early(&mut self, slots: u32) -> Result<(), CommitError> {
+    /// Makes the last seal durable if the bar is in its last eighth with one entry more.
+    pub(super) fn checkpoint_early(&mut self, entry: EntrySlots) -> Result<(), CommitError> {
         let engine = &self.engine;
-        let (used, due) = engine.bar.progress(slots);
+        let (used, due) = engine.bar.progress(entry);
         if used > due && engine.bar.is_sealed() && engine.compactor.is_busy() {
             self.install()?;
             self.checkpoint_sealed()?;

@@ -3,6 +3,7 @@
 //! Workers only compute and write into reserved extents; results are taken in the order in which the
 //! jobs were given, so the threads' timing leaves no trace.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
@@ -131,7 +132,8 @@ impl Compactor {
         self.job_count > 0
     }
 
-    /// Gives the jobs of a bar.
+    /// Gives the jobs of a bar. The longest are begun first, so that threads have ended at about the same
+    /// time; jobs without values before these: they wait for the device.
     pub(super) fn start(&mut self, jobs: Vec<Box<dyn CompactionJob>>) {
         assert!(!self.is_busy(), "one bar at a time");
         self.job_count = jobs.len();
@@ -139,8 +141,10 @@ impl Compactor {
         let mut state = self.shared.lock();
         state.rows_done = 0;
         let tasks = jobs.into_iter().enumerate();
-        state.queue =
+        let mut tasks: Vec<Task> =
             tasks.map(|(at, job)| Task { at, rows_left: job.rows() as u64, job }).collect();
+        tasks.sort_by_key(|task| (task.rows_left > 0, Reverse(task.rows_left)));
+        state.queue = tasks.into();
         drop(state);
         self.shared.work.notify_all();
     }

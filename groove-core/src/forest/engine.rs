@@ -13,7 +13,7 @@ use crate::superblock::Superblock;
 use crate::tree::{AnyTree, TableHandle};
 use crate::wal::{AppendError, WalWriter, entry_slots};
 
-use super::bar::Bar;
+use super::bar::{Bar, EntrySlots};
 use super::compactor::Compactor;
 use super::grooves::Grooves;
 use super::publish::{Dead, Publisher};
@@ -104,19 +104,23 @@ impl<S: Grooves> Writer<S> {
         if bytes as u64 > bytes_max {
             return Err(CommitError::ScopeTooLarge { bytes: bytes as u64, bytes_max });
         }
-        let slots = u32::try_from(entry_slots(bytes as u64)).expect("at most the ring's slots");
-        if self.engine.bar.has_room(slots) {
-            self.checkpoint_early(slots)?;
+        let body = self.body(&lengths, bytes);
+        let slots = |bytes: usize| {
+            u32::try_from(entry_slots(bytes as u64)).expect("at most the ring's slots")
+        };
+        let entry = EntrySlots { packed: slots(body.len()), plain: slots(bytes) };
+        if self.engine.bar.has_room(entry) {
+            self.checkpoint_early(entry)?;
         } else {
             self.end_bar()?;
         }
         // Two bars fit the log, unless what a forged file says was replayed.
-        if self.engine.wal.free_slots() < slots {
+        if self.engine.wal.free_slots() < entry.packed {
             self.checkpoint()?;
         }
-        self.engine.keep_pace(slots);
-        let op = self.append(&lengths, bytes)?;
-        self.engine.bar.add(slots);
+        self.engine.keep_pace(entry);
+        let op = self.engine.append(&body)?;
+        self.engine.bar.add(entry);
         self.engine.op = op;
         self.engine.timestamp_max = self.engine.timestamps.highest();
         self.visit_grooves(&mut |groove| groove.commit());
@@ -125,7 +129,9 @@ impl<S: Grooves> Writer<S> {
         Ok(Some(op))
     }
 
-    fn append(&mut self, lengths: &[usize], bytes: usize) -> Result<u64, CommitError> {
+    /// The body of the open scope's log entry, of grooves whose changes have these lengths before they are
+    /// packed, and `bytes` together.
+    fn body(&mut self, lengths: &[usize], bytes: usize) -> Vec<u8> {
         let mut body = Vec::with_capacity(bytes);
         let mut at = 0;
         visit_grooves::<S>(&mut self.grooves, &mut |groove| {
@@ -142,31 +148,7 @@ impl<S: Grooves> Writer<S> {
             }
             at += 1;
         });
-        let engine = &mut self.engine;
-        let op = engine.op + 1;
-        // What is synced by another writer's sync in this moment may be noted an entry later.
-        let mut synced_op = engine.publisher.synced_op().min(engine.op);
-        if defect!(SyncedOpAhead) {
-            synced_op = engine.op;
-        }
-        match engine.wal.append(&*engine.storage, op, synced_op, &[&body]) {
-            Ok(position) => {
-                if defect!(MarkBeforeSync) {
-                    let _ = engine.wal.write_mark(&*engine.storage, op);
-                }
-                Ok(position.op)
-            }
-            Err(AppendError::TooLarge { bytes, bytes_max }) => {
-                Err(CommitError::ScopeTooLarge { bytes, bytes_max })
-            }
-            Err(AppendError::Reserve(source)) => Err(engine.no_space(source)),
-            Err(AppendError::Write(source)) => {
-                Err(engine.publisher.kill(Dead::Io(Arc::new(source))))
-            }
-            Err(AppendError::Full { needed, free }) => {
-                panic!("a bar has half the log, but {needed} slots are needed and {free} are free")
-            }
-        }
+        body
     }
 
     /// What readers see of the newest committed op.
@@ -217,9 +199,35 @@ impl Engine {
         }
     }
 
+    /// Appends the entry of the next op to the log.
+    fn append(&mut self, body: &[u8]) -> Result<u64, CommitError> {
+        let op = self.op + 1;
+        // What is synced by another writer's sync in this moment may be noted an entry later.
+        let mut synced_op = self.publisher.synced_op().min(self.op);
+        if defect!(SyncedOpAhead) {
+            synced_op = self.op;
+        }
+        match self.wal.append(&*self.storage, op, synced_op, &[body]) {
+            Ok(position) => {
+                if defect!(MarkBeforeSync) {
+                    let _ = self.wal.write_mark(&*self.storage, op);
+                }
+                Ok(position.op)
+            }
+            Err(AppendError::TooLarge { bytes, bytes_max }) => {
+                Err(CommitError::ScopeTooLarge { bytes, bytes_max })
+            }
+            Err(AppendError::Reserve(source)) => Err(self.no_space(source)),
+            Err(AppendError::Write(source)) => Err(self.publisher.kill(Dead::Io(Arc::new(source)))),
+            Err(AppendError::Full { needed, free }) => {
+                panic!("a bar has half the log, but {needed} slots are needed and {free} are free")
+            }
+        }
+    }
+
     /// Pays a commit's share of the running compactions.
-    fn keep_pace(&self, slots: u32) {
-        let (used, due) = self.bar.progress(slots);
+    fn keep_pace(&self, entry: EntrySlots) {
+        let (used, due) = self.bar.progress(entry);
         self.compactor.keep_pace(used, due);
     }
 }

@@ -101,7 +101,8 @@ impl Options {
     }
 
     /// Bytes of the write-ahead log: a multiple of 4 KiB, 64 MiB by default. One scope takes at
-    /// most half of it; memory tables hold what half of it logs, twice.
+    /// most half of it. Memory tables hold, twice, what half of it logs or what all of it would log if
+    /// nothing was packed, whichever is less: with 64 MiB at most 128 MiB of rows, and their index entries.
     #[must_use]
     pub fn wal_size(mut self, bytes: u64) -> Self {
         self.wal_size = bytes;

@@ -16,7 +16,7 @@ use crate::error::{CommitError, OpenError};
 use crate::storage::Storage;
 use crate::wal::{self, Recovered, WalWriter, entry_slots};
 
-use super::bar::Bar;
+use super::bar::{Bar, EntrySlots};
 use super::compactor::Compactor;
 use super::engine::{Engine, SECTION_HEADER_SIZE, Writer, visit_grooves};
 use super::grooves::Grooves;
@@ -114,21 +114,24 @@ impl<S: Grooves> Replayed<S> {
     /// An error says what no writer writes.
     fn entry(&mut self, op: u64, body: &[u8]) -> Result<(), &'static str> {
         let sections = sections(body, S::GROOVES.len())?;
-        // A bar ends by the lengths before the changes were packed: that is what bounds the memory.
         let headers = sections.iter().filter(|section| section.plain > 0).count();
         let plain: usize = sections.iter().map(|section| section.plain).sum();
-        let slots = entry_slots((plain + headers * SECTION_HEADER_SIZE) as u64);
-        let slots = u32::try_from(slots).map_err(|_| "length")?;
+        let slots = |bytes: usize| u32::try_from(entry_slots(bytes as u64)).map_err(|_| "length");
+        let plain = slots(plain + headers * SECTION_HEADER_SIZE)?;
+        let entry = EntrySlots { packed: slots(body.len())?, plain };
         // The writer sealed before the entry that had no room in its bar. The log holds two bars,
         // so this happens once; a second time would only make the memory tables larger.
-        let early = u32::from(defect!(ReplaySealsElsewhere));
-        if !self.bar.has_room(slots + early) && !self.bar.is_sealed() {
+        let mut early = entry;
+        if defect!(ReplaySealsElsewhere) {
+            early.packed += 1;
+        }
+        if !self.bar.has_room(early) && !self.bar.is_sealed() {
             self.commit();
             let (op, checkpoint_op) = (self.op, self.checked.superblock.checkpoint.op);
             let timestamp_max = self.checked.timestamps.highest();
             self.bar.seal::<S>(&mut self.checked.grooves, op, checkpoint_op, timestamp_max);
         }
-        self.bar.add(slots);
+        self.bar.add(entry);
         self.replay(sections)?;
         self.op = op;
         Ok(())

@@ -5,7 +5,9 @@ mod payloads;
 mod pending;
 mod run;
 mod run_filter;
+mod tiers;
 
 pub(crate) use merge::{Merged, RunMerge};
 pub(crate) use pending::{Pending, PendingMark};
 pub(crate) use run::{Key, Run, Usage, limbs_to_key};
+pub(crate) use tiers::first_merged;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::{BlockRef, Grid};
-use crate::memory::{Key, Run, Usage, limbs_to_key};
+use crate::memory::{Key, Run, Usage, first_merged, limbs_to_key};
 use crate::table::{Gather, Table, TreeMeta, ValueBlock, filter_hash, parse_block};
 
 use super::key_scan::MergeKeyScan;
@@ -16,10 +16,6 @@ use super::scan::MergeScan;
 /// Blocks that a batch of look-ups reads together, in bytes: enough reads in flight for any device,
 /// and a bound on memory whatever the number of keys.
 const WINDOW_BYTES: usize = 4 << 20;
-
-/// Runs of so many values, or of this share of the mutable table, are not merged any more in memory.
-const LONG_RUN: usize = 1 << 16;
-const LONG_RUNS: usize = 8;
 
 /// A tree at one op.
 #[derive(Clone)]
@@ -89,19 +85,11 @@ impl<const K: usize> TreeVersion<K> {
         version
     }
 
-    /// This version and a committed run. Runs are merged like the digits of a binary counter: each
-    /// is at least twice as long as the next, so a value is copied at most log2(n) times. Long runs
-    /// are left alone, so that no commit merges all that is in memory: of these there are a few more.
+    /// This version and a committed run, merged with those before it that [`first_merged`] names.
     pub(super) fn with_run(&self, run: Run<K>) -> Self {
         let mut version = self.clone();
-        let total: usize = version.runs.iter().map(|run| run.len()).sum();
-        let long = LONG_RUN.max(total / LONG_RUNS);
-        let mut length = run.len();
-        let mut first = version.runs.len();
-        while first > 0 && version.runs[first - 1].len() < long.min(2 * length) {
-            first -= 1;
-            length += version.runs[first].len();
-        }
+        let lengths: Vec<usize> = version.runs.iter().map(|run| run.len()).collect();
+        let first = first_merged(&lengths, run.len(), self.meta.id as usize);
         let mut merged = version.runs.split_off(first);
         merged.push(Arc::new(run));
         if defect!(RunsMergedInReverse) {

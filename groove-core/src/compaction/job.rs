@@ -7,12 +7,15 @@ use std::sync::Arc;
 use crate::constants::SECTOR_SIZE;
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::{Extent, Grid, corrupt};
-use crate::memory::{Key, Run, Usage};
+use crate::memory::{Key, Pick, Run, Usage, interleave};
 use crate::superblock::WAL_OFFSET;
-use crate::table::{Pick, Table, TableBuilder, TableRecord, TreeMeta};
+use crate::table::{Table, TableBuilder, TableRecord, TreeMeta};
 
 use super::choose::{JobPlan, JobSource};
 use super::merge::Input;
+
+/// Values of each input that are merged at once if they interleave.
+const WINDOW_ROWS: usize = 1024;
 
 /// The newer input of a job.
 pub(crate) enum JobInput<const K: usize> {
@@ -230,7 +233,15 @@ impl<const K: usize> Job<K> {
             let (newer_at, older_at) = (self.newer.at, self.older.at);
             self.picks.extend((newer_at..newer_at + a).map(Pick::newer));
             self.picks.extend((older_at..older_at + b).map(Pick::older));
+        } else if let Some(taken) = interleave(
+            &newer[..newer.len().min(WINDOW_ROWS)],
+            &older[..older.len().min(WINDOW_ROWS)],
+            (self.newer.at, self.older.at),
+            &mut self.picks,
+        ) {
+            (a, b) = taken;
         } else {
+            let rows = rows.min(WINDOW_ROWS);
             while a < newer.len() && b < older.len() && a + b < rows {
                 let (newer_at, older_at) = (self.newer.at + a, self.older.at + b);
                 match newer[a].cmp(&older[b]) {

@@ -10,19 +10,16 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::hint::select_unpredictable;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::interleave::{Pick, interleave};
 use super::run::{Key, Run, Usage};
 
 /// Values that are taken at once.
 const ROWS: usize = 512;
 /// Values of one run that come before all others and are worth taking alone.
 const ALONE_MIN: usize = 64;
-/// Keys that are merged between two looks at whether a whole stretch of one side comes next.
-const BLOCK: usize = 32;
-
 /// Runs, oldest first, and how far each was merged.
 pub(crate) struct RunMerge<const K: usize> {
     runs: Vec<(Arc<Run<K>>, usize)>,
@@ -171,76 +168,30 @@ fn merge_parts<const K: usize>(
     places: &mut Vec<Place>,
     keeps: impl Fn(usize, usize) -> bool,
 ) {
+    let mut picks = Vec::with_capacity(newer.keys.len() + older.keys.len());
     let (mut a, mut b) = (0, 0);
-    while a < newer.keys.len() && b < older.keys.len() {
-        let (newer_rest, older_rest) = (&newer.keys[a..], &older.keys[b..]);
-        if newer_rest.get(BLOCK - 1).is_some_and(|key| *key < older_rest[0]) {
-            newer.copy(a..a + BLOCK, keys, places);
-            a += BLOCK;
-            continue;
-        }
-        if older_rest.get(BLOCK - 1).is_some_and(|key| *key < newer_rest[0]) {
-            older.copy(b..b + BLOCK, keys, places);
-            b += BLOCK;
-            continue;
-        }
-        let blocks = newer_rest.first_chunk().zip(older_rest.first_chunk());
-        if let Some((left, right)) = blocks
-            && let Some(sides) = sides(left, right)
-        {
-            select(sides, left, right, keys);
-            let block = |part: &'_ Part<'_, K>, at: usize| {
-                part.places.get(at..at + BLOCK).and_then(|rest| rest.first_chunk().copied())
-            };
-            if let (Some(left), Some(right)) = (block(newer, a), block(older, b)) {
-                select(sides, &left, &right, places);
+    match interleave(&newer.keys, &older.keys, (0, 0), &mut picks) {
+        Some(taken) => (a, b) = taken,
+        None => {
+            while a < newer.keys.len() && b < older.keys.len() {
+                let order = newer.keys[a].cmp(&older.keys[b]);
+                match order {
+                    Ordering::Less => picks.push(Pick::newer(a)),
+                    Ordering::Greater => picks.push(Pick::older(b)),
+                    Ordering::Equal if keeps(a, b) => picks.push(Pick::newer(a)),
+                    Ordering::Equal => {}
+                }
+                a += usize::from(order.is_le());
+                b += usize::from(order.is_ge());
             }
-            let taken = sides.count_ones() as usize;
-            a += taken;
-            b += BLOCK - taken;
-            continue;
         }
-        match newer_rest[0].cmp(&older_rest[0]) {
-            Ordering::Less => newer.copy(a..a + 1, keys, places),
-            Ordering::Greater => older.copy(b..b + 1, keys, places),
-            Ordering::Equal if keeps(a, b) => newer.copy(a..a + 1, keys, places),
-            Ordering::Equal => {}
-        }
-        let order = newer_rest[0].cmp(&older_rest[0]);
-        a += usize::from(order.is_le());
-        b += usize::from(order.is_ge());
+    }
+    keys.extend(picks.iter().map(|pick| pick.of(&newer.keys[..], &older.keys[..])));
+    if !newer.places.is_empty() {
+        places.extend(picks.iter().map(|pick| pick.of(&newer.places[..], &older.places[..])));
     }
     newer.copy(a..newer.keys.len(), keys, places);
     older.copy(b..older.keys.len(), keys, places);
-}
-
-/// Of which side each of the next keys comes, a bit each; `None` if both have one of them. Which it is is a
-/// coin's toss, so it is computed and not branched on.
-fn sides<const K: usize>(left: &[Key<K>; BLOCK], right: &[Key<K>; BLOCK]) -> Option<u32> {
-    let (mut sides, mut at, mut is_equal) = (0, 0, false);
-    for step in 0..BLOCK {
-        let (left, right) = (&left[at % BLOCK], &right[(step - at) % BLOCK]);
-        let (mut is_less, mut differ) = (false, 0);
-        for (left, right) in left.iter().zip(right).rev() {
-            is_less = (left < right) | ((left == right) & is_less);
-            differ |= left ^ right;
-        }
-        sides |= u32::from(is_less) << step;
-        at += usize::from(is_less);
-        is_equal |= differ == 0;
-    }
-    (!is_equal).then_some(sides)
-}
-
-/// Appends what [`sides`] chose.
-fn select<T: Copy>(sides: u32, left: &[T; BLOCK], right: &[T; BLOCK], out: &mut Vec<T>) {
-    let mut at = 0;
-    out.extend((0..BLOCK).map(|step| {
-        let is_left = sides >> step & 1 == 1;
-        let value = select_unpredictable(is_left, &left[at % BLOCK], &right[(step - at) % BLOCK]);
-        at += usize::from(is_left);
-        *value
-    }));
 }
 
 #[cfg(test)]

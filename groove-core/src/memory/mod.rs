@@ -1,5 +1,6 @@
 //! Memory tables: the changes of the open scope, and sorted runs of committed values.
 
+mod interleave;
 mod merge;
 mod payloads;
 mod pending;
@@ -7,6 +8,7 @@ mod run;
 mod run_filter;
 mod tiers;
 
+pub(crate) use interleave::{Pick, interleave};
 pub(crate) use merge::{Merged, RunMerge};
 pub(crate) use pending::{Pending, PendingMark};
 pub(crate) use run::{Key, Run, Usage, limbs_to_key};

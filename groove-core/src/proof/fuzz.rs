@@ -15,11 +15,11 @@ use crate::grid::{
     BLOCK_HEADER_SIZE, Block, BlockInfo, BlockRef, Extent, FreeSet, Grid, seal_block,
 };
 use crate::manifest::ManifestLog;
-use crate::memory::Usage;
+use crate::memory::{Pick, Usage};
 use crate::storage::{MemoryStorage, Storage};
 use crate::superblock::{FormatOptions, Superblock, WAL_MARK_OFFSET, WAL_OFFSET};
 use crate::table::{
-    Chunk, Pick, Table, TableBuilder, TableLayout, TableRecord, TreeMeta, parse_block, plain_lanes,
+    Chunk, Table, TableBuilder, TableLayout, TableRecord, TreeMeta, parse_block, plain_lanes,
 };
 use crate::tree::{AnyTree, Tree};
 use crate::wal;

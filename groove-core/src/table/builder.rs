@@ -4,13 +4,12 @@
 //! a block of columns would take; when the next frame does not fit any more, the block ends within it. A
 //! block that would have fewer values than fit as rows is written as rows.
 
-use std::hint::select_unpredictable;
 use std::sync::Arc;
 
 use crate::error::BlockKind;
 use crate::grid::{BLOCK_HEADER_SIZE, BlockInfo, BlockRef, Extent, seal_block, sectors};
 use crate::key::bytes_from_limbs;
-use crate::memory::Key;
+use crate::memory::{Key, Pick};
 
 use super::TreeMeta;
 use super::chunk::Chunk;
@@ -25,33 +24,6 @@ use super::value_block::{ENCODING_COLUMNS, ENCODING_ROWS};
 const CUT_ROWS: usize = 8;
 /// Written values that are staged before the rest is moved to the front.
 const STAGED_ROWS: usize = 8192;
-
-/// A value of one of two chunks.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pick(u32);
-
-impl Pick {
-    const OLDER: u32 = 1 << 31;
-
-    pub(crate) fn newer(at: usize) -> Pick {
-        Pick(at as u32)
-    }
-
-    pub(crate) fn older(at: usize) -> Pick {
-        Pick(at as u32 | Pick::OLDER)
-    }
-
-    pub(crate) fn is_newer(self) -> bool {
-        self.0 & Pick::OLDER == 0
-    }
-
-    #[inline]
-    pub(crate) fn of<T: Copy>(self, newer: &[T], older: &[T]) -> T {
-        let at = (self.0 & !Pick::OLDER) as usize;
-        // Which it is is a coin's toss where the chunks interleave.
-        select_unpredictable(self.is_newer(), newer, older)[at]
-    }
-}
 
 /// A table that is being built, in memory, for a reserved extent.
 pub(crate) struct TableBuilder<const K: usize> {

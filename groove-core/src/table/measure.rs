@@ -15,6 +15,7 @@ use std::time::Instant;
 use super::*;
 use crate::grid::{BLOCK_HEADER_SIZE, Block};
 use crate::key::bytes_from_limbs;
+use crate::memory::Pick;
 
 const BLOCK_SIZE: usize = 16 << 10;
 /// Each figure is the best of so many.

@@ -30,7 +30,7 @@ mod tests;
 use std::sync::{Arc, OnceLock};
 
 pub(crate) use batch::Batch;
-pub(crate) use builder::{Pick, TableBuilder};
+pub(crate) use builder::TableBuilder;
 pub(crate) use chunk::Chunk;
 pub(crate) use filter::{Filter, filter_hash};
 pub(crate) use gather::Gather;

@@ -8,6 +8,7 @@ use bytemuck::Zeroable;
 use super::*;
 use crate::error::BlockKind;
 use crate::grid::{BLOCK_HEADER_SIZE, Block, BlockHeader};
+use crate::memory::Pick;
 use crate::storage::{MemoryStorage, Storage};
 
 struct Random(u64);

@@ -1,13 +1,14 @@
 //! Memory tables: the changes of the open scope, and sorted runs of committed values.
 
+mod filter;
 mod interleave;
 mod merge;
 mod payloads;
 mod pending;
 mod run;
-mod run_filter;
 mod tiers;
 
+pub(crate) use filter::MemoryFilter;
 pub(crate) use interleave::{Pick, interleave};
 pub(crate) use merge::{Merged, RunMerge};
 pub(crate) use pending::{Pending, PendingMark};

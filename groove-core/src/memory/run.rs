@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use super::filter::RunFilter;
 use super::merge::{Merged, RunMerge};
 use super::payloads::Payloads;
-use super::run_filter::RunFilter;
 use crate::search;
 
 /// The key of a value: limbs, most significant first.

@@ -85,7 +85,7 @@ pub(crate) trait AnyTree: Send {
     fn restore(&mut self, records: &[TableRecord]) -> Result<(), Box<TableRecord>>;
     /// Records of all tables, level by level.
     fn records(&self) -> Vec<TableRecord>;
-    /// Bytes of memory in runs.
+    /// Bytes of memory in memory tables.
     fn memory(&self) -> usize;
 }
 
@@ -259,7 +259,7 @@ impl<const K: usize> AnyTree for Tree<K> {
     }
 
     fn memory(&self) -> usize {
-        self.tip.runs_newest_first().map(|run| run.memory()).sum()
+        self.tip.memory()
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::{BlockRef, Grid};
-use crate::memory::{Key, Run, Usage, first_merged, limbs_to_key};
+use crate::memory::{Key, MemoryFilter, Run, Usage, first_merged, limbs_to_key};
 use crate::table::{Gather, Table, TreeMeta, ValueBlock, filter_hash, parse_block};
 
 use super::key_scan::MergeKeyScan;
@@ -24,9 +24,12 @@ pub(crate) struct TreeVersion<const K: usize> {
     grid: Arc<Grid>,
     /// The mutable table: sorted runs, oldest first.
     runs: Vec<Arc<Run<K>>>,
+    /// Which keys these may have, if they do not ascend.
+    filter: Option<Arc<MemoryFilter>>,
     /// The immutable table: the runs that were sealed at the last bar and are being merged into
     /// level 0, oldest first.
     immutable: Vec<Arc<Run<K>>>,
+    immutable_filter: Option<Arc<MemoryFilter>>,
     levels: Arc<Levels<K>>,
 }
 
@@ -40,7 +43,15 @@ pub(crate) enum Found {
 impl<const K: usize> TreeVersion<K> {
     pub(super) fn empty(meta: Arc<TreeMeta>, grid: Arc<Grid>) -> Self {
         let levels = Arc::new(Levels::empty());
-        TreeVersion { meta, grid, runs: Vec::new(), immutable: Vec::new(), levels }
+        TreeVersion {
+            meta,
+            grid,
+            runs: Vec::new(),
+            filter: None,
+            immutable: Vec::new(),
+            immutable_filter: None,
+            levels,
+        }
     }
 
     pub(crate) fn meta(&self) -> &Arc<TreeMeta> {
@@ -82,12 +93,16 @@ impl<const K: usize> TreeVersion<K> {
     pub(super) fn with_scope(&self, run: Run<K>) -> Self {
         let mut version = self.clone();
         version.runs.push(Arc::new(run));
+        version.filter = None;
         version
     }
 
     /// This version and a committed run, merged with those before it that [`first_merged`] names.
     pub(super) fn with_run(&self, run: Run<K>) -> Self {
         let mut version = self.clone();
+        if self.meta.usage == Usage::Map {
+            version.filter = MemoryFilter::with_run(version.filter, &self.runs, &run);
+        }
         let lengths: Vec<usize> = version.runs.iter().map(|run| run.len()).collect();
         let first = first_merged(&lengths, run.len(), self.meta.id as usize);
         let mut merged = version.runs.split_off(first);
@@ -109,6 +124,7 @@ impl<const K: usize> TreeVersion<K> {
     pub(super) fn sealed(&self) -> Self {
         let mut version = self.clone();
         version.immutable = std::mem::take(&mut version.runs);
+        version.immutable_filter = version.filter.take();
         if defect!(SealLosesRun) && version.immutable.len() > 1 {
             version.immutable.pop();
         }
@@ -119,6 +135,7 @@ impl<const K: usize> TreeVersion<K> {
     pub(super) fn installed(&self, levels: Levels<K>) -> Self {
         let mut version = self.clone();
         version.immutable = Vec::new();
+        version.immutable_filter = None;
         version.levels = Arc::new(levels);
         version
     }
@@ -130,11 +147,24 @@ impl<const K: usize> TreeVersion<K> {
         version
     }
 
+    /// Bytes of memory in runs and their filters.
+    pub(super) fn memory(&self) -> usize {
+        let filters = self.filter.iter().chain(&self.immutable_filter);
+        self.runs_newest_first().map(|run| run.memory()).sum::<usize>()
+            + filters.map(|filter| filter.memory()).sum::<usize>()
+    }
+
     fn find_in_memory<'a>(&'a self, key: &Key<K>) -> Option<(Found, &'a [u8])> {
-        self.runs_newest_first().find_map(|run| {
-            let at = run.find(key)?;
-            let found = if run.is_tombstone(at) { Found::Tombstone } else { Found::Value };
-            Some((found, run.payload(at)))
+        let tables = [(&self.runs, &self.filter), (&self.immutable, &self.immutable_filter)];
+        tables.into_iter().find_map(|(runs, filter)| {
+            if filter.as_ref().is_some_and(|filter| !filter.may_contain(key)) {
+                return None;
+            }
+            runs.iter().rev().find_map(|run| {
+                let at = run.find(key)?;
+                let found = if run.is_tombstone(at) { Found::Tombstone } else { Found::Value };
+                Some((found, run.payload(at)))
+            })
         })
     }
 

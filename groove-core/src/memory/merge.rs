@@ -35,8 +35,8 @@ pub(crate) type Place = (u32, u32);
 pub(crate) enum Merged<'a, const K: usize> {
     /// `count` values of a run, from a position on, whose payloads lie next to each other.
     Stretch { run: &'a Run<K>, at: usize, count: usize },
-    /// These keys, perhaps none, and the place of each value; no places if values are their keys.
-    Window { keys: Cow<'a, [Key<K>]>, places: Vec<Place> },
+    /// Keys that were appended, perhaps none, and the place of each value; no places if values are their keys.
+    Window,
 }
 
 /// A run's part of a window, or several merged.
@@ -73,8 +73,13 @@ impl<const K: usize> RunMerge<K> {
         (run.is_tombstone(at as usize), run.payload(at as usize))
     }
 
-    /// The next values; `None` at the end.
-    pub(crate) fn next(&mut self) -> Option<Merged<'_, K>> {
+    /// The next values; `None` at the end. Keys of a window, and their places, are appended to `keys` and
+    /// `places`.
+    pub(crate) fn next(
+        &mut self,
+        keys: &mut Vec<Key<K>>,
+        places: &mut Vec<Place>,
+    ) -> Option<Merged<'_, K>> {
         let mut first: Option<(Key<K>, usize)> = None;
         let mut next: Option<Key<K>> = None;
         for (number, (run, at)) in self.runs.iter().enumerate() {
@@ -99,11 +104,11 @@ impl<const K: usize> RunMerge<K> {
             let run = &*self.runs[number].0;
             return Some(Merged::Stretch { run, at: from, count });
         }
-        let Part { keys, places } = self.window();
-        Some(Merged::Window { keys, places })
+        self.window(keys, places);
+        Some(Merged::Window)
     }
 
-    fn window(&mut self) -> Part<'_, K> {
+    fn window(&mut self, keys: &mut Vec<Key<K>>, places: &mut Vec<Place>) {
         // Up to the lowest key that is so many values ahead in its run.
         let ahead = (ROWS * 2 / self.runs.len()).max(ALONE_MIN);
         let last = self.runs.iter().filter_map(|(run, at)| run.keys().get(*at + ahead - 1)).min();
@@ -125,37 +130,48 @@ impl<const K: usize> RunMerge<K> {
                 Part { keys: Cow::Borrowed(&run.keys()[*begin..*end]), places }
             })
             .collect();
-        while parts.len() > 1 {
+        while parts.len() > 2 {
             let mut merged = Vec::with_capacity(parts.len().div_ceil(2));
             let mut pairs = parts.into_iter();
             while let Some(older) = pairs.next() {
                 merged.push(match pairs.next() {
-                    Some(newer) => self.pair(&newer, &older),
+                    Some(newer) => {
+                        let length = newer.keys.len() + older.keys.len();
+                        let mut keys = Vec::with_capacity(length);
+                        let room = if self.is_plain { 0 } else { length };
+                        let mut places = Vec::with_capacity(room);
+                        self.pair(&newer, &older, &mut keys, &mut places);
+                        Part { keys: Cow::Owned(keys), places }
+                    }
                     None => older,
                 });
             }
             parts = merged;
         }
-        parts.pop().expect("a run has the lowest key")
+        match &parts[..] {
+            [older, newer] => self.pair(newer, older, keys, places),
+            [part] => part.copy(0..part.keys.len(), keys, places),
+            _ => unreachable!("a run has the lowest key"),
+        }
     }
 
-    fn pair<'a>(&self, newer: &Part<'a, K>, older: &Part<'a, K>) -> Part<'a, K> {
-        let length = newer.keys.len() + older.keys.len();
-        let mut keys = Vec::with_capacity(length);
-        let mut places = Vec::new();
+    fn pair(
+        &self,
+        newer: &Part<'_, K>,
+        older: &Part<'_, K>,
+        keys: &mut Vec<Key<K>>,
+        places: &mut Vec<Place>,
+    ) {
         if self.is_plain {
-            merge_parts(newer, older, &mut keys, &mut places, |_, _| true);
-        } else {
-            places.reserve(length);
-            // Two puts or two tombstones in a row: only a forged log says so. They stay
-            // one value, and the compaction that misses the other one reports it.
-            let keeps = |a: usize, b: usize| {
-                let of = |place| self.value(place).0;
-                self.usage == Usage::Map || of(newer.places[a]) == of(older.places[b])
-            };
-            merge_parts(newer, older, &mut keys, &mut places, keeps);
+            return merge_parts(newer, older, keys, places, |_, _| true);
         }
-        Part { keys: Cow::Owned(keys), places }
+        // Two puts or two tombstones in a row: only a forged log says so. They stay
+        // one value, and the compaction that misses the other one reports it.
+        let keeps = |a: usize, b: usize| {
+            let of = |place| self.value(place).0;
+            self.usage == Usage::Map || of(newer.places[a]) == of(older.places[b])
+        };
+        merge_parts(newer, older, keys, places, keeps);
     }
 }
 

@@ -10,7 +10,7 @@ mod tiers;
 
 pub(crate) use filter::MemoryFilter;
 pub(crate) use interleave::{Pick, interleave};
-pub(crate) use merge::{Merged, RunMerge};
+pub(crate) use merge::{Merged, Place, RunMerge};
 pub(crate) use pending::{Pending, PendingMark};
 pub(crate) use run::{Key, Run, Usage, limbs_to_key};
 pub(crate) use tiers::first_merged;

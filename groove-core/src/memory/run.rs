@@ -212,20 +212,20 @@ impl<const K: usize> Run<K> {
         let mut keys = Vec::with_capacity(length);
         let mut tombstones = Vec::with_capacity(length);
         let mut payload = Vec::with_capacity(length * width);
+        let mut places = Vec::new();
         let mut merge = RunMerge::new(runs, usage);
-        while let Some(next) = merge.next() {
+        while let Some(next) = merge.next(&mut keys, &mut places) {
             match next {
                 Merged::Stretch { run, at, count } => {
                     keys.extend_from_slice(&run.keys[at..at + count]);
                     tombstones.extend_from_slice(&run.tombstones[at..at + count]);
                     payload.extend_from_slice(run.payloads(at, count));
                 }
-                Merged::Window { keys: window, places } => {
-                    keys.extend_from_slice(&window);
+                Merged::Window => {
                     if merge.is_plain() {
                         tombstones.resize(keys.len(), false);
                     }
-                    for place in places {
+                    for place in places.drain(..) {
                         let (tombstone, bytes) = merge.value(place);
                         tombstones.push(tombstone);
                         payload.extend_from_slice(bytes);

@@ -12,6 +12,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::constants::SECTOR_SIZE;
 use crate::error::{CommitError, OpenError};
 use crate::storage::Storage;
 use crate::wal::{self, Recovered, WalWriter, entry_slots};
@@ -33,7 +34,7 @@ pub(super) fn recover<S: Grooves>(
     options: &Options,
 ) -> Result<Forest<S>, OpenError> {
     let (replayed, recovered) = replay(path, checked)?;
-    let Replayed { checked, bar, op } = replayed;
+    let Replayed { checked, bar, op, .. } = replayed;
     let Checked { grid, superblock, manifest, free_set, grooves, timestamps } = checked;
     let storage: Arc<dyn Storage> = grid.storage().clone();
 
@@ -93,7 +94,7 @@ pub(super) fn replay<S: Grooves>(
     let storage = checked.grid.storage().clone();
     let superblock = checked.superblock.clone();
     let bar = Bar::new(superblock.options.wal_slots);
-    let mut replayed = Replayed { checked, bar, op: superblock.checkpoint.op };
+    let mut replayed = Replayed { checked, bar, op: superblock.checkpoint.op, uncommitted: 0 };
     let entry = |op, offset, body: &[u8]| {
         replayed.entry(op, body).map_err(|what| invalid_entry(offset, what))
     };
@@ -108,7 +109,13 @@ pub(super) struct Replayed<S: Grooves> {
     pub(super) checked: Checked<S>,
     bar: Bar,
     pub(super) op: u64,
+    /// Slots that the entries since the last call of `commit` would take if they were not packed.
+    uncommitted: u32,
 }
+
+/// Runs are made of so many slots: 12 MiB. Larger ones take longer to sort, because the processor's
+/// cache does not hold them; what of several runs is to be merged, compactions do in the background.
+const RUN_SLOTS: u32 = (12 << 20) / SECTOR_SIZE as u32;
 
 impl<S: Grooves> Replayed<S> {
     /// An error says what no writer writes.
@@ -134,12 +141,16 @@ impl<S: Grooves> Replayed<S> {
         self.bar.add(entry);
         self.replay(sections)?;
         self.op = op;
+        self.uncommitted = self.uncommitted.saturating_add(entry.plain);
+        if self.uncommitted >= RUN_SLOTS {
+            self.commit();
+        }
         Ok(())
     }
 
-    /// Turns everything that was replayed since the last call into one run per tree: nobody reads
-    /// in between, so sorting once is enough.
+    /// Turns everything that was replayed since the last call into one run per tree.
     fn commit(&mut self) {
+        self.uncommitted = 0;
         visit_grooves::<S>(&mut self.checked.grooves, &mut |groove| groove.commit());
     }
 

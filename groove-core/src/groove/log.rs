@@ -241,9 +241,8 @@ impl<'a> Changes<'a> {
             return Err("number of packed inserts");
         }
         let ChangeShape { row_width, lanes, .. } = self.shape;
-        self.unpacked = self.batch.unpack(bytes, lanes, count, row_width)?;
         self.unpacked_at = 0;
-        Ok(())
+        self.batch.unpack(bytes, lanes, (count, row_width), &mut self.unpacked)
     }
 
     fn unpacked(&mut self) -> Option<Result<Change<'a>, &'static str>> {

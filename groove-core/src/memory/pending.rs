@@ -18,7 +18,7 @@ const RADIX_LENGTH_MIN: usize = 128;
 const RADIX_BITS: u32 = 11;
 const RADIX_PASSES: u32 = 2;
 /// Changes that a new list has room for, if the last one had as many.
-const ROOM_MAX: usize = 1 << 14;
+const ROOM_MAX: usize = 1 << 17;
 
 /// A position in the list of changes, to cut back to.
 #[derive(Debug, Clone, Copy)]

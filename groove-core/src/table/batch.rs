@@ -45,17 +45,18 @@ impl Batch {
         out.resize(out.len() + SLACK, 0);
     }
 
-    /// Unpacks `count` rows of `width` bytes, each behind its timestamp.
+    /// Unpacks `count` rows of `width` bytes into `rows`, each behind its timestamp.
     pub(crate) fn unpack(
         &mut self,
         bytes: &[u8],
         places: &[PayloadLane],
-        count: usize,
-        width: usize,
-    ) -> Result<Vec<u8>, &'static str> {
+        (count, width): (usize, usize),
+        rows: &mut Vec<u8>,
+    ) -> Result<(), &'static str> {
         self.lanes.resize_with(1, Vec::new);
         let mut at = (1 + places.len()) * DESCRIPTOR_SIZE;
-        let mut rows = vec![0; count * (8 + width)];
+        rows.clear();
+        rows.resize(count * (8 + width), 0);
         for number in 0..=places.len() {
             let (lane, end) = Lane::parse(bytes, number * DESCRIPTOR_SIZE, at, count)?;
             at = end;
@@ -71,6 +72,6 @@ impl Batch {
                 }
             }
         }
-        if at + SLACK == bytes.len() { Ok(rows) } else { Err("length of packed rows") }
+        if at + SLACK == bytes.len() { Ok(()) } else { Err("length of packed rows") }
     }
 }

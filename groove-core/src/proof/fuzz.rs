@@ -11,9 +11,7 @@ use bytemuck::Zeroable;
 use crate::checksum::{Domain, checksum};
 use crate::constants::SECTOR_SIZE;
 use crate::error::{BlockKind, ReadError};
-use crate::grid::{
-    BLOCK_HEADER_SIZE, Block, BlockInfo, BlockRef, Extent, FreeSet, Grid, seal_block,
-};
+use crate::grid::{BLOCK_HEADER_SIZE, BlockInfo, BlockRef, Extent, FreeSet, Grid, seal_block};
 use crate::manifest::ManifestLog;
 use crate::memory::Usage;
 use crate::storage::{MemoryStorage, Storage};
@@ -332,7 +330,7 @@ fn parse_values<const K: usize>(mut data: &[u8], meta: &Arc<TreeMeta>) {
         encoding: header[0],
     };
     let reference = seal_block(&mut bytes, BlockKind::Value, GRID_START, FILE_ID, info);
-    let Ok(values) = parse_block::<K>(Arc::new(Block::new(bytes)), &reference, meta) else {
+    let Ok(values) = parse_block::<K>(bytes, &reference, meta) else {
         return;
     };
     assert!(values.len() > 0 && values.len() <= meta.layout.block_rows_max);

@@ -122,82 +122,114 @@ pub(super) fn write_bitmap(tombstones: &[bool], bitmap: &mut [u8]) {
     }
 }
 
-/// The lanes of a column block, checked.
+/// The lanes of a column block, checked. `K`: limbs of a key.
 #[derive(Debug)]
-pub(super) struct Columns {
-    lanes: Vec<Lane>,
-    /// A payload with the constant lanes filled in.
-    template: Vec<u8>,
-    /// The other lanes of the payload.
-    varying: Vec<(Lane, PayloadLane)>,
+pub(super) struct Columns<const K: usize> {
     /// Of the first limb, the bytes that belong to the key.
     key_mask: u64,
+    limbs: [Lane; K],
+    /// The lanes of the payload that are not constant.
+    varying: Box<[Varying]>,
+    /// A payload with the constant lanes filled in; empty if there are none.
+    template: Box<[u8]>,
 }
 
-impl Columns {
+/// A lane of the payload, and where its values go. As [`PayloadLane`], but small.
+#[derive(Debug, Clone, Copy)]
+struct Varying {
+    lane: Lane,
+    offset: u32,
+    width: u8,
+    signed: bool,
+}
+
+impl Varying {
+    fn new(lane: Lane, place: &PayloadLane) -> Varying {
+        let offset = u32::try_from(place.offset).expect("a row is below 4 GiB");
+        Varying { lane, offset, width: place.width as u8, signed: place.signed }
+    }
+
+    #[inline]
+    fn place(&self) -> PayloadLane {
+        let (offset, width) = (self.offset as usize, usize::from(self.width));
+        PayloadLane { offset, width, signed: self.signed }
+    }
+}
+
+impl<const K: usize> Columns<K> {
     /// Checks a block of `count` values; gives where the bitmap of tombstones begins too.
     pub(super) fn parse(
         bytes: &[u8],
         count: usize,
         tombstones: bool,
-        limbs: usize,
         meta: &TreeMeta,
-    ) -> Result<(Columns, usize), &'static str> {
-        let lane_count = limbs + meta.lanes.len();
+    ) -> Result<(Columns<K>, usize), &'static str> {
+        let lane_count = K + meta.lanes.len();
         let bitmap = BLOCK_HEADER_SIZE + lane_count * DESCRIPTOR_SIZE;
         let mut at = bitmap + bitmap_bytes(count, tombstones);
-        let mut lanes = Vec::with_capacity(lane_count);
-        for number in 0..lane_count {
+        let mut parse = |number: usize| {
             let descriptor = BLOCK_HEADER_SIZE + number * DESCRIPTOR_SIZE;
             let (lane, end) = Lane::parse(bytes, descriptor, at, count)?;
-            lanes.push(lane);
             at = end;
+            Ok::<Lane, &'static str>(lane)
+        };
+        let mut limbs = [Lane::default(); K];
+        for (number, limb) in limbs.iter_mut().enumerate() {
+            *limb = parse(number)?;
+        }
+        let mut template = vec![0; meta.payload_width];
+        let mut varying = Vec::with_capacity(meta.lanes.len());
+        for (number, place) in meta.lanes.iter().enumerate() {
+            let lane = parse(K + number)?;
+            match lane.constant() {
+                Some(value) => place.write(value, &mut template),
+                None => varying.push(Varying::new(lane, place)),
+            }
         }
         if (at + SLACK).next_multiple_of(SECTOR_SIZE) != bytes.len() {
             return Err("length");
         }
-        let mut template = vec![0; meta.payload_width];
-        let mut varying = Vec::new();
-        for (lane, place) in lanes[limbs..].iter().zip(&meta.lanes) {
-            match lane.constant() {
-                Some(value) => place.write(value, &mut template),
-                None => varying.push((*lane, *place)),
-            }
+        if varying.len() == meta.lanes.len() {
+            template.clear();
         }
-        let high_bytes = meta.key_width.saturating_sub(8 * (limbs - 1));
+        let high_bytes = meta.key_width.saturating_sub(8 * (K - 1));
         let key_mask = match high_bytes {
             0 => 0,
             bytes => u64::MAX >> (64 - 8 * bytes.min(8)),
         };
-        Ok((Columns { lanes, template, varying, key_mask }, bitmap))
+        let (varying, template) = (varying.into(), template.into());
+        Ok((Columns { key_mask, limbs, varying, template }, bitmap))
+    }
+
+    /// Bytes of memory beside the block's own.
+    pub(super) fn memory(&self) -> usize {
+        self.varying.len() * size_of::<Varying>() + self.template.len()
     }
 
     #[inline]
-    pub(super) fn key<const K: usize>(&self, bytes: &[u8], at: usize, count: usize) -> Key<K> {
+    pub(super) fn key(&self, bytes: &[u8], at: usize, count: usize) -> Key<K> {
         let mut key = [0; K];
-        for (limb, lane) in key.iter_mut().zip(&self.lanes) {
+        for (limb, lane) in key.iter_mut().zip(&self.limbs) {
             *limb = lane.get(bytes, at, count);
         }
         key[0] &= self.key_mask;
         key
     }
 
+    #[inline]
     pub(super) fn payload(&self, bytes: &[u8], at: usize, count: usize, out: &mut [u8]) {
-        out.copy_from_slice(&self.template);
-        for (lane, place) in &self.varying {
-            place.write(lane.get(bytes, at, count), out);
+        if !self.template.is_empty() {
+            out.copy_from_slice(&self.template);
+        }
+        for varying in &self.varying {
+            varying.place().write(varying.lane.get(bytes, at, count), out);
         }
     }
 
     /// The first position whose key is at least `key`: the first limb decides but among equals.
-    pub(super) fn lower_bound<const K: usize>(
-        &self,
-        bytes: &[u8],
-        count: usize,
-        key: &Key<K>,
-    ) -> usize {
+    pub(super) fn lower_bound(&self, bytes: &[u8], count: usize, key: &Key<K>) -> usize {
         let (mut from, mut to) = (0, count);
-        for (number, (lane, limb)) in self.lanes.iter().zip(key).enumerate() {
+        for (number, (lane, limb)) in self.limbs.iter().zip(key).enumerate() {
             from = lane.lower_bound(bytes, count, from, to, *limb);
             if from == to || number + 1 == K || lane.get(bytes, from, count) != *limb {
                 return from;
@@ -215,28 +247,30 @@ impl Columns {
     /// Reads a byte of each place where the payload lies, so that they are near afterwards.
     #[inline]
     pub(super) fn touch(&self, bytes: &[u8], at: usize, count: usize) -> u8 {
-        let touch = |(lane, _): &(Lane, PayloadLane)| lane.touch(bytes, at, count);
-        self.varying.iter().map(touch).fold(0, |touched, byte| touched ^ byte)
+        let touch = |varying: &Varying| varying.lane.touch(bytes, at, count);
+        let template = self.template.first().copied().unwrap_or_default();
+        self.varying.iter().map(touch).fold(template, |touched, byte| touched ^ byte)
     }
 
     /// The lane of the last limb.
     #[inline]
-    pub(super) fn last_limb<const K: usize>(&self) -> &Lane {
-        &self.lanes[K - 1]
+    pub(super) fn last_limb(&self) -> &Lane {
+        &self.limbs[K - 1]
     }
 
     /// Appends all keys, and lane by lane the payloads.
-    pub(super) fn unpack<const K: usize>(
+    pub(super) fn unpack(
         &self,
         bytes: &[u8],
         count: usize,
+        places: &[PayloadLane],
         keys: &mut Vec<Key<K>>,
         lanes: &mut [Vec<u64>],
         scratch: &mut Vec<u64>,
     ) {
         let start = keys.len();
         keys.resize(start + count, [0; K]);
-        for (number, lane) in self.lanes[..K].iter().enumerate() {
+        for (number, lane) in self.limbs.iter().enumerate() {
             scratch.clear();
             lane.unpack(bytes, count, scratch);
             let mask = if number == 0 { self.key_mask } else { u64::MAX };
@@ -244,8 +278,12 @@ impl Columns {
                 key[number] = limb & mask;
             }
         }
-        for (lane, out) in self.lanes[K..].iter().zip(lanes) {
-            lane.unpack(bytes, count, out);
+        let mut varying = self.varying.iter().peekable();
+        for (place, out) in places.iter().zip(lanes) {
+            match varying.next_if(|varying| varying.offset as usize == place.offset) {
+                Some(varying) => varying.lane.unpack(bytes, count, out),
+                None => out.resize(out.len() + count, place.read(&self.template)),
+            }
         }
     }
 }

@@ -299,20 +299,29 @@ fn load(bytes: &[u8], offset: usize, i: usize, bits: u8) -> u64 {
     (u64::from_le_bytes(word) >> (bit % 8)) & (u64::MAX >> (64 - bits))
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Progression { step: u64 },
-    Packed { bits: u8 },
+    Progression,
+    Packed,
     Framed,
 }
 
-/// A lane of a block, checked.
+/// A lane of a block, checked. Small: what a look-up in a cold block waits for is memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lane {
     base: u64,
-    /// Where the data begins in the block.
-    offset: u32,
+    /// Of a progression, the step. Else where the data begins in the block.
+    place: u32,
     kind: Kind,
+    /// Of a packed lane.
+    bits: u8,
+}
+
+impl Default for Lane {
+    /// A lane of zeros.
+    fn default() -> Self {
+        Lane { base: 0, place: 0, kind: Kind::Progression, bits: 0 }
+    }
 }
 
 impl Lane {
@@ -331,9 +340,9 @@ impl Lane {
         }
         let room = bytes.len().saturating_sub(SLACK);
         let (kind, end) = match kind {
-            PROGRESSION => (Kind::Progression { step: u64::from(step) }, offset),
+            PROGRESSION => (Kind::Progression, offset),
             PACKED if (1..=57).contains(&bits) || bits == 64 => {
-                (Kind::Packed { bits }, offset + packed_bytes(count, bits))
+                (Kind::Packed, offset + packed_bytes(count, bits))
             }
             FRAMED => (Kind::Framed, Self::check_frames(bytes, offset, count, room)?),
             _ => return Err("lane"),
@@ -341,8 +350,11 @@ impl Lane {
         if end > room {
             return Err("lane length");
         }
-        let offset = u32::try_from(offset).map_err(|_| "lane length")?;
-        Ok((Lane { base, offset, kind }, end))
+        let place = match kind {
+            Kind::Progression => step,
+            Kind::Packed | Kind::Framed => u32::try_from(offset).map_err(|_| "lane length")?,
+        };
+        Ok((Lane { base, place, kind, bits }, end))
     }
 
     /// Checks the frames of a framed lane, and gives the end of their residuals.
@@ -372,21 +384,38 @@ impl Lane {
 
     /// The value if it is the same at every position.
     pub(super) fn constant(&self) -> Option<u64> {
-        matches!(self.kind, Kind::Progression { step: 0 }).then_some(self.base)
+        (self.kind == Kind::Progression && self.place == 0).then_some(self.base)
+    }
+
+    /// Value `at` of a progression.
+    #[inline]
+    fn progress(&self, at: usize) -> u64 {
+        self.base.wrapping_add(u64::from(self.place).wrapping_mul(at as u64))
+    }
+
+    /// Value `at` of a packed lane.
+    #[inline]
+    fn unpacked(&self, bytes: &[u8], at: usize) -> u64 {
+        self.base.wrapping_add(load(bytes, self.place as usize, at, self.bits))
+    }
+
+    /// The frame of a framed lane that has value `at`, and where the residuals of all frames begin.
+    #[inline]
+    fn frame(&self, bytes: &[u8], at: usize, count: usize) -> (Frame, usize) {
+        let offset = self.place as usize;
+        let entry = offset + at / FRAME_ROWS * FRAME_SIZE;
+        let data = offset + count.div_ceil(FRAME_ROWS) * FRAME_SIZE;
+        (Frame::of(&bytes[entry..entry + FRAME_SIZE]), data)
     }
 
     /// Value `at` of the `count` that the lane was parsed for.
     #[inline]
     pub(super) fn get(&self, bytes: &[u8], at: usize, count: usize) -> u64 {
         match self.kind {
-            Kind::Progression { step } => self.base.wrapping_add(step.wrapping_mul(at as u64)),
-            Kind::Packed { bits } => {
-                self.base.wrapping_add(load(bytes, self.offset as usize, at, bits))
-            }
+            Kind::Progression => self.progress(at),
+            Kind::Packed => self.unpacked(bytes, at),
             Kind::Framed => {
-                let entry = self.offset as usize + at / FRAME_ROWS * FRAME_SIZE;
-                let frame = Frame::of(&bytes[entry..entry + FRAME_SIZE]);
-                let data = self.offset as usize + count.div_ceil(FRAME_ROWS) * FRAME_SIZE;
+                let (frame, data) = self.frame(bytes, at, count);
                 frame.get(bytes, data, at % FRAME_ROWS)
             }
         }
@@ -395,32 +424,28 @@ impl Lane {
     /// Reads a byte of value `at`.
     #[inline]
     pub(super) fn touch(&self, bytes: &[u8], at: usize, count: usize) -> u8 {
-        let offset = self.offset as usize;
         match self.kind {
-            Kind::Progression { .. } => 0,
-            Kind::Packed { bits } => bytes[offset + at * usize::from(bits) / 8],
+            Kind::Progression => 0,
+            Kind::Packed => bytes[self.place as usize + at * usize::from(self.bits) / 8],
             Kind::Framed => {
-                let entry = offset + at / FRAME_ROWS * FRAME_SIZE;
-                let frame = Frame::of(&bytes[entry..entry + FRAME_SIZE]);
-                let data = offset + count.div_ceil(FRAME_ROWS) * FRAME_SIZE + frame.at;
-                bytes[data + at % FRAME_ROWS * usize::from(frame.bits) / 8]
+                let (frame, data) = self.frame(bytes, at, count);
+                bytes[data + frame.at + at % FRAME_ROWS * usize::from(frame.bits) / 8]
             }
         }
     }
 
     /// Appends the values of all `count` positions to `out`.
     pub(super) fn unpack(&self, bytes: &[u8], count: usize, out: &mut Vec<u64>) {
-        let offset = self.offset as usize;
         match self.kind {
-            Kind::Progression { step: 0 } => out.resize(out.len() + count, self.base),
-            Kind::Progression { step } => {
-                out.extend((0..count as u64).map(|i| self.base.wrapping_add(step.wrapping_mul(i))));
-            }
-            Kind::Packed { bits } => {
+            Kind::Progression if self.place == 0 => out.resize(out.len() + count, self.base),
+            Kind::Progression => out.extend((0..count).map(|i| self.progress(i))),
+            Kind::Packed => {
+                let (base, offset, bits) = (self.base, self.place as usize, self.bits);
                 let values = (0..count).map(|i| load(bytes, offset, i, bits));
-                out.extend(values.map(|value| self.base.wrapping_add(value)));
+                out.extend(values.map(|value| base.wrapping_add(value)));
             }
             Kind::Framed => {
+                let offset = self.place as usize;
                 let data = offset + count.div_ceil(FRAME_ROWS) * FRAME_SIZE;
                 let entries = bytes[offset..data].chunks_exact(FRAME_SIZE);
                 for (number, entry) in entries.enumerate() {
@@ -443,25 +468,21 @@ impl Lane {
         value: u64,
     ) -> usize {
         match self.kind {
-            Kind::Progression { step: 0 } => {
+            Kind::Progression if self.place == 0 => {
                 if self.base < value {
                     to
                 } else {
                     from
                 }
             }
-            Kind::Progression { step } => {
+            Kind::Progression => {
                 // The lane as a whole may wrap around and start anew, where the limbs before it differ;
                 // from `from` on it ascends as far as `to`.
-                let first = self.base.wrapping_add(step.wrapping_mul(from as u64));
-                let beyond = value.saturating_sub(first).div_ceil(step);
+                let beyond =
+                    value.saturating_sub(self.progress(from)).div_ceil(u64::from(self.place));
                 usize::try_from(beyond).map_or(to, |beyond| from.saturating_add(beyond).min(to))
             }
-            Kind::Packed { bits } => {
-                let offset = self.offset as usize;
-                let get = |at| self.base.wrapping_add(load(bytes, offset, at, bits));
-                search::lower_bound(from, to, value, get)
-            }
+            Kind::Packed => search::lower_bound(from, to, value, |at| self.unpacked(bytes, at)),
             Kind::Framed => search::lower_bound(from, to, value, |at| self.get(bytes, at, count)),
         }
     }
@@ -481,15 +502,8 @@ impl Lane {
             Kind::Framed => {
                 search::near(from, to, guess, |at| is_before(self.get(bytes, at, count)))
             }
-            Kind::Packed { bits } => {
-                let offset = self.offset as usize;
-                let get = |at| self.base.wrapping_add(load(bytes, offset, at, bits));
-                search::near(from, to, guess, |at| is_before(get(at)))
-            }
-            Kind::Progression { step } => {
-                let get = |at| self.base.wrapping_add(step.wrapping_mul(at as u64));
-                search::near(from, to, guess, |at| is_before(get(at)))
-            }
+            Kind::Packed => search::near(from, to, guess, |at| is_before(self.unpacked(bytes, at))),
+            Kind::Progression => search::near(from, to, guess, |at| is_before(self.progress(at))),
         }
     }
 }

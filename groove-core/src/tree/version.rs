@@ -4,9 +4,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use crate::error::{BlockKind, Damage, ReadError};
-use crate::grid::{BlockRef, Grid};
+use crate::grid::{BlockRef, Grid, ShelfGuard};
 use crate::memory::{Key, Run, Usage, limbs_to_key};
-use crate::table::{Gather, Table, TreeMeta, ValueBlock, filter_hash, parse_block};
+use crate::table::{BlockPlace, Gather, Table, TreeMeta, ValueBlock, filter_hash};
 
 use super::key_scan::MergeKeyScan;
 use super::levels::Levels;
@@ -151,7 +151,11 @@ impl<const K: usize> TreeVersion<K> {
     }
 
     /// The value block of a table that may hold `key`.
-    fn block_for(&self, table: &Table<K>, key: &Key<K>) -> Result<Option<BlockRef>, ReadError> {
+    fn block_for<'a>(
+        &self,
+        table: &'a Table<K>,
+        key: &Key<K>,
+    ) -> Result<Option<BlockPlace<'a, K>>, ReadError> {
         let index = table.index(&self.grid, &self.meta)?;
         if let Some(filter) = &index.filter
             && (!filter.may_contain(filter_hash(key))
@@ -159,7 +163,8 @@ impl<const K: usize> TreeVersion<K> {
         {
             return Ok(None);
         }
-        Ok(index.blocks.get(index.block_at(key)).map(|block| block.reference))
+        let number = index.block_at(key);
+        Ok((number < index.blocks.len()).then(|| index.block(number)))
     }
 
     /// Looks a key up; appends its payload.
@@ -173,17 +178,19 @@ impl<const K: usize> TreeVersion<K> {
         }
         for tables in self.levels.iter() {
             let Some(table) = Levels::table_for(tables, key) else { continue };
-            let Some(reference) = self.block_for(table, key)? else { continue };
-            let block = table.read_block(&self.grid, &self.meta, &reference)?;
-            if let Some(at) = block.find(key) {
+            let Some(place) = self.block_for(table, key)? else { continue };
+            let found = place.ask(&self.grid, &self.meta, |block| {
+                let at = block.find(key)?;
                 if block.is_tombstone(at) {
-                    if defect!(TombstoneLookedThrough) {
-                        continue;
-                    }
-                    return Ok(false);
+                    return Some(Found::Tombstone);
                 }
                 block.append_payload(at, payload);
-                return Ok(true);
+                Some(Found::Value)
+            })?;
+            match found {
+                None => {}
+                Some(Found::Tombstone) if defect!(TombstoneLookedThrough) => {}
+                Some(found) => return Ok(found == Found::Value),
             }
         }
         Ok(false)
@@ -251,32 +258,28 @@ impl<const K: usize> TreeVersion<K> {
         batch: &mut LookupBatch,
         missing: &mut Vec<usize>,
     ) -> Result<usize, ReadError> {
-        let mut references: Vec<BlockRef> = Vec::new();
-        let mut slots: Vec<Option<usize>> = Vec::new();
+        let mut places: Vec<BlockPlace<'_, K>> = Vec::new();
+        let mut slots: Vec<Option<usize>> = Vec::with_capacity(asked.len());
         let mut bytes = 0;
         for at in asked {
-            let reference = match Levels::table_for(tables, &keys[*at]) {
+            let place = match Levels::table_for(tables, &keys[*at]) {
                 Some(table) => self.block_for(table, &keys[*at])?,
                 None => None,
             };
-            if let Some(reference) = reference
-                && references.last() != Some(&reference)
+            if let Some(place) = place
+                && !places.last().is_some_and(|last| last.is(&place))
             {
-                bytes += reference.length as usize;
-                if !references.is_empty() && bytes > WINDOW_BYTES {
+                bytes += place.reference().length as usize;
+                if !places.is_empty() && bytes > WINDOW_BYTES {
                     break;
                 }
-                references.push(reference);
+                places.push(place);
             }
-            slots.push(reference.map(|_| references.len() - 1));
+            slots.push(place.map(|_| places.len() - 1));
         }
-        let blocks = self.grid.read_batch(&references, BlockKind::Value, &self.meta.name)?;
-        let blocks: Vec<ValueBlock<K>> = blocks
-            .into_iter()
-            .zip(&references)
-            .map(|(bytes, reference)| parse_block(bytes, reference, &self.meta))
-            .collect::<Result<_, _>>()?;
-        batch.blocks += blocks.len() as u64;
+        batch.blocks += places.len() as u64;
+        let found = Blocks::find(&places, &self.grid, &self.meta)?;
+        let blocks = found.get(&places);
         let width = self.meta.payload_width;
         let mut gather = Gather::with_capacity(slots.len());
         for (&at, slot) in asked.iter().zip(&slots) {
@@ -284,7 +287,7 @@ impl<const K: usize> TreeVersion<K> {
             match hit {
                 Some((slot, row)) if !blocks[slot].is_tombstone(row) => {
                     batch.found[at] = true;
-                    gather.add(&blocks[slot], row, &mut batch.payload, at * width);
+                    gather.add(blocks[slot], row, &mut batch.payload, at * width);
                 }
                 Some(_) if defect!(BatchLooksThroughTombstone) => missing.push(at),
                 Some(_) => {}
@@ -292,6 +295,7 @@ impl<const K: usize> TreeVersion<K> {
             }
         }
         gather.finish(width, &mut batch.payload);
+        found.leave(&places, &self.grid);
         Ok(slots.len())
     }
 
@@ -344,11 +348,9 @@ impl<const K: usize> TreeVersion<K> {
                 count += net(u64::from(block.count), u64::from(block.tombstone_count));
                 continue;
             }
-            let values = table.read_block(&self.grid, &self.meta, &block.reference)?;
-            let from = values.lower_bound(min);
-            let mut to = values.lower_bound(max);
-            to += usize::from(to < values.len() && values.key(to) == *max);
-            count += values.net_count(from..to);
+            count += index.block(at).ask(&self.grid, &self.meta, |values| {
+                values.net_count(values.positions(min, max))
+            })?;
         }
         Ok(count)
     }
@@ -380,6 +382,70 @@ impl<const K: usize> TreeVersion<K> {
             }
         }
         Ok(u64::try_from(count).unwrap_or(0))
+    }
+}
+
+/// The blocks of a window of look-ups.
+enum Blocks<'a, const K: usize> {
+    /// All are in memory, and stay where they stand: nothing is written that another processor may
+    /// have, and none waits for memory in turn. Per block the number of its table's guard.
+    Standing {
+        guards: Vec<ShelfGuard<'a, ValueBlock<K>>>,
+        guard_of: Vec<usize>,
+    },
+    Held(Vec<Arc<ValueBlock<K>>>),
+}
+
+impl<'a, const K: usize> Blocks<'a, K> {
+    /// Finds or reads the blocks at `places`, which ascend.
+    fn find(places: &[BlockPlace<'a, K>], grid: &Grid, meta: &TreeMeta) -> Result<Self, ReadError> {
+        let mut guards: Vec<ShelfGuard<'a, ValueBlock<K>>> = Vec::new();
+        let mut guard_of = Vec::with_capacity(places.len());
+        let mut missing = 0;
+        for (at, place) in places.iter().enumerate() {
+            if at == 0 || !place.is_beside(&places[at - 1]) {
+                guards.push(place.look());
+            }
+            missing += usize::from(guards[guards.len() - 1].get(place.number).is_none());
+            guard_of.push(guards.len() - 1);
+        }
+        if missing == 0 {
+            return Ok(Blocks::Standing { guards, guard_of });
+        }
+        let mut held: Vec<Option<Arc<ValueBlock<K>>>> = Vec::with_capacity(places.len());
+        for (place, guard) in places.iter().zip(guard_of) {
+            held.push(guards[guard].get(place.number).cloned());
+        }
+        drop(guards);
+        let absent: Vec<usize> = (0..places.len()).filter(|at| held[*at].is_none()).collect();
+        grid.hits(places.len() - absent.len(), &[], |at| *places[at].reference());
+        let references: Vec<BlockRef> = absent.iter().map(|at| *places[*at].reference()).collect();
+        let read = grid.read_batch(&references, BlockKind::Value, &meta.name)?;
+        for (at, bytes) in absent.into_iter().zip(read) {
+            held[at] = Some(places[at].keep(grid, meta, bytes)?);
+        }
+        Ok(Blocks::Held(held.into_iter().map(|block| block.expect("found or read")).collect()))
+    }
+
+    fn get(&self, places: &[BlockPlace<'a, K>]) -> Vec<&ValueBlock<K>> {
+        match self {
+            Blocks::Standing { guards, guard_of } => {
+                let block = |(place, guard): (&BlockPlace<'a, K>, &usize)| {
+                    &**guards[*guard].get(place.number).expect("it stands there")
+                };
+                places.iter().zip(guard_of).map(block).collect()
+            }
+            Blocks::Held(held) => held.iter().map(|block| &**block).collect(),
+        }
+    }
+
+    /// Lets them go, and counts them as used.
+    fn leave(self, places: &[BlockPlace<'a, K>], grid: &Grid) {
+        let Blocks::Standing { guards, guard_of } = self else { return };
+        let is_new = |at: &usize| guards[guard_of[*at]].is_new(places[*at].number);
+        let new: Vec<usize> = (0..places.len()).filter(is_new).collect();
+        drop(guards);
+        grid.hits(places.len(), &new, |at| *places[at].reference());
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) struct Shelf<T>(RwLock<Box<[Place<T>]>>);
 
 #[derive(Debug)]
 struct Place<T> {
-    block: Option<Arc<T>>,
+    block: Option<T>,
     /// How often it was asked for, up to [`HITS_TOLD`].
     hits: AtomicU8,
 }
@@ -103,7 +103,7 @@ impl<T> Shelf<T> {
         ShelfGuard(self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn set(&self, place: usize, block: Option<Arc<T>>) {
+    fn set(&self, place: usize, block: Option<T>) {
         let mut places = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut places[place].block, block);
         *places[place].hits.get_mut() = 0;
@@ -125,7 +125,7 @@ pub(crate) struct ShelfGuard<'a, T>(RwLockReadGuard<'a, Box<[Place<T>]>>);
 impl<T> ShelfGuard<'_, T> {
     /// The block at a place, if it is in memory.
     #[inline]
-    pub(crate) fn get(&self, place: usize) -> Option<&Arc<T>> {
+    pub(crate) fn get(&self, place: usize) -> Option<&T> {
         self.0[place].block.as_ref()
     }
 
@@ -203,7 +203,7 @@ impl BlockCache {
         reference: &BlockRef,
         shelf: &Arc<Shelf<T>>,
         place: usize,
-        block: Arc<T>,
+        block: T,
         bytes: usize,
     ) {
         let place = if defect!(BlockKeptBeside) { place.saturating_sub(1) } else { place };
@@ -228,7 +228,7 @@ mod tests {
 
     fn there(shelf: &Shelf<usize>) -> Vec<usize> {
         let guard = shelf.look();
-        (0..guard.0.len()).filter_map(|place| guard.get(place).map(|block| **block)).collect()
+        (0..guard.0.len()).filter_map(|place| guard.get(place).copied()).collect()
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
         let shelves = [Shelf::new(500), Shelf::new(500)];
         for number in 0..1000 {
             let shelf = &shelves[number % 2];
-            cache.insert(&reference(number), shelf, number / 2, Arc::new(number), 4096);
+            cache.insert(&reference(number), shelf, number / 2, number, 4096);
             let there = there(&shelves[0]).len() + there(&shelves[1]).len();
             assert!(there <= 256, "{there} blocks of 4096 bytes are more than a megabyte");
         }
@@ -251,7 +251,7 @@ mod tests {
     fn a_cache_without_room_leaves_shelves_empty() {
         let cache = BlockCache::new(0);
         let shelf = Shelf::new(2);
-        cache.insert(&reference(1), &shelf, 1, Arc::new(1), 4096);
+        cache.insert(&reference(1), &shelf, 1, 1, 4096);
         assert_eq!(there(&shelf), []);
     }
 
@@ -260,7 +260,7 @@ mod tests {
         let cache = BlockCache::new(1 << 20);
         let shelf = Shelf::new(4000);
         for number in 0..4000 {
-            cache.insert(&reference(number), &shelf, number, Arc::new(number), 4096);
+            cache.insert(&reference(number), &shelf, number, number, 4096);
             for wanted in 0..20 {
                 let is_told = {
                     let guard = shelf.look();
@@ -282,7 +282,7 @@ mod tests {
             let shelf = Shelf::new(10);
             for place in 0..10 {
                 let number = table * 10 + place;
-                cache.insert(&reference(number), &shelf, place, Arc::new(number), 4096);
+                cache.insert(&reference(number), &shelf, place, number, 4096);
             }
             assert!(!there(&shelf).is_empty());
         }

@@ -102,7 +102,7 @@ impl Grid {
         reference: &BlockRef,
         shelf: &Arc<Shelf<T>>,
         place: usize,
-        block: Arc<T>,
+        block: T,
         bytes: usize,
     ) {
         self.cache.insert(reference, shelf, place, block, bytes);

@@ -178,6 +178,7 @@ fn meta(limbs: usize, payload_width: usize, usage: Usage, filter: bool) -> Arc<T
         lanes: plain_lanes(payload_width),
         filter,
         layout: layout.expect("values are narrow"),
+        template: Default::default(),
     })
 }
 
@@ -330,7 +331,7 @@ fn parse_values<const K: usize>(mut data: &[u8], meta: &Arc<TreeMeta>) {
         encoding: header[0],
     };
     let reference = seal_block(&mut bytes, BlockKind::Value, GRID_START, FILE_ID, info);
-    let Ok(values) = parse_block::<K>(bytes, &reference, meta) else {
+    let Ok(values) = parse_block::<K>(&bytes, &reference, meta) else {
         return;
     };
     assert!(values.len() > 0 && values.len() <= meta.layout.block_rows_max);

@@ -9,6 +9,10 @@
 //! [`ColumnPlan`] follows the values that are staged for the next block, a frame at a time, and knows
 //! what the block would take; [`Columns`] is the checked reader.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytemuck::{Pod, Zeroable};
+
 use crate::constants::SECTOR_SIZE;
 use crate::grid::BLOCK_HEADER_SIZE;
 use crate::memory::Key;
@@ -16,6 +20,9 @@ use crate::memory::Key;
 use super::TreeMeta;
 use super::lane::{DESCRIPTOR_SIZE, FRAME_ROWS, FrameStats, Lane, LanePlan, SLACK};
 use super::shape::PayloadLane;
+
+/// Bytes that a processor takes from memory at a time.
+const CACHE_LINE: usize = 64;
 
 fn bitmap_bytes(rows: usize, tombstones: bool) -> usize {
     if tombstones { rows.div_ceil(64) * 8 } else { 0 }
@@ -123,47 +130,78 @@ pub(super) fn write_bitmap(tombstones: &[bool], bitmap: &mut [u8]) {
 }
 
 /// The lanes of a column block, checked. `K`: limbs of a key.
-#[derive(Debug)]
+///
+/// Those of the payload that are not constant stand behind the block, in the same memory: what is
+/// asked for together is near.
+#[derive(Debug, Clone)]
 pub(super) struct Columns<const K: usize> {
     /// Of the first limb, the bytes that belong to the key.
     key_mask: u64,
     limbs: [Lane; K],
-    /// The lanes of the payload that are not constant.
-    varying: Box<[Varying]>,
+    /// Where they begin, and how many there are.
+    varying_at: u32,
+    varying: u32,
     /// A payload with the constant lanes filled in; empty if there are none.
-    template: Box<[u8]>,
+    template: Arc<[u8]>,
 }
 
 /// A lane of the payload, and where its values go. As [`PayloadLane`], but small.
-#[derive(Debug, Clone, Copy)]
-struct Varying {
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(super) struct Varying {
     lane: Lane,
     offset: u32,
     width: u8,
-    signed: bool,
+    signed: u8,
+    reserved: u16,
 }
 
 impl Varying {
     fn new(lane: Lane, place: &PayloadLane) -> Varying {
         let offset = u32::try_from(place.offset).expect("a row is below 4 GiB");
-        Varying { lane, offset, width: place.width as u8, signed: place.signed }
+        let (width, signed) = (place.width as u8, u8::from(place.signed));
+        Varying { lane, offset, width, signed, reserved: 0 }
     }
 
     #[inline]
     fn place(&self) -> PayloadLane {
         let (offset, width) = (self.offset as usize, usize::from(self.width));
-        PayloadLane { offset, width, signed: self.signed }
+        PayloadLane { offset, width, signed: self.signed != 0 }
     }
 }
 
+/// The last template of a tree. Those of most of its blocks are equal, so all of them refer to one, which
+/// is always at hand.
+#[derive(Debug, Default)]
+pub(crate) struct LastTemplate(Mutex<Arc<[u8]>>);
+
+impl LastTemplate {
+    fn share(&self, template: Vec<u8>) -> Arc<[u8]> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if **last != *template {
+            *last = template.into();
+        }
+        last.clone()
+    }
+}
+
+/// What the check of a column block found.
+pub(super) struct Checked<const K: usize> {
+    pub(super) columns: Columns<K>,
+    /// To be put behind the block.
+    pub(super) varying: Vec<Varying>,
+    /// Where the bitmap of tombstones begins.
+    pub(super) bitmap: usize,
+}
+
 impl<const K: usize> Columns<K> {
-    /// Checks a block of `count` values; gives where the bitmap of tombstones begins too.
+    /// Checks a block of `count` values.
     pub(super) fn parse(
         bytes: &[u8],
         count: usize,
         tombstones: bool,
         meta: &TreeMeta,
-    ) -> Result<(Columns<K>, usize), &'static str> {
+    ) -> Result<Checked<K>, &'static str> {
         let lane_count = K + meta.lanes.len();
         let bitmap = BLOCK_HEADER_SIZE + lane_count * DESCRIPTOR_SIZE;
         let mut at = bitmap + bitmap_bytes(count, tombstones);
@@ -173,7 +211,7 @@ impl<const K: usize> Columns<K> {
             at = end;
             Ok::<Lane, &'static str>(lane)
         };
-        let mut limbs = [Lane::default(); K];
+        let mut limbs = [Lane::zeroed(); K];
         for (number, limb) in limbs.iter_mut().enumerate() {
             *limb = parse(number)?;
         }
@@ -197,13 +235,21 @@ impl<const K: usize> Columns<K> {
             0 => 0,
             bytes => u64::MAX >> (64 - 8 * bytes.min(8)),
         };
-        let (varying, template) = (varying.into(), template.into());
-        Ok((Columns { key_mask, limbs, varying, template }, bitmap))
+        let columns = Columns {
+            key_mask,
+            limbs,
+            varying_at: u32::try_from(bytes.len()).map_err(|_| "length")?,
+            varying: u32::try_from(varying.len()).map_err(|_| "length")?,
+            template: meta.template.share(template),
+        };
+        Ok(Checked { columns, varying, bitmap })
     }
 
-    /// Bytes of memory beside the block's own.
-    pub(super) fn memory(&self) -> usize {
-        self.varying.len() * size_of::<Varying>() + self.template.len()
+    #[inline]
+    fn varying<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = Varying> + use<'a, K> {
+        let (at, length) = (self.varying_at as usize, self.varying as usize * size_of::<Varying>());
+        let lanes = bytes[at..at + length].as_chunks::<{ size_of::<Varying>() }>().0;
+        lanes.iter().map(|lane| bytemuck::pod_read_unaligned(lane))
     }
 
     #[inline]
@@ -221,7 +267,7 @@ impl<const K: usize> Columns<K> {
         if !self.template.is_empty() {
             out.copy_from_slice(&self.template);
         }
-        for varying in &self.varying {
+        for varying in self.varying(bytes) {
             varying.place().write(varying.lane.get(bytes, at, count), out);
         }
     }
@@ -244,12 +290,20 @@ impl<const K: usize> Columns<K> {
         from
     }
 
+    /// Reads a byte of what tells where the payload lies, so that it is near afterwards.
+    #[inline]
+    pub(super) fn touch_lanes(&self, bytes: &[u8]) -> u8 {
+        let (first, length) =
+            (self.varying_at as usize, self.varying as usize * size_of::<Varying>());
+        let lanes = &bytes[first..first + length];
+        lanes.iter().step_by(CACHE_LINE).fold(0, |touched, byte| touched ^ byte)
+    }
+
     /// Reads a byte of each place where the payload lies, so that they are near afterwards.
     #[inline]
     pub(super) fn touch(&self, bytes: &[u8], at: usize, count: usize) -> u8 {
-        let touch = |varying: &Varying| varying.lane.touch(bytes, at, count);
-        let template = self.template.first().copied().unwrap_or_default();
-        self.varying.iter().map(touch).fold(template, |touched, byte| touched ^ byte)
+        let touch = |varying: Varying| varying.lane.touch(bytes, at, count);
+        self.varying(bytes).map(touch).fold(0, |touched, byte| touched ^ byte)
     }
 
     /// The lane of the last limb.
@@ -278,7 +332,7 @@ impl<const K: usize> Columns<K> {
                 key[number] = limb & mask;
             }
         }
-        let mut varying = self.varying.iter().peekable();
+        let mut varying = self.varying(bytes).peekable();
         for (place, out) in places.iter().zip(lanes) {
             match varying.next_if(|varying| varying.offset as usize == place.offset) {
                 Some(varying) => varying.lane.unpack(bytes, count, out),

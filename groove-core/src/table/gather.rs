@@ -53,6 +53,9 @@ impl<'a, const K: usize> Gather<'a, K> {
     pub(crate) fn finish(self, payload_width: usize, out: &mut [u8]) {
         let mut touched = 0;
         for wanted in &self.columns {
+            touched ^= wanted.columns.touch_lanes(wanted.bytes);
+        }
+        for wanted in &self.columns {
             touched ^= wanted.columns.touch(wanted.bytes, wanted.position, wanted.count);
         }
         black_box(touched);

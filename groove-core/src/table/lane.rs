@@ -299,29 +299,18 @@ fn load(bytes: &[u8], offset: usize, i: usize, bits: u8) -> u64 {
     (u64::from_le_bytes(word) >> (bit % 8)) & (u64::MAX >> (64 - bits))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Progression,
-    Packed,
-    Framed,
-}
-
-/// A lane of a block, checked. Small: what a look-up in a cold block waits for is memory.
-#[derive(Debug, Clone, Copy)]
+/// A lane of a block, checked. Small: what a look-up in a cold block waits for is memory. All zeros
+/// are a lane of zeros.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub(super) struct Lane {
     base: u64,
     /// Of a progression, the step. Else where the data begins in the block.
     place: u32,
-    kind: Kind,
+    kind: u8,
     /// Of a packed lane.
     bits: u8,
-}
-
-impl Default for Lane {
-    /// A lane of zeros.
-    fn default() -> Self {
-        Lane { base: 0, place: 0, kind: Kind::Progression, bits: 0 }
-    }
+    reserved: u16,
 }
 
 impl Lane {
@@ -339,22 +328,20 @@ impl Lane {
             return Err("lane");
         }
         let room = bytes.len().saturating_sub(SLACK);
-        let (kind, end) = match kind {
-            PROGRESSION => (Kind::Progression, offset),
-            PACKED if (1..=57).contains(&bits) || bits == 64 => {
-                (Kind::Packed, offset + packed_bytes(count, bits))
-            }
-            FRAMED => (Kind::Framed, Self::check_frames(bytes, offset, count, room)?),
+        let end = match kind {
+            PROGRESSION => offset,
+            PACKED if (1..=57).contains(&bits) || bits == 64 => offset + packed_bytes(count, bits),
+            FRAMED => Self::check_frames(bytes, offset, count, room)?,
             _ => return Err("lane"),
         };
         if end > room {
             return Err("lane length");
         }
         let place = match kind {
-            Kind::Progression => step,
-            Kind::Packed | Kind::Framed => u32::try_from(offset).map_err(|_| "lane length")?,
+            PROGRESSION => step,
+            _ => u32::try_from(offset).map_err(|_| "lane length")?,
         };
-        Ok((Lane { base, place, kind, bits }, end))
+        Ok((Lane { base, place, kind, bits, reserved }, end))
     }
 
     /// Checks the frames of a framed lane, and gives the end of their residuals.
@@ -384,7 +371,7 @@ impl Lane {
 
     /// The value if it is the same at every position.
     pub(super) fn constant(&self) -> Option<u64> {
-        (self.kind == Kind::Progression && self.place == 0).then_some(self.base)
+        (self.kind == PROGRESSION && self.place == 0).then_some(self.base)
     }
 
     /// Value `at` of a progression.
@@ -412,9 +399,9 @@ impl Lane {
     #[inline]
     pub(super) fn get(&self, bytes: &[u8], at: usize, count: usize) -> u64 {
         match self.kind {
-            Kind::Progression => self.progress(at),
-            Kind::Packed => self.unpacked(bytes, at),
-            Kind::Framed => {
+            PROGRESSION => self.progress(at),
+            PACKED => self.unpacked(bytes, at),
+            _ => {
                 let (frame, data) = self.frame(bytes, at, count);
                 frame.get(bytes, data, at % FRAME_ROWS)
             }
@@ -425,9 +412,9 @@ impl Lane {
     #[inline]
     pub(super) fn touch(&self, bytes: &[u8], at: usize, count: usize) -> u8 {
         match self.kind {
-            Kind::Progression => 0,
-            Kind::Packed => bytes[self.place as usize + at * usize::from(self.bits) / 8],
-            Kind::Framed => {
+            PROGRESSION => 0,
+            PACKED => bytes[self.place as usize + at * usize::from(self.bits) / 8],
+            _ => {
                 let (frame, data) = self.frame(bytes, at, count);
                 bytes[data + frame.at + at % FRAME_ROWS * usize::from(frame.bits) / 8]
             }
@@ -437,14 +424,14 @@ impl Lane {
     /// Appends the values of all `count` positions to `out`.
     pub(super) fn unpack(&self, bytes: &[u8], count: usize, out: &mut Vec<u64>) {
         match self.kind {
-            Kind::Progression if self.place == 0 => out.resize(out.len() + count, self.base),
-            Kind::Progression => out.extend((0..count).map(|i| self.progress(i))),
-            Kind::Packed => {
+            PROGRESSION if self.place == 0 => out.resize(out.len() + count, self.base),
+            PROGRESSION => out.extend((0..count).map(|i| self.progress(i))),
+            PACKED => {
                 let (base, offset, bits) = (self.base, self.place as usize, self.bits);
                 let values = (0..count).map(|i| load(bytes, offset, i, bits));
                 out.extend(values.map(|value| base.wrapping_add(value)));
             }
-            Kind::Framed => {
+            _ => {
                 let offset = self.place as usize;
                 let data = offset + count.div_ceil(FRAME_ROWS) * FRAME_SIZE;
                 let entries = bytes[offset..data].chunks_exact(FRAME_SIZE);
@@ -468,22 +455,22 @@ impl Lane {
         value: u64,
     ) -> usize {
         match self.kind {
-            Kind::Progression if self.place == 0 => {
+            PROGRESSION if self.place == 0 => {
                 if self.base < value {
                     to
                 } else {
                     from
                 }
             }
-            Kind::Progression => {
+            PROGRESSION => {
                 // The lane as a whole may wrap around and start anew, where the limbs before it differ;
                 // from `from` on it ascends as far as `to`.
                 let beyond =
                     value.saturating_sub(self.progress(from)).div_ceil(u64::from(self.place));
                 usize::try_from(beyond).map_or(to, |beyond| from.saturating_add(beyond).min(to))
             }
-            Kind::Packed => search::lower_bound(from, to, value, |at| self.unpacked(bytes, at)),
-            Kind::Framed => search::lower_bound(from, to, value, |at| self.get(bytes, at, count)),
+            PACKED => search::lower_bound(from, to, value, |at| self.unpacked(bytes, at)),
+            _ => search::lower_bound(from, to, value, |at| self.get(bytes, at, count)),
         }
     }
 
@@ -499,11 +486,9 @@ impl Lane {
         is_before: impl Fn(u64) -> bool,
     ) -> usize {
         match self.kind {
-            Kind::Framed => {
-                search::near(from, to, guess, |at| is_before(self.get(bytes, at, count)))
-            }
-            Kind::Packed => search::near(from, to, guess, |at| is_before(self.unpacked(bytes, at))),
-            Kind::Progression => search::near(from, to, guess, |at| is_before(self.progress(at))),
+            PROGRESSION => search::near(from, to, guess, |at| is_before(self.progress(at))),
+            PACKED => search::near(from, to, guess, |at| is_before(self.unpacked(bytes, at))),
+            _ => search::near(from, to, guess, |at| is_before(self.get(bytes, at, count))),
         }
     }
 }

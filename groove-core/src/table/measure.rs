@@ -68,6 +68,7 @@ fn meta(limbs: usize, key_width: usize, lanes: Vec<PayloadLane>) -> Arc<TreeMeta
         lanes,
         filter: false,
         layout,
+        template: Default::default(),
     })
 }
 
@@ -147,7 +148,7 @@ fn measure<const K: usize>(what: &str, meta: &Arc<TreeMeta>, values: &[(Key<K>, 
     let grid = Grid::new(Arc::new(storage), [0; 16], 64 << 20);
     let table = Table::<K>::new(built.record);
     let index = table.index(&grid, meta).unwrap();
-    let blocks: Vec<Arc<ValueBlock<K>>> = (0..index.blocks.len())
+    let blocks: Vec<ValueBlock<K>> = (0..index.blocks.len())
         .map(|block| index.block(block).hold(&grid, meta).unwrap())
         .collect();
     let bytes: u32 = index.blocks.iter().map(|block| block.reference.length).sum();
@@ -171,7 +172,7 @@ fn measure<const K: usize>(what: &str, meta: &Arc<TreeMeta>, values: &[(Key<K>, 
     let parse = best(blocks.len(), || {
         for block in &index.blocks {
             let at = (block.reference.address - 4096) as usize;
-            let bytes = built.bytes[at..at + block.reference.length as usize].to_vec();
+            let bytes = &built.bytes[at..at + block.reference.length as usize];
             let block = ValueBlock::<K>::parse(bytes, meta).unwrap();
             black_box(block.len());
         }

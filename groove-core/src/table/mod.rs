@@ -32,6 +32,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) use batch::Batch;
 pub(crate) use builder::{Pick, TableBuilder};
 pub(crate) use chunk::Chunk;
+pub(crate) use columns::LastTemplate;
 pub(crate) use filter::{Filter, filter_hash};
 pub(crate) use gather::Gather;
 pub(crate) use index::{TableIndex, checksum_from_words, checksum_words};
@@ -63,6 +64,8 @@ pub(crate) struct TreeMeta {
     pub(crate) filter: bool,
     /// How values are packed into blocks and tables.
     pub(crate) layout: TableLayout,
+    /// What the constant lanes of its blocks are, as far as they agree.
+    pub(crate) template: LastTemplate,
 }
 
 /// A table of a level; which one, the level knows, so that a moved table is still the same table to
@@ -158,15 +161,11 @@ impl<'a, const K: usize> BlockPlace<'a, K> {
             return Ok(answer);
         }
         drop(shelf);
-        Ok(question(&*self.read(grid, meta)?))
+        Ok(question(&self.read(grid, meta)?))
     }
 
     /// The block, to be held.
-    pub(crate) fn hold(
-        &self,
-        grid: &Grid,
-        meta: &TreeMeta,
-    ) -> Result<Arc<ValueBlock<K>>, ReadError> {
+    pub(crate) fn hold(&self, grid: &Grid, meta: &TreeMeta) -> Result<ValueBlock<K>, ReadError> {
         let shelf = self.look();
         if let Some(block) = shelf.get(self.number) {
             let block = block.clone();
@@ -181,9 +180,9 @@ impl<'a, const K: usize> BlockPlace<'a, K> {
 
     /// Reads the block from the storage, and keeps it in memory.
     #[cold]
-    fn read(&self, grid: &Grid, meta: &TreeMeta) -> Result<Arc<ValueBlock<K>>, ReadError> {
+    fn read(&self, grid: &Grid, meta: &TreeMeta) -> Result<ValueBlock<K>, ReadError> {
         let bytes = grid.read_uncached(self.reference(), BlockKind::Value, Some(&meta.name))?;
-        self.keep(grid, meta, bytes)
+        self.keep(grid, meta, &bytes)
     }
 
     /// Takes the bytes of the block, whose checksum agreed, and keeps it in memory.
@@ -191,9 +190,9 @@ impl<'a, const K: usize> BlockPlace<'a, K> {
         &self,
         grid: &Grid,
         meta: &TreeMeta,
-        bytes: Vec<u8>,
-    ) -> Result<Arc<ValueBlock<K>>, ReadError> {
-        let block = Arc::new(parse_block(bytes, self.reference(), meta)?);
+        bytes: &[u8],
+    ) -> Result<ValueBlock<K>, ReadError> {
+        let block = parse_block(bytes, self.reference(), meta)?;
         let (shelf, bytes) = (&self.index.shelf, block.memory());
         grid.keep(self.reference(), shelf, self.number, block.clone(), bytes);
         Ok(block)
@@ -202,7 +201,7 @@ impl<'a, const K: usize> BlockPlace<'a, K> {
 
 /// Parses a value block whose checksum agreed.
 pub(crate) fn parse_block<const K: usize>(
-    bytes: Vec<u8>,
+    bytes: &[u8],
     reference: &BlockRef,
     meta: &TreeMeta,
 ) -> Result<ValueBlock<K>, ReadError> {

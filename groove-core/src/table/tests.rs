@@ -127,6 +127,7 @@ fn sample<const K: usize>(random: &mut Random) -> Sample<K> {
         lanes: payload_lanes(random, payload_width),
         filter: layout.filter,
         layout,
+        template: Default::default(),
     };
     let high_bytes = key_width - 8 * (K - 1);
     let high_mask = if high_bytes == 0 { 0 } else { u64::MAX >> (64 - 8 * high_bytes) };
@@ -264,7 +265,7 @@ impl<const K: usize> Sample<K> {
                     _ => [0, 1, 64, 255][random.below(4) as usize],
                 };
             }
-            let Ok(block) = ValueBlock::<K>::parse(bytes, &self.meta) else { continue };
+            let Ok(block) = ValueBlock::<K>::parse(&bytes, &self.meta) else { continue };
             assert!(block.len() <= self.meta.layout.block_rows_max);
             let mut payload = Vec::new();
             for at in 0..block.len() {
@@ -317,6 +318,7 @@ fn a_key_is_found_whose_low_limb_wraps_around_within_the_block() {
         lanes: plain_lanes(8),
         filter: false,
         layout,
+        template: Default::default(),
     });
     let limbs = |key: u128| [(key >> 64) as u64, key as u64];
     let high = u128::from(u64::MAX - 5);
@@ -351,6 +353,7 @@ fn objects() -> Arc<TreeMeta> {
         lanes: plain_lanes(128),
         filter: false,
         layout,
+        template: Default::default(),
     })
 }
 
@@ -399,7 +402,7 @@ fn a_forged_count_of_a_row_block_or_an_unknown_encoding_is_refused() {
     let table = Table::<1>::new(record);
     let reference = table.index(&grid, &meta).unwrap().blocks[0].reference;
     let genuine = grid.read_uncached(&reference, BlockKind::Value, None).unwrap();
-    let parse = |bytes: Vec<u8>| ValueBlock::<1>::parse(bytes, &meta).err();
+    let parse = |bytes: Vec<u8>| ValueBlock::<1>::parse(&bytes, &meta).err();
     assert_eq!(parse(genuine.clone()), None);
     for (at, value, what) in [(7, 2, "encoding"), (40, 0, "count"), (36, 2, "tree")] {
         let mut bytes = genuine.clone();

@@ -6,6 +6,7 @@
 //! A block is checked once, when it is read; what was found stays with its bytes.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::grid::{BLOCK_HEADER_SIZE, BlockHeader};
 use crate::key::{bytes_from_limbs, limbs_from_bytes};
@@ -19,10 +20,11 @@ use super::columns::Columns;
 pub(super) const ENCODING_ROWS: u8 = 0;
 pub(super) const ENCODING_COLUMNS: u8 = 1;
 
-/// A value block in memory, checked.
-#[derive(Debug)]
+/// A value block in memory, checked. Cheap to clone.
+#[derive(Debug, Clone)]
 pub(crate) struct ValueBlock<const K: usize> {
-    bytes: Box<[u8]>,
+    /// The block, and behind it what [`Columns`] puts there.
+    bytes: Arc<[u8]>,
     count: u32,
     payload_width: u32,
     /// Where the bitmap is; 0 if there are no tombstones.
@@ -30,16 +32,16 @@ pub(crate) struct ValueBlock<const K: usize> {
     encoding: Encoding<K>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Encoding<const K: usize> {
-    Rows { stride: usize, key_width: usize },
+    Rows { stride: u32, key_width: u32 },
     Columns(Columns<K>),
 }
 
 impl<const K: usize> ValueBlock<K> {
     /// Takes a block whose checksum agreed.
-    pub(super) fn parse(bytes: Vec<u8>, meta: &TreeMeta) -> Result<Self, &'static str> {
-        let header = BlockHeader::read(&bytes);
+    pub(super) fn parse(bytes: &[u8], meta: &TreeMeta) -> Result<Self, &'static str> {
+        let header = BlockHeader::read(bytes);
         if header.tree != meta.id {
             return Err("tree");
         }
@@ -48,6 +50,8 @@ impl<const K: usize> ValueBlock<K> {
         if count == 0 || count > meta.layout.block_rows_max {
             return Err("count");
         }
+        let narrow = |number: usize| u32::try_from(number).map_err(|_| "length");
+        let mut varying = Vec::new();
         let (encoding, bitmap) = match header.encoding {
             ENCODING_ROWS => {
                 if count > meta.layout.block_rows
@@ -55,34 +59,34 @@ impl<const K: usize> ValueBlock<K> {
                 {
                     return Err("count");
                 }
-                let stride = meta.layout.stride;
-                let rows = Encoding::Rows { stride, key_width: meta.key_width };
-                (rows, BLOCK_HEADER_SIZE + count * stride)
+                let (stride, key_width) = (narrow(meta.layout.stride)?, narrow(meta.key_width)?);
+                let bitmap = BLOCK_HEADER_SIZE + count * meta.layout.stride;
+                (Encoding::Rows { stride, key_width }, bitmap)
             }
             ENCODING_COLUMNS => {
-                let (columns, bitmap) = Columns::parse(&bytes, count, tombstones, meta)?;
-                (Encoding::Columns(columns), bitmap)
+                let checked = Columns::parse(bytes, count, tombstones, meta)?;
+                varying = checked.varying;
+                (Encoding::Columns(checked.columns), checked.bitmap)
             }
             _ => return Err("encoding"),
         };
-        let bitmap = if tombstones { bitmap } else { 0 };
-        let narrow = |number: usize| u32::try_from(number).map_err(|_| "length");
+        let varying: &[u8] = bytemuck::cast_slice(&varying);
+        let mut together: Arc<[u8]> = std::iter::repeat_n(0, bytes.len() + varying.len()).collect();
+        let parts = Arc::get_mut(&mut together).expect("nobody else has it yet");
+        parts[..bytes.len()].copy_from_slice(bytes);
+        parts[bytes.len()..].copy_from_slice(varying);
         Ok(ValueBlock {
-            bytes: bytes.into(),
+            bytes: together,
             count: header.count,
             payload_width: narrow(meta.payload_width)?,
-            bitmap: narrow(bitmap)?,
+            bitmap: if tombstones { narrow(bitmap)? } else { 0 },
             encoding,
         })
     }
 
-    /// Bytes of memory that it takes.
+    /// Bytes of memory that it takes, but for itself.
     pub(super) fn memory(&self) -> usize {
-        let lanes = match &self.encoding {
-            Encoding::Rows { .. } => 0,
-            Encoding::Columns(columns) => columns.memory(),
-        };
-        size_of::<Self>() + self.bytes.len() + lanes
+        self.bytes.len()
     }
 
     #[inline]
@@ -90,14 +94,20 @@ impl<const K: usize> ValueBlock<K> {
         self.count as usize
     }
 
+    /// A value of a block of rows.
+    #[inline]
+    fn row(&self, at: usize, stride: u32) -> &[u8] {
+        let start = BLOCK_HEADER_SIZE + at * stride as usize;
+        &self.bytes[start..start + stride as usize]
+    }
+
     #[inline]
     pub(crate) fn key(&self, at: usize) -> Key<K> {
         assert!(at < self.len(), "beyond the block's end");
         match &self.encoding {
             Encoding::Rows { stride, key_width } => {
-                let start = BLOCK_HEADER_SIZE + at * stride;
                 let mut key = [0; K];
-                limbs_from_bytes(&self.bytes[start..start + key_width], &mut key);
+                limbs_from_bytes(self.row(at, *stride).split_at(*key_width as usize).0, &mut key);
                 key
             }
             Encoding::Columns(columns) => columns.key(&self.bytes, at, self.len()),
@@ -131,8 +141,7 @@ impl<const K: usize> ValueBlock<K> {
         assert!(at < self.len(), "beyond the block's end");
         match &self.encoding {
             Encoding::Rows { stride, key_width } => {
-                let start = BLOCK_HEADER_SIZE + at * stride;
-                out.copy_from_slice(&self.bytes[start + key_width..start + stride]);
+                out.copy_from_slice(&self.row(at, *stride)[*key_width as usize..]);
             }
             Encoding::Columns(columns) => columns.payload(&self.bytes, at, self.len(), out),
         }
@@ -150,13 +159,12 @@ impl<const K: usize> ValueBlock<K> {
             Encoding::Rows { stride, key_width } => {
                 // Encoded keys compare as bytes.
                 let mut encoded = [0; crate::constants::KEY_LIMBS_MAX * 8];
-                let encoded = &mut encoded[..*key_width];
+                let encoded = &mut encoded[..*key_width as usize];
                 bytes_from_limbs(key, encoded);
                 let (mut low, mut high) = (0, self.len());
                 while low < high {
                     let middle = low.midpoint(high);
-                    let start = BLOCK_HEADER_SIZE + middle * stride;
-                    if self.bytes[start..start + key_width] < *encoded {
+                    if self.row(middle, *stride)[..encoded.len()] < *encoded {
                         low = middle + 1;
                     } else {
                         high = middle;
@@ -249,16 +257,15 @@ impl<const K: usize> ValueBlock<K> {
         let count = self.len();
         match &self.encoding {
             Encoding::Rows { stride, key_width } => {
+                let (stride, key_width) = (*stride as usize, *key_width as usize);
                 let rows = &self.bytes[BLOCK_HEADER_SIZE..BLOCK_HEADER_SIZE + count * stride];
-                for row in rows.chunks_exact(*stride) {
+                for row in rows.chunks_exact(stride) {
                     let mut key = [0; K];
-                    limbs_from_bytes(&row[..*key_width], &mut key);
+                    limbs_from_bytes(&row[..key_width], &mut key);
                     chunk.keys.push(key);
                 }
                 for (lane, place) in chunk.lanes.iter_mut().zip(&meta.lanes) {
-                    lane.extend(
-                        rows.chunks_exact(*stride).map(|row| place.read(&row[*key_width..])),
-                    );
+                    lane.extend(rows.chunks_exact(stride).map(|row| place.read(&row[key_width..])));
                 }
             }
             Encoding::Columns(columns) => {

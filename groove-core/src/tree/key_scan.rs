@@ -53,7 +53,7 @@ enum Place<const K: usize> {
     Run(usize),
     Block {
         level: usize,
-        values: Arc<ValueBlock<K>>,
+        values: ValueBlock<K>,
     },
 }
 

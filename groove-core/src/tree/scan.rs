@@ -19,17 +19,8 @@ use super::version::TreeVersion;
 
 /// A run, or a level: values in order.
 enum Source<const K: usize> {
-    Run {
-        run: Arc<Run<K>>,
-        at: usize,
-    },
-    Level {
-        level: usize,
-        table: usize,
-        block: usize,
-        values: Option<Arc<ValueBlock<K>>>,
-        at: usize,
-    },
+    Run { run: Arc<Run<K>>, at: usize },
+    Level { level: usize, table: usize, block: usize, values: Option<ValueBlock<K>>, at: usize },
 }
 
 struct Head<const K: usize> {
@@ -383,7 +374,7 @@ fn read_block<const K: usize>(
     version: &TreeVersion<K>,
     index: &TableIndex<K>,
     block: usize,
-) -> Result<Arc<ValueBlock<K>>, ReadError> {
+) -> Result<ValueBlock<K>, ReadError> {
     index.block(block).hold(version.grid(), version.meta())
 }
 

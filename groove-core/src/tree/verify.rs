@@ -78,7 +78,7 @@ impl<const K: usize> TreeVersion<K> {
             for reference in &references {
                 let (block, behind) = rest.split_at(reference.length as usize);
                 rest = behind;
-                let values = parse_block(block.into(), reference, self.meta())?;
+                let values = parse_block(block, reference, self.meta())?;
                 self.verify_block(&fresh, index, at, &values, &mut last)?;
                 at += 1;
             }

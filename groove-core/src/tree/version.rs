@@ -393,7 +393,7 @@ enum Blocks<'a, const K: usize> {
         guards: Vec<ShelfGuard<'a, ValueBlock<K>>>,
         guard_of: Vec<usize>,
     },
-    Held(Vec<Arc<ValueBlock<K>>>),
+    Held(Vec<ValueBlock<K>>),
 }
 
 impl<'a, const K: usize> Blocks<'a, K> {
@@ -412,7 +412,7 @@ impl<'a, const K: usize> Blocks<'a, K> {
         if missing == 0 {
             return Ok(Blocks::Standing { guards, guard_of });
         }
-        let mut held: Vec<Option<Arc<ValueBlock<K>>>> = Vec::with_capacity(places.len());
+        let mut held: Vec<Option<ValueBlock<K>>> = Vec::with_capacity(places.len());
         for (place, guard) in places.iter().zip(guard_of) {
             held.push(guards[guard].get(place.number).cloned());
         }
@@ -422,7 +422,7 @@ impl<'a, const K: usize> Blocks<'a, K> {
         let references: Vec<BlockRef> = absent.iter().map(|at| *places[*at].reference()).collect();
         let read = grid.read_batch(&references, BlockKind::Value, &meta.name)?;
         for (at, bytes) in absent.into_iter().zip(read) {
-            held[at] = Some(places[at].keep(grid, meta, bytes)?);
+            held[at] = Some(places[at].keep(grid, meta, &bytes)?);
         }
         Ok(Blocks::Held(held.into_iter().map(|block| block.expect("found or read")).collect()))
     }
@@ -431,11 +431,11 @@ impl<'a, const K: usize> Blocks<'a, K> {
         match self {
             Blocks::Standing { guards, guard_of } => {
                 let block = |(place, guard): (&BlockPlace<'a, K>, &usize)| {
-                    &**guards[*guard].get(place.number).expect("it stands there")
+                    guards[*guard].get(place.number).expect("it stands there")
                 };
                 places.iter().zip(guard_of).map(block).collect()
             }
-            Blocks::Held(held) => held.iter().map(|block| &**block).collect(),
+            Blocks::Held(held) => held.iter().collect(),
         }
     }
 

@@ -253,6 +253,7 @@ impl<O: Object> Groove<O> {
             self.row.extend_from_slice(row);
             return Ok(true);
         }
+        self.row.resize(O::ROW_WIDTH, 0);
         let found = self.object_tree.tip().find(&key, &mut self.row)?;
         if found {
             self.cache.insert(timestamp, &self.row);

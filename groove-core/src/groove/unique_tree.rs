@@ -68,7 +68,7 @@ impl<const K: usize> UniqueTree<K> {
         if let Some(prefetched) = self.prefetched.get(key) {
             return Ok(*prefetched);
         }
-        let mut payload = Vec::with_capacity(8);
+        let mut payload = [0; 8];
         Ok(self.tree.tip().find(key, &mut payload)?.then(|| UniqueEntry::decode(&payload)))
     }
 

@@ -284,10 +284,9 @@ pub fn index_block(mut data: &[u8]) {
 fn read(tree: &Tree<2>, record: &TableRecord) {
     use crate::tree::{Direction, TreeRead};
     let tip: Arc<dyn TreeRead> = tree.tip().clone();
-    let mut payload = Vec::new();
+    let mut payload = vec![0; tip.payload_width()];
     let keys = [[0, 0], [3, 13], [40, 161], [record.key_max[0], record.key_max[1]]];
     for key in &keys {
-        payload.clear();
         let _ = tip.lookup(key, &mut payload);
     }
     let _ = tip.lookup_batch(keys.as_flattened());

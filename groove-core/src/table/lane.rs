@@ -15,6 +15,8 @@
 //! [`LanePlan`] finds the kind while values arrive, a frame at a time; [`Lane`] is the checked reader:
 //! what [`Lane::parse`] accepted can be read at every position without a panic.
 
+use std::hint::select_unpredictable;
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::search;
@@ -444,6 +446,32 @@ impl Lane {
         }
     }
 
+    /// Where in `from..to`, of a framed lane whose values ascend there, `value` is likely to be: the
+    /// frames tell without their residuals.
+    #[inline]
+    fn guess(&self, bytes: &[u8], from: usize, to: usize, value: u64) -> usize {
+        let offset = self.place as usize;
+        let frame = |number: usize| {
+            let entry = offset + number * FRAME_SIZE;
+            Frame::of(&bytes[entry..entry + FRAME_SIZE])
+        };
+        // The last frame that begins below, of those that begin in the range.
+        let (first, last) = (from / FRAME_ROWS, (to - 1) / FRAME_ROWS);
+        let (mut number, mut above) = (first, last + 1);
+        while above - number > 1 {
+            let middle = number.midpoint(above);
+            let begins_below = frame(middle).base <= value;
+            number = select_unpredictable(begins_below, middle, number);
+            above = select_unpredictable(begins_below, above, middle);
+        }
+        let frame = frame(number);
+        let spread = u64::MAX.checked_shr(65 - u32::from(frame.bits)).unwrap_or(0);
+        let beyond = value.saturating_sub(frame.base).saturating_sub(spread) >> frame.exponent;
+        let steps = (beyond << SLOPE_FRACTION) as f64 / f64::from(frame.slope.max(1));
+        let steps = (steps as usize).min(FRAME_ROWS - 1);
+        (number * FRAME_ROWS + steps).clamp(from, to - 1)
+    }
+
     /// The first position in `from..to` whose value is at least `value`, if the values ascend.
     #[inline]
     pub(super) fn lower_bound(
@@ -470,7 +498,13 @@ impl Lane {
                 usize::try_from(beyond).map_or(to, |beyond| from.saturating_add(beyond).min(to))
             }
             PACKED => search::lower_bound(from, to, value, |at| self.unpacked(bytes, at)),
-            _ => search::lower_bound(from, to, value, |at| self.get(bytes, at, count)),
+            _ => {
+                let is_before = |at| self.get(bytes, at, count) < value;
+                if to - from < FRAME_ROWS / 4 {
+                    return search::by_halves(from, to, is_before);
+                }
+                search::near(from, to, self.guess(bytes, from, to, value), is_before)
+            }
         }
     }
 

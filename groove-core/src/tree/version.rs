@@ -167,12 +167,12 @@ impl<const K: usize> TreeVersion<K> {
         Ok((number < index.blocks.len()).then(|| index.block(number)))
     }
 
-    /// Looks a key up; appends its payload.
-    pub(crate) fn find(&self, key: &Key<K>, payload: &mut Vec<u8>) -> Result<bool, ReadError> {
+    /// Looks a key up; `payload`, which has room for one, is filled with what it leads to.
+    pub(crate) fn find(&self, key: &Key<K>, payload: &mut [u8]) -> Result<bool, ReadError> {
         assert_eq!(self.meta.usage, Usage::Map, "index entries are scanned, not looked up");
         if let Some((found, bytes)) = self.find_in_memory(key) {
             if found == Found::Value {
-                payload.extend_from_slice(bytes);
+                payload.copy_from_slice(bytes);
             }
             return Ok(found == Found::Value);
         }
@@ -184,7 +184,7 @@ impl<const K: usize> TreeVersion<K> {
                 if block.is_tombstone(at) {
                     return Some(Found::Tombstone);
                 }
-                block.append_payload(at, payload);
+                block.read_payload(at, payload);
                 Some(Found::Value)
             })?;
             match found {
@@ -466,7 +466,7 @@ impl<const K: usize> TreeRead for TreeVersion<K> {
         self.meta.payload_width
     }
 
-    fn lookup(&self, key: &[u64], payload: &mut Vec<u8>) -> Result<bool, ReadError> {
+    fn lookup(&self, key: &[u64], payload: &mut [u8]) -> Result<bool, ReadError> {
         self.find(&limbs_to_key(key), payload)
     }
 

@@ -49,8 +49,8 @@ impl<'a, const K: usize> Gather<'a, K> {
         }
     }
 
-    /// Puts the payloads that were noted into `out`.
-    pub(crate) fn finish(self, payload_width: usize, out: &mut [u8]) {
+    /// Puts the payloads that were noted into `out`, and forgets them.
+    pub(crate) fn finish(&mut self, payload_width: usize, out: &mut [u8]) {
         let mut touched = 0;
         for wanted in &self.columns {
             touched ^= wanted.columns.touch_lanes(wanted.bytes);
@@ -59,7 +59,7 @@ impl<'a, const K: usize> Gather<'a, K> {
             touched ^= wanted.columns.touch(wanted.bytes, wanted.position, wanted.count);
         }
         black_box(touched);
-        for wanted in &self.columns {
+        for wanted in self.columns.drain(..) {
             let out = &mut out[wanted.out..wanted.out + payload_width];
             wanted.columns.payload(wanted.bytes, wanted.position, wanted.count, out);
         }

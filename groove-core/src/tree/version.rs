@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::{BlockRef, Grid, ShelfGuard};
 use crate::memory::{Key, Run, Usage, limbs_to_key};
-use crate::table::{BlockPlace, Gather, Table, TreeMeta, ValueBlock, filter_hash};
+use crate::table::{BlockPlace, Gather, Table, TableIndex, TreeMeta, ValueBlock, filter_hash};
 
 use super::key_scan::MergeKeyScan;
 use super::levels::Levels;
@@ -33,6 +33,13 @@ pub(crate) struct TreeVersion<const K: usize> {
     immutable: Vec<Arc<Run<K>>>,
     levels: Arc<Levels<K>>,
 }
+
+/// So many keys of a batch are looked up at a time: what was touched for them is still in the
+/// processor's cache when it is read.
+const TOUCHED: usize = 128;
+
+/// A key of a batch, and which one it is.
+type Asked<const K: usize> = (Key<K>, usize);
 
 /// Where a value was found, or that its key was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,10 +164,7 @@ impl<const K: usize> TreeVersion<K> {
         key: &Key<K>,
     ) -> Result<Option<BlockPlace<'a, K>>, ReadError> {
         let index = table.index(&self.grid, &self.meta)?;
-        if let Some(filter) = &index.filter
-            && (!filter.may_contain(filter_hash(key))
-                || defect!(FilterDeniesKeys) && key[K - 1].is_multiple_of(8))
-        {
+        if !may_contain(index, key) {
             return Ok(None);
         }
         let number = index.block_at(key);
@@ -222,50 +226,48 @@ impl<const K: usize> TreeVersion<K> {
             payload: vec![0; keys.len() * width],
             blocks: 0,
         };
-        let mut missing = Vec::new();
-        self.touch(keys);
-        for (at, key) in keys.iter().enumerate() {
-            match self.find_in_memory(key) {
-                Some((Found::Value, bytes)) => {
-                    batch.found[at] = true;
-                    batch.payload[at * width..(at + 1) * width].copy_from_slice(bytes);
+        let mut missing: Vec<Asked<K>> = Vec::new();
+        for (chunk, first) in keys.chunks(TOUCHED).zip((0..).step_by(TOUCHED)) {
+            self.touch(chunk);
+            for (key, at) in chunk.iter().zip(first..) {
+                match self.find_in_memory(key) {
+                    Some((Found::Value, bytes)) => {
+                        batch.found[at] = true;
+                        batch.payload[at * width..(at + 1) * width].copy_from_slice(bytes);
+                    }
+                    Some((Found::Tombstone, _)) => {}
+                    None => missing.push((*key, at)),
                 }
-                Some((Found::Tombstone, _)) => {}
-                None => missing.push(at),
             }
         }
         // Ascending keys ask each block once, and the device in ascending order.
-        missing.sort_unstable_by_key(|at| keys[*at]);
+        missing.sort_unstable();
         for tables in self.levels.iter() {
             let asked = std::mem::take(&mut missing);
             let mut rest = &asked[..];
             while !rest.is_empty() {
-                let window = self.find_window(tables, keys, rest, &mut batch, &mut missing)?;
+                let window = self.find_window(tables, rest, &mut batch, &mut missing)?;
                 rest = &rest[window..];
             }
         }
         Ok(batch)
     }
 
-    /// Looks keys up in one level: of `asked`, positions of ascending keys, as many as need
-    /// [`WINDOW_BYTES`] of blocks; returns how many that are. Those that are not there are added to
-    /// `missing`.
+    /// Looks keys up in one level: of `asked`, which ascend, as many as need [`WINDOW_BYTES`] of
+    /// blocks; returns how many that are. Those that are not there are added to `missing`.
     fn find_window(
         &self,
         tables: &[Arc<Table<K>>],
-        keys: &[Key<K>],
-        asked: &[usize],
+        asked: &[Asked<K>],
         batch: &mut LookupBatch,
-        missing: &mut Vec<usize>,
+        missing: &mut Vec<Asked<K>>,
     ) -> Result<usize, ReadError> {
         let mut places: Vec<BlockPlace<'_, K>> = Vec::new();
-        let mut slots: Vec<Option<usize>> = Vec::with_capacity(asked.len());
+        let mut slots: Vec<Option<u32>> = Vec::with_capacity(asked.len());
+        let mut walk = Walk::new(self, tables);
         let mut bytes = 0;
-        for at in asked {
-            let place = match Levels::table_for(tables, &keys[*at]) {
-                Some(table) => self.block_for(table, &keys[*at])?,
-                None => None,
-            };
+        for (key, _) in asked {
+            let place = walk.next(key)?;
             if let Some(place) = place
                 && !places.last().is_some_and(|last| last.is(&place))
             {
@@ -275,26 +277,28 @@ impl<const K: usize> TreeVersion<K> {
                 }
                 places.push(place);
             }
-            slots.push(place.map(|_| places.len() - 1));
+            slots.push(place.map(|_| places.len() as u32 - 1));
         }
         batch.blocks += places.len() as u64;
         let found = Blocks::find(&places, &self.grid, &self.meta)?;
         let blocks = found.get(&places);
         let width = self.meta.payload_width;
-        let mut gather = Gather::with_capacity(slots.len());
-        for (&at, slot) in asked.iter().zip(&slots) {
-            let hit = slot.and_then(|slot| Some((slot, blocks[slot].find(&keys[at])?)));
-            match hit {
-                Some((slot, row)) if !blocks[slot].is_tombstone(row) => {
-                    batch.found[at] = true;
-                    gather.add(blocks[slot], row, &mut batch.payload, at * width);
+        let mut gather = Gather::with_capacity(TOUCHED.min(slots.len()));
+        for (asked, slots) in asked.chunks(TOUCHED).zip(slots.chunks(TOUCHED)) {
+            for (&(key, at), slot) in asked.iter().zip(slots) {
+                let block = slot.map(|slot| blocks[slot as usize]);
+                match block.and_then(|block| Some((block, block.find(&key)?))) {
+                    Some((block, row)) if !block.is_tombstone(row) => {
+                        batch.found[at] = true;
+                        gather.add(block, row, &mut batch.payload, at * width);
+                    }
+                    Some(_) if defect!(BatchLooksThroughTombstone) => missing.push((key, at)),
+                    Some(_) => {}
+                    None => missing.push((key, at)),
                 }
-                Some(_) if defect!(BatchLooksThroughTombstone) => missing.push(at),
-                Some(_) => {}
-                None => missing.push(at),
             }
+            gather.finish(width, &mut batch.payload);
         }
-        gather.finish(width, &mut batch.payload);
         found.leave(&places, &self.grid);
         Ok(slots.len())
     }
@@ -383,6 +387,56 @@ impl<const K: usize> TreeVersion<K> {
         }
         Ok(u64::try_from(count).unwrap_or(0))
     }
+}
+
+/// Finds the blocks of keys that ascend: near the block of the key before.
+struct Walk<'a, const K: usize> {
+    version: &'a TreeVersion<K>,
+    tables: &'a [Arc<Table<K>>],
+    table: usize,
+    index: Option<&'a TableIndex<K>>,
+    block: usize,
+}
+
+impl<'a, const K: usize> Walk<'a, K> {
+    fn new(version: &'a TreeVersion<K>, tables: &'a [Arc<Table<K>>]) -> Self {
+        Walk { version, tables, table: 0, index: None, block: 0 }
+    }
+
+    /// The block that may hold `key`, which is not below the key before.
+    fn next(&mut self, key: &Key<K>) -> Result<Option<BlockPlace<'a, K>>, ReadError> {
+        if self.tables.get(self.table).is_some_and(|table| table.key_max < *key) {
+            self.table += 1;
+            let rest = &self.tables[self.table..];
+            self.table += rest.partition_point(|table| table.key_max < *key);
+            self.index = None;
+            self.block = 0;
+        }
+        let Some(table) = self.tables.get(self.table) else { return Ok(None) };
+        if *key < table.key_min {
+            return Ok(None);
+        }
+        let index = match self.index {
+            Some(index) => index,
+            None => table.index(&self.version.grid, &self.version.meta)?,
+        };
+        self.index = Some(index);
+        if !may_contain(index, key) {
+            return Ok(None);
+        }
+        if index.last_keys.get(self.block).is_some_and(|last| last < key) {
+            self.block += 1;
+            self.block += index.last_keys[self.block..].partition_point(|last| last < key);
+        }
+        Ok((self.block < index.blocks.len()).then(|| index.block(self.block)))
+    }
+}
+
+/// `false` if a filter says that the key is not in the table.
+fn may_contain<const K: usize>(index: &TableIndex<K>, key: &Key<K>) -> bool {
+    let Some(filter) = &index.filter else { return true };
+    filter.may_contain(filter_hash(key))
+        && !(defect!(FilterDeniesKeys) && key[K - 1].is_multiple_of(8))
 }
 
 /// The blocks of a window of look-ups.

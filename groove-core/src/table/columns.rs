@@ -11,7 +11,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 
 use crate::constants::SECTOR_SIZE;
 use crate::grid::BLOCK_HEADER_SIZE;
@@ -129,56 +129,45 @@ pub(super) fn write_bitmap(tombstones: &[bool], bitmap: &mut [u8]) {
     }
 }
 
+/// So many lanes of the payload stand in the head of the block: those of most rows.
+const LANES_NEAR: usize = 8;
+
 /// The lanes of a column block, checked. `K`: limbs of a key.
 ///
-/// Those of the payload that are not constant stand behind the block, in the same memory: what is
-/// asked for together is near.
+/// It has no pointer to what a look-up needs, but for the template, which is always at hand: all of it
+/// is waited for at once.
 #[derive(Debug, Clone)]
 pub(super) struct Columns<const K: usize> {
     /// Of the first limb, the bytes that belong to the key.
     key_mask: u64,
     limbs: [Lane; K],
-    /// Where they begin, and how many there are.
-    varying_at: u32,
+    template: Arc<Template>,
+    /// The lanes of the payload that are not constant, if they are few.
+    near: [Lane; LANES_NEAR],
+    /// If they are many, they stand behind the block, in the same memory: where.
+    far_at: u32,
+    /// How many they are.
     varying: u32,
+}
+
+/// What the payloads of a block have in common.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Template {
     /// A payload with the constant lanes filled in; empty if there are none.
-    template: Arc<[u8]>,
-}
-
-/// A lane of the payload, and where its values go. As [`PayloadLane`], but small.
-#[repr(C)]
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-pub(super) struct Varying {
-    lane: Lane,
-    offset: u32,
-    width: u8,
-    signed: u8,
-    reserved: u16,
-}
-
-impl Varying {
-    fn new(lane: Lane, place: &PayloadLane) -> Varying {
-        let offset = u32::try_from(place.offset).expect("a row is below 4 GiB");
-        let (width, signed) = (place.width as u8, u8::from(place.signed));
-        Varying { lane, offset, width, signed, reserved: 0 }
-    }
-
-    #[inline]
-    fn place(&self) -> PayloadLane {
-        let (offset, width) = (self.offset as usize, usize::from(self.width));
-        PayloadLane { offset, width, signed: self.signed != 0 }
-    }
+    payload: Box<[u8]>,
+    /// Where the values of the other lanes go, in the order of the lanes.
+    places: Box<[PayloadLane]>,
 }
 
 /// The last template of a tree. Those of most of its blocks are equal, so all of them refer to one, which
 /// is always at hand.
 #[derive(Debug, Default)]
-pub(crate) struct LastTemplate(Mutex<Arc<[u8]>>);
+pub(crate) struct LastTemplate(Mutex<Arc<Template>>);
 
 impl LastTemplate {
-    fn share(&self, template: Vec<u8>) -> Arc<[u8]> {
+    fn share(&self, template: Template) -> Arc<Template> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if **last != *template {
+        if **last != template {
             *last = template.into();
         }
         last.clone()
@@ -189,7 +178,7 @@ impl LastTemplate {
 pub(super) struct Checked<const K: usize> {
     pub(super) columns: Columns<K>,
     /// To be put behind the block.
-    pub(super) varying: Vec<Varying>,
+    pub(super) far: Vec<Lane>,
     /// Where the bitmap of tombstones begins.
     pub(super) bitmap: usize,
 }
@@ -215,41 +204,66 @@ impl<const K: usize> Columns<K> {
         for (number, limb) in limbs.iter_mut().enumerate() {
             *limb = parse(number)?;
         }
-        let mut template = vec![0; meta.payload_width];
+        let mut payload = vec![0; meta.payload_width];
         let mut varying = Vec::with_capacity(meta.lanes.len());
+        let mut places = Vec::with_capacity(meta.lanes.len());
         for (number, place) in meta.lanes.iter().enumerate() {
             let lane = parse(K + number)?;
             match lane.constant() {
-                Some(value) => place.write(value, &mut template),
-                None => varying.push(Varying::new(lane, place)),
+                Some(value) => place.write(value, &mut payload),
+                None => {
+                    varying.push(lane);
+                    places.push(*place);
+                }
             }
         }
         if (at + SLACK).next_multiple_of(SECTOR_SIZE) != bytes.len() {
             return Err("length");
         }
         if varying.len() == meta.lanes.len() {
-            template.clear();
+            payload.clear();
         }
         let high_bytes = meta.key_width.saturating_sub(8 * (K - 1));
         let key_mask = match high_bytes {
             0 => 0,
             bytes => u64::MAX >> (64 - 8 * bytes.min(8)),
         };
+        let template = Template { payload: payload.into(), places: places.into() };
+        let count = u32::try_from(varying.len()).map_err(|_| "length")?;
+        let mut near = [Lane::zeroed(); LANES_NEAR];
+        if let Some(near) = near.get_mut(..varying.len()) {
+            near.copy_from_slice(&varying);
+            varying.clear();
+        }
         let columns = Columns {
             key_mask,
             limbs,
-            varying_at: u32::try_from(bytes.len()).map_err(|_| "length")?,
-            varying: u32::try_from(varying.len()).map_err(|_| "length")?,
             template: meta.template.share(template),
+            near,
+            far_at: u32::try_from(bytes.len()).map_err(|_| "length")?,
+            varying: count,
         };
-        Ok(Checked { columns, varying, bitmap })
+        Ok(Checked { columns, far: varying, bitmap })
+    }
+
+    /// Calls with each lane of the payload that is not constant, and its number among these.
+    #[inline]
+    fn each_varying(&self, bytes: &[u8], mut call: impl FnMut(usize, Lane)) {
+        match self.near.get(..self.varying as usize) {
+            Some(near) => near.iter().enumerate().for_each(|(number, lane)| call(number, *lane)),
+            None => {
+                let lanes = self.far(bytes).as_chunks::<{ size_of::<Lane>() }>().0;
+                for (number, lane) in lanes.iter().enumerate() {
+                    call(number, bytemuck::pod_read_unaligned(lane));
+                }
+            }
+        }
     }
 
     #[inline]
-    fn varying<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = Varying> + use<'a, K> {
-        let (at, length) = (self.varying_at as usize, self.varying as usize * size_of::<Varying>());
-        let lanes = bytes[at..at + length].as_chunks::<{ size_of::<Varying>() }>().0;
-        lanes.iter().map(|lane| bytemuck::pod_read_unaligned(lane))
+    fn far<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let at = self.far_at as usize;
+        &bytes[at..at + self.varying as usize * size_of::<Lane>()]
     }
 
     #[inline]
@@ -264,12 +278,13 @@ impl<const K: usize> Columns<K> {
 
     #[inline]
     pub(super) fn payload(&self, bytes: &[u8], at: usize, count: usize, out: &mut [u8]) {
-        if !self.template.is_empty() {
-            out.copy_from_slice(&self.template);
+        if !self.template.payload.is_empty() {
+            out.copy_from_slice(&self.template.payload);
         }
-        for varying in self.varying(bytes) {
-            varying.place().write(varying.lane.get(bytes, at, count), out);
-        }
+        let places = &self.template.places;
+        self.each_varying(bytes, |number, lane| {
+            places[number].write(lane.get(bytes, at, count), out);
+        });
     }
 
     /// The first position whose key is at least `key`: the first limb decides but among equals.
@@ -293,17 +308,20 @@ impl<const K: usize> Columns<K> {
     /// Reads a byte of what tells where the payload lies, so that it is near afterwards.
     #[inline]
     pub(super) fn touch_lanes(&self, bytes: &[u8]) -> u8 {
-        let (first, length) =
-            (self.varying_at as usize, self.varying as usize * size_of::<Varying>());
-        let lanes = &bytes[first..first + length];
-        lanes.iter().step_by(CACHE_LINE).fold(0, |touched, byte| touched ^ byte)
+        let near = self.near.iter().step_by(CACHE_LINE / size_of::<Lane>());
+        let touched = near.fold(0, |touched, lane| touched ^ lane.touch_head());
+        match self.varying as usize {
+            ..=LANES_NEAR => touched,
+            _ => self.far(bytes).iter().step_by(CACHE_LINE).fold(touched, |all, byte| all ^ byte),
+        }
     }
 
     /// Reads a byte of each place where the payload lies, so that they are near afterwards.
     #[inline]
     pub(super) fn touch(&self, bytes: &[u8], at: usize, count: usize) -> u8 {
-        let touch = |varying: Varying| varying.lane.touch(bytes, at, count);
-        self.varying(bytes).map(touch).fold(0, |touched, byte| touched ^ byte)
+        let mut touched = 0;
+        self.each_varying(bytes, |_, lane| touched ^= lane.touch(bytes, at, count));
+        touched
     }
 
     /// The lane of the last limb.
@@ -332,11 +350,20 @@ impl<const K: usize> Columns<K> {
                 key[number] = limb & mask;
             }
         }
-        let mut varying = self.varying(bytes).peekable();
-        for (place, out) in places.iter().zip(lanes) {
-            match varying.next_if(|varying| varying.offset as usize == place.offset) {
-                Some(varying) => varying.lane.unpack(bytes, count, out),
-                None => out.resize(out.len() + count, place.read(&self.template)),
+        // Which lanes vary: in the order of all lanes.
+        let mut lane_of = vec![None; lanes.len()];
+        let mut next = 0;
+        self.each_varying(bytes, |number, lane| {
+            while places[next] != self.template.places[number] {
+                next += 1;
+            }
+            lane_of[next] = Some(lane);
+            next += 1;
+        });
+        for ((lane, place), out) in lane_of.into_iter().zip(places).zip(lanes) {
+            match lane {
+                Some(lane) => lane.unpack(bytes, count, out),
+                None => out.resize(out.len() + count, place.read(&self.template.payload)),
             }
         }
     }

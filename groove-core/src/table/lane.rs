@@ -410,6 +410,12 @@ impl Lane {
         }
     }
 
+    /// Reads a byte of the lane itself.
+    #[inline]
+    pub(super) fn touch_head(&self) -> u8 {
+        self.kind
+    }
+
     /// Reads a byte of value `at`.
     #[inline]
     pub(super) fn touch(&self, bytes: &[u8], at: usize, count: usize) -> u8 {

@@ -5,6 +5,7 @@
 //!
 //! A block is checked once, when it is read; what was found stays with its bytes.
 
+use std::hint::black_box;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -51,7 +52,7 @@ impl<const K: usize> ValueBlock<K> {
             return Err("count");
         }
         let narrow = |number: usize| u32::try_from(number).map_err(|_| "length");
-        let mut varying = Vec::new();
+        let mut far = Vec::new();
         let (encoding, bitmap) = match header.encoding {
             ENCODING_ROWS => {
                 if count > meta.layout.block_rows
@@ -65,16 +66,16 @@ impl<const K: usize> ValueBlock<K> {
             }
             ENCODING_COLUMNS => {
                 let checked = Columns::parse(bytes, count, tombstones, meta)?;
-                varying = checked.varying;
+                far = checked.far;
                 (Encoding::Columns(checked.columns), checked.bitmap)
             }
             _ => return Err("encoding"),
         };
-        let varying: &[u8] = bytemuck::cast_slice(&varying);
-        let mut together: Arc<[u8]> = std::iter::repeat_n(0, bytes.len() + varying.len()).collect();
+        let far: &[u8] = bytemuck::cast_slice(&far);
+        let mut together: Arc<[u8]> = std::iter::repeat_n(0, bytes.len() + far.len()).collect();
         let parts = Arc::get_mut(&mut together).expect("nobody else has it yet");
         parts[..bytes.len()].copy_from_slice(bytes);
-        parts[bytes.len()..].copy_from_slice(varying);
+        parts[bytes.len()..].copy_from_slice(far);
         Ok(ValueBlock {
             bytes: together,
             count: header.count,
@@ -133,6 +134,16 @@ impl<const K: usize> ValueBlock<K> {
         let start = out.len();
         out.resize(start + self.payload_width(), 0);
         self.read_payload(at, &mut out[start..]);
+    }
+
+    /// Fills `out` with a payload that is likely to be far: waits for all places where it lies at once.
+    #[inline]
+    pub(crate) fn fetch_payload(&self, at: usize, out: &mut [u8]) {
+        assert!(at < self.len(), "beyond the block's end");
+        if let Encoding::Columns(columns) = &self.encoding {
+            black_box(columns.touch(&self.bytes, at, self.len()));
+        }
+        self.read_payload(at, out);
     }
 
     /// Fills `out` with a payload.

@@ -188,7 +188,7 @@ impl<const K: usize> TreeVersion<K> {
                 if block.is_tombstone(at) {
                     return Some(Found::Tombstone);
                 }
-                block.read_payload(at, payload);
+                block.fetch_payload(at, payload);
                 Some(Found::Value)
             })?;
             match found {

@@ -208,10 +208,9 @@ impl<const K: usize> TreeVersion<K> {
         }
         let mut touched = 0;
         for run in self.runs_newest_first() {
-            if let Some(guess) = run.guess() {
-                for key in keys {
-                    touched ^= guess.touch(key);
-                }
+            match run.guess() {
+                Some(guess) => keys.iter().for_each(|key| touched ^= guess.touch(key)),
+                None => keys.iter().for_each(|key| touched ^= run.touch_filter(key)),
             }
         }
         black_box(touched);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::error::{BlockKind, Damage, ReadError};
-use crate::grid::{Block, BlockRef, Grid, corrupt};
+use crate::grid::{BlockRef, Grid, corrupt};
 use crate::memory::{Key, Run};
 use crate::table::{Chunk, Table, TreeMeta, ValueBlock, parse_block};
 
@@ -141,7 +141,7 @@ impl<const K: usize> TableSource<K> {
             let block = &index.blocks[at];
             let reference = &block.reference;
             let (bytes, behind) = rest.split_at(reference.length as usize);
-            let values = parse_block(Arc::new(Block::new(bytes.into())), reference, meta)?;
+            let values = parse_block(bytes, reference, meta)?;
             let (address, count) = (reference.address, block.count);
             self.read.push(ReadBlock { values, address, count, last_key: index.last_keys[at] });
             rest = behind;

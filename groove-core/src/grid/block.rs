@@ -1,8 +1,4 @@
-//! The header that every block of the grid begins with, the reference that its parent holds, and the
-//! block in memory.
-
-use std::any::Any;
-use std::sync::OnceLock;
+//! The header that every block of the grid begins with, and the reference that its parent holds.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -153,42 +149,4 @@ pub(crate) fn seal_block(
     };
     bytes[..BLOCK_HEADER_SIZE].copy_from_slice(bytemuck::bytes_of(&header));
     BlockRef { address, length: header.length, checksum: checksum(kind.into(), bytes) }
-}
-
-/// A block in memory whose checksum agreed, and what its first user made of its bytes: a block that
-/// stays in the cache is interpreted once.
-#[derive(Debug)]
-pub(crate) struct Block {
-    bytes: Vec<u8>,
-    parsed: OnceLock<Box<dyn Any + Send + Sync>>,
-}
-
-impl Block {
-    pub(crate) fn new(bytes: Vec<u8>) -> Block {
-        Block { bytes, parsed: OnceLock::new() }
-    }
-
-    #[inline]
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// What [`Block::parsed_with`] made of the bytes.
-    #[inline]
-    pub(crate) fn parsed<T: Any>(&self) -> Option<&T> {
-        self.parsed.get()?.downcast_ref()
-    }
-
-    /// Interprets the bytes, unless that was done before.
-    pub(crate) fn parsed_with<T: Any + Send + Sync, E>(
-        &self,
-        parse: impl FnOnce(&[u8]) -> Result<T, E>,
-    ) -> Result<&T, E> {
-        if self.parsed.get().is_none() {
-            let parsed = parse(&self.bytes)?;
-            // Another thread may have been faster; what it found is the same.
-            let _ = self.parsed.set(Box::new(parsed));
-        }
-        Ok(self.parsed().expect("a block is of one type"))
-    }
 }

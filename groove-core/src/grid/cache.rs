@@ -1,33 +1,149 @@
 //! Blocks that were read lately, within a budget of bytes.
 //!
-//! The key is the block's address and half of its checksum: a sector that is freed and written
-//! again has another key, so the cache never has to be told.
+//! A block that is in memory stands in its table's [`Shelf`], at the place that the index block gives it:
+//! who has the table finds it without a hash table, and the lock is the table's own. The
+//! [`BlockCache`] knows what stands where and how often it is asked for, and clears the places of what
+//! does not fit into the budget.
+//!
+//! It is told of the first hits of a block and of a sample of all others. Its key is the block's address
+//! and half of its checksum: a sector that is freed and written again has another key. What a shelf
+//! held that is gone counts until the cache comes to it.
 //!
 //! Index blocks and filters stay in memory as long as their table: they are pinned, and what is
 //! pinned is taken off the budget that is left for blocks.
+//!
+//! Locks: whoever holds guards of several shelves took them in the order of the tables' keys, and asks
+//! the cache nothing meanwhile. The cache clears places when it has released its own locks.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use foldhash::fast::FixedState;
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{Lifecycle, Weighter, sync::Cache};
 
-use super::block::{Block, BlockRef};
+use super::block::BlockRef;
 
 type CacheKey = (u64, u64);
+
+/// Where a block stands, and what it takes.
+#[derive(Clone)]
+struct Shelved {
+    shelf: Weak<dyn Clear>,
+    place: usize,
+    bytes: u64,
+}
 
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<CacheKey, Arc<Block>> for Bytes {
-    fn weight(&self, _: &CacheKey, block: &Arc<Block>) -> u64 {
-        (block.bytes().len() + PARSED_SIZE_ESTIMATE) as u64
+impl Weighter<CacheKey, Shelved> for Bytes {
+    fn weight(&self, _: &CacheKey, shelved: &Shelved) -> u64 {
+        shelved.bytes
+    }
+}
+
+/// Blocks that have to leave: their places are cleared when the cache's locks are released.
+#[derive(Default)]
+struct Leaving(Vec<Shelved>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        for shelved in &self.0 {
+            if let Some(shelf) = shelved.shelf.upgrade() {
+                shelf.clear(shelved.place);
+            }
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Evictions;
+
+impl Lifecycle<CacheKey, Shelved> for Evictions {
+    type RequestState = Leaving;
+
+    fn on_evict(&self, leaving: &mut Leaving, _: CacheKey, shelved: Shelved) {
+        leaving.0.push(shelved);
+    }
+}
+
+/// A shelf of any kind of block.
+trait Clear: Send + Sync {
+    fn clear(&self, place: usize);
+}
+
+/// The blocks of one table that are in memory.
+#[derive(Debug)]
+pub(crate) struct Shelf<T>(RwLock<Box<[Place<T>]>>);
+
+#[derive(Debug)]
+struct Place<T> {
+    block: Option<T>,
+    /// How often it was asked for, up to [`HITS_TOLD`].
+    hits: AtomicU8,
+}
+
+/// The cache is told of so many hits of a block, and then of some of them.
+const HITS_TOLD: u8 = 2;
+
+impl<T> Shelf<T> {
+    pub(crate) fn new(places: usize) -> Arc<Self> {
+        let place = || Place { block: None, hits: AtomicU8::new(0) };
+        Arc::new(Shelf(RwLock::new(std::iter::repeat_with(place).take(places).collect())))
+    }
+
+    /// Bytes of memory that a shelf takes, without its blocks.
+    pub(crate) fn memory(places: usize) -> usize {
+        places * size_of::<Place<T>>()
+    }
+
+    /// What stands there; nothing leaves as long as the guard lives.
+    #[inline]
+    pub(crate) fn look(&self) -> ShelfGuard<'_, T> {
+        ShelfGuard(self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, place: usize, block: Option<T>) {
+        let mut places = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut places[place].block, block);
+        *places[place].hits.get_mut() = 0;
+        drop(places);
+        // Freed when the lock is released.
+        drop(old);
+    }
+}
+
+impl<T: Send + Sync> Clear for Shelf<T> {
+    fn clear(&self, place: usize) {
+        self.set(place, None);
+    }
+}
+
+/// The blocks of one table that are in memory, held there.
+pub(crate) struct ShelfGuard<'a, T>(RwLockReadGuard<'a, Box<[Place<T>]>>);
+
+impl<T> ShelfGuard<'_, T> {
+    /// The block at a place, if it is in memory.
+    #[inline]
+    pub(crate) fn get(&self, place: usize) -> Option<&T> {
+        self.0[place].block.as_ref()
+    }
+
+    /// Whether the cache is still to be told of each hit at a place.
+    #[inline]
+    pub(crate) fn is_new(&self, place: usize) -> bool {
+        let hits = &self.0[place].hits;
+        let before = hits.load(Ordering::Relaxed);
+        if before < HITS_TOLD {
+            hits.store(before + 1, Ordering::Relaxed);
+        }
+        before < HITS_TOLD
     }
 }
 
 /// A cache of blocks.
 pub(crate) struct BlockCache {
-    cache: Cache<CacheKey, Arc<Block>, Bytes, FixedState>,
+    cache: Cache<CacheKey, Shelved, Bytes, FixedState, Evictions>,
     /// The whole budget.
     size: u64,
     pinned: Arc<AtomicU64>,
@@ -49,9 +165,6 @@ impl Drop for Pinned {
 /// The part of the budget that blocks keep, whatever is pinned.
 const BLOCKS_SHARE_MIN: u64 = 8;
 
-/// What the parsed lanes of a block are expected to take beside its bytes.
-const PARSED_SIZE_ESTIMATE: usize = 1024;
-
 /// What a block is expected to take, to size the cache's own tables.
 const BLOCK_SIZE_ESTIMATE: u64 = 16 * 1024;
 
@@ -59,13 +172,7 @@ impl BlockCache {
     pub(crate) fn new(size: u64) -> Self {
         let items = usize::try_from(size / BLOCK_SIZE_ESTIMATE).unwrap_or(usize::MAX).max(16);
         BlockCache {
-            cache: Cache::with(
-                items,
-                size,
-                Bytes,
-                FixedState::default(),
-                quick_cache::sync::DefaultLifecycle::default(),
-            ),
+            cache: Cache::with(items, size, Bytes, FixedState::default(), Evictions),
             size,
             pinned: Arc::new(AtomicU64::new(0)),
         }
@@ -85,16 +192,99 @@ impl BlockCache {
         self.pinned.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn get(&self, reference: &BlockRef) -> Option<Arc<Block>> {
-        self.cache.get(&key(reference))
+    /// Notes that a block was asked for.
+    pub(crate) fn touch(&self, reference: &BlockRef) {
+        let _ = self.cache.get(&key(reference));
     }
 
-    pub(crate) fn insert(&self, reference: &BlockRef, block: Arc<Block>) {
-        self.cache.insert(key(reference), block);
+    /// Puts a block on its shelf, if it fits into the budget; it takes `bytes`.
+    pub(crate) fn insert<T: Send + Sync + 'static>(
+        &self,
+        reference: &BlockRef,
+        shelf: &Arc<Shelf<T>>,
+        place: usize,
+        block: T,
+        bytes: usize,
+    ) {
+        let place = if defect!(BlockKeptBeside) { place.saturating_sub(1) } else { place };
+        // In this order: whatever is evicted from here on clears the place.
+        shelf.set(place, Some(block));
+        let shelf: Weak<Shelf<T>> = Arc::downgrade(shelf);
+        self.cache.insert(key(reference), Shelved { shelf, place, bytes: bytes as u64 });
     }
 }
 
 fn key(reference: &BlockRef) -> CacheKey {
-    let checksum = if defect!(BlocksCachedByAddress) { 0 } else { reference.checksum as u64 };
-    (reference.address, checksum)
+    (reference.address, reference.checksum as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(number: usize) -> BlockRef {
+        BlockRef { address: 4096 * number as u64, length: 4096, checksum: number as u128 }
+    }
+
+    fn there(shelf: &Shelf<usize>) -> Vec<usize> {
+        let guard = shelf.look();
+        (0..guard.0.len()).filter_map(|place| guard.get(place).copied()).collect()
+    }
+
+    #[test]
+    fn blocks_leave_their_shelves_as_the_budget_demands() {
+        let cache = BlockCache::new(1 << 20);
+        let shelves = [Shelf::new(500), Shelf::new(500)];
+        for number in 0..1000 {
+            let shelf = &shelves[number % 2];
+            cache.insert(&reference(number), shelf, number / 2, number, 4096);
+            let there = there(&shelves[0]).len() + there(&shelves[1]).len();
+            assert!(there <= 256, "{there} blocks of 4096 bytes are more than a megabyte");
+        }
+        assert!(there(&shelves[0]).len() + there(&shelves[1]).len() >= 128);
+        let _pinned = cache.pin(1 << 19);
+        let left = there(&shelves[0]).len() + there(&shelves[1]).len();
+        assert!((1..=128).contains(&left), "{left} blocks are left in half a megabyte");
+    }
+
+    #[test]
+    fn a_cache_without_room_leaves_shelves_empty() {
+        let cache = BlockCache::new(0);
+        let shelf = Shelf::new(2);
+        cache.insert(&reference(1), &shelf, 1, 1, 4096);
+        assert_eq!(there(&shelf), []);
+    }
+
+    #[test]
+    fn blocks_that_are_asked_for_outlive_those_that_are_not() {
+        let cache = BlockCache::new(1 << 20);
+        let shelf = Shelf::new(4000);
+        for number in 0..4000 {
+            cache.insert(&reference(number), &shelf, number, number, 4096);
+            for wanted in 0..20 {
+                let is_told = {
+                    let guard = shelf.look();
+                    guard.get(wanted).is_some() && (guard.is_new(wanted) || number % 64 == 0)
+                };
+                if is_told {
+                    cache.touch(&reference(wanted));
+                }
+            }
+        }
+        let kept = there(&shelf).iter().filter(|number| **number < 20).count();
+        assert!(kept >= 18, "{kept} of 20 are there");
+    }
+
+    #[test]
+    fn a_shelf_that_is_gone_is_passed_over() {
+        let cache = BlockCache::new(1 << 16);
+        for table in 0..20 {
+            let shelf = Shelf::new(10);
+            for place in 0..10 {
+                let number = table * 10 + place;
+                cache.insert(&reference(number), &shelf, place, number, 4096);
+            }
+            assert!(!there(&shelf).is_empty());
+        }
+    }
 }

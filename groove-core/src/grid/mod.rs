@@ -7,15 +7,17 @@
 mod block;
 mod cache;
 mod free_set;
+mod hits;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use block::{BLOCK_HEADER_SIZE, Block, BlockHeader, BlockInfo, BlockRef, seal_block};
+pub(crate) use block::{BLOCK_HEADER_SIZE, BlockHeader, BlockInfo, BlockRef, seal_block};
 use cache::BlockCache;
-pub(crate) use cache::Pinned;
+pub(crate) use cache::{Pinned, Shelf, ShelfGuard};
 pub(crate) use free_set::{Extent, FreeSet};
+use hits::Hits;
 
 use crate::checksum::checksum;
 use crate::error::{BlockKind, Corruption, Damage, ReadError};
@@ -32,7 +34,7 @@ pub(crate) struct Grid {
     cache: BlockCache,
     file_id: [u8; 16],
     blocks_read: AtomicU64,
-    cache_hits: AtomicU64,
+    hits: Hits,
     /// Bytes that one query may hold for what it collects.
     query_memory: u64,
 }
@@ -44,7 +46,7 @@ impl Grid {
             cache: BlockCache::new(cache_size),
             file_id,
             blocks_read: AtomicU64::new(0),
-            cache_hits: AtomicU64::new(0),
+            hits: Hits::default(),
             query_memory: u64::MAX,
         }
     }
@@ -65,7 +67,7 @@ impl Grid {
 
     /// Blocks read from the storage so far, and blocks found in the cache.
     pub(crate) fn counters(&self) -> (u64, u64) {
-        (self.blocks_read.load(Ordering::Relaxed), self.cache_hits.load(Ordering::Relaxed))
+        (self.blocks_read.load(Ordering::Relaxed), self.hits.sum())
     }
 
     /// Takes memory off the cache's budget.
@@ -78,20 +80,32 @@ impl Grid {
         self.cache.pinned()
     }
 
-    /// Reads a block through the cache.
-    pub(crate) fn read(
+    /// Counts a block that was found on its shelf; `is_new` as the shelf says. The caller holds no
+    /// guard of a shelf.
+    #[inline]
+    pub(crate) fn hit(&self, is_new: bool, reference: impl FnOnce() -> BlockRef) {
+        if self.hits.add(1).next().is_some() || is_new {
+            self.cache.touch(&reference());
+        }
+    }
+
+    /// Counts so many blocks as [`Grid::hit`] does; `new` are the numbers of those that are new.
+    pub(crate) fn hits(&self, count: usize, new: &[usize], reference: impl Fn(usize) -> BlockRef) {
+        for number in self.hits.add(count).chain(new.iter().copied()) {
+            self.cache.touch(&reference(number));
+        }
+    }
+
+    /// Puts a block on its shelf, if the cache has room for it; it takes `bytes`.
+    pub(crate) fn keep<T: Send + Sync + 'static>(
         &self,
         reference: &BlockRef,
-        kind: BlockKind,
-        tree: &Arc<str>,
-    ) -> Result<Arc<Block>, ReadError> {
-        if let Some(block) = self.cache.get(reference) {
-            self.cache_hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(block);
-        }
-        let block = Arc::new(Block::new(self.read_uncached(reference, kind, Some(tree))?));
-        self.cache.insert(reference, block.clone());
-        Ok(block)
+        shelf: &Arc<Shelf<T>>,
+        place: usize,
+        block: T,
+        bytes: usize,
+    ) {
+        self.cache.insert(reference, shelf, place, block, bytes);
     }
 
     /// Reads a block past the cache.
@@ -108,40 +122,26 @@ impl Grid {
         Ok(bytes)
     }
 
-    /// Reads many blocks through the cache, with as many reads in flight as the device takes.
+    /// Reads many blocks past the cache, with as many reads in flight as the device takes.
     pub(crate) fn read_batch(
         &self,
         references: &[BlockRef],
         kind: BlockKind,
         tree: &Arc<str>,
-    ) -> Result<Vec<Arc<Block>>, ReadError> {
-        let mut blocks: Vec<Option<Arc<Block>>> = Vec::with_capacity(references.len());
-        let mut missing = Vec::new();
-        let mut requests = Vec::new();
-        for (at, reference) in references.iter().enumerate() {
-            let cached = self.cache.get(reference);
-            if cached.is_some() {
-                self.cache_hits.fetch_add(1, Ordering::Relaxed);
-            } else {
-                missing.push(at);
-                requests.push(ReadRequest {
-                    offset: reference.address,
-                    buffer: vec![0; reference.length as usize],
-                    result: Ok(()),
-                });
-            }
-            blocks.push(cached);
-        }
+    ) -> Result<Vec<Vec<u8>>, ReadError> {
+        let request = |reference: &BlockRef| ReadRequest {
+            offset: reference.address,
+            buffer: vec![0; reference.length as usize],
+            result: Ok(()),
+        };
+        let mut requests: Vec<ReadRequest> = references.iter().map(request).collect();
         self.storage.read_batch(&mut requests);
         self.blocks_read.fetch_add(requests.len() as u64, Ordering::Relaxed);
-        for (at, request) in missing.into_iter().zip(requests) {
-            let reference = &references[at];
+        let blocks = requests.into_iter().zip(references).map(|(request, reference)| {
             self.check(reference, kind, Some(tree), request.result, &request.buffer)?;
-            let block = Arc::new(Block::new(request.buffer));
-            self.cache.insert(reference, block.clone());
-            blocks[at] = Some(block);
-        }
-        Ok(blocks.into_iter().map(|block| block.expect("read or cached")).collect())
+            Ok(request.buffer)
+        });
+        blocks.collect()
     }
 
     /// Reads consecutive blocks with one read, past the cache: for merges, which read all of a

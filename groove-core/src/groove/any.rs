@@ -4,9 +4,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-
 use crate::error::ReadError;
 use crate::field::IndexKey;
 use crate::forest::{ForestVersion, Timestamps};
@@ -21,6 +18,7 @@ use super::log::{Change, ChangeLog, ChangeShape, Changes, Packer};
 use super::object_cache::ObjectCache;
 use super::open::{TreeOpener, TreeParameters, TreeVisitor};
 use super::prefetch::Queue;
+use super::prefetched::Prefetched;
 use super::snapshot::Snapshot;
 use super::store::Groove;
 use super::verify::GrooveVerified;
@@ -256,7 +254,7 @@ impl<'a> GrooveOpener<'a> {
             committed_count: 0,
             timestamps: self.timestamps.clone(),
             cache: ObjectCache::new(self.cache_size, O::ROW_WIDTH),
-            prefetched: HashMap::with_hasher(FixedState::default()),
+            prefetched: Prefetched::new(O::ROW_WIDTH),
             queue: Queue::default(),
             row: Vec::with_capacity(O::ROW_WIDTH),
             old_row: Vec::with_capacity(O::ROW_WIDTH),

@@ -83,7 +83,7 @@ impl ChangeLog {
         self.number(0);
         let mut count = 0;
         let mut at = 0;
-        while let Some(start) = (at..new.len()).find(|at| old[*at] != new[*at]) {
+        while let Some(start) = first_difference(old, new, at) {
             let mut end = start + 1;
             let mut next = end;
             while next < new.len() && next - end <= SPAN_GAP {
@@ -124,6 +124,14 @@ impl ChangeLog {
         assert!(length <= self.bytes.len(), "scopes are closed in reverse order");
         self.bytes.truncate(length);
     }
+}
+
+/// The first position from `from` on at which rows differ: most of their words are equal.
+fn first_difference(old: &[u8], new: &[u8], from: usize) -> Option<usize> {
+    let words = |row| <[u8]>::as_chunks::<8>(row).0.iter();
+    let equal = words(&old[from..]).zip(words(&new[from..])).take_while(|(old, new)| old == new);
+    let from = from + 8 * equal.count();
+    (from..new.len()).find(|at| old[*at] != new[*at])
 }
 
 /// What a groove's changes consist of, to read or to pack them.

@@ -7,6 +7,7 @@ mod log;
 mod object_cache;
 mod open;
 mod prefetch;
+mod prefetched;
 mod snapshot;
 mod store;
 mod unique_tree;

@@ -7,7 +7,7 @@ use crate::grid::Grid;
 use crate::key::unique_limbs;
 use crate::memory::Usage;
 use crate::schema::{IndexKind, Schema};
-use crate::table::{PayloadLane, TableLayout, TreeMeta, plain_lanes, row_lanes};
+use crate::table::{LastTemplate, PayloadLane, TableLayout, TreeMeta, plain_lanes, row_lanes};
 use crate::tree::{AnyTree, Tree};
 
 use super::index_tree::IndexTree;
@@ -103,7 +103,9 @@ impl<'a> TreeOpener<'a> {
         let id = self.next_id;
         self.next_id += 1;
         let name = format!("{}.{name}", self.groove).into();
-        let meta = TreeMeta { id, name, usage, key_width, payload_width, lanes, filter, layout };
+        let template = LastTemplate::default();
+        let meta =
+            TreeMeta { id, name, usage, key_width, payload_width, lanes, filter, layout, template };
         Tree::new(Arc::new(meta), self.grid.clone())
     }
 }

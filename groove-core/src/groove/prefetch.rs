@@ -67,8 +67,6 @@ impl Reading {
                 entries.push((ordinal, keys, batch));
             }
         }
-        timestamps.sort_unstable();
-        timestamps.dedup();
         let rows = self.object_tree.lookup_batch(&timestamps)?;
         Ok(Answers { entries, timestamps, rows })
     }
@@ -131,12 +129,9 @@ impl<O: Object> Groove<O> {
     fn remember(&mut self, answers: Answers) {
         for (ordinal, keys, batch) in answers.entries {
             let tree = O::unique_tree(&mut self.trees, ordinal);
-            tree.expect("keys of unique indexes are enqueued").remember(&keys, &batch);
+            tree.expect("keys of unique indexes are enqueued").remember(&keys, batch);
         }
-        for (at, timestamp) in answers.timestamps.into_iter().enumerate() {
-            let row = &answers.rows.payload[at * O::ROW_WIDTH..(at + 1) * O::ROW_WIDTH];
-            self.prefetched.insert(timestamp, answers.rows.found[at].then(|| row.into()));
-        }
+        self.prefetched.add(answers.timestamps.as_chunks::<1>().0, answers.rows);
     }
 }
 

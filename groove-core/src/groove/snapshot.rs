@@ -76,11 +76,11 @@ impl<O: Object> Snapshot<O> {
     /// # Errors
     /// [`ReadError`] if a block cannot be read.
     pub fn get_by_timestamp(&self, timestamp: u64) -> Result<Option<O>, ReadError> {
-        let mut row = Vec::with_capacity(O::ROW_WIDTH);
-        if !self.view.object_tree.lookup(&[timestamp], &mut row)? {
-            return Ok(None);
-        }
-        decode(&*self.view.object_tree, timestamp, &row).map(Some)
+        let tree = &*self.view.object_tree;
+        with_row(O::ROW_WIDTH, |row| match tree.lookup(&[timestamp], row)? {
+            true => decode(tree, timestamp, row).map(Some),
+            false => Ok(None),
+        })
     }
 
     /// The object, or whether the key is orphaned. Costs as [`Snapshot::get`].
@@ -121,7 +121,7 @@ impl<O: Object> Snapshot<O> {
         match (self.primary_entry(&primary)?, O::SCHEMA.primary()) {
             (Some(UniqueEntry::Object(_)), Some(_)) => Ok(true),
             (Some(UniqueEntry::Object(timestamp)), None) => {
-                self.view.object_tree.lookup(&[timestamp], &mut Vec::new())
+                with_row(O::ROW_WIDTH, |row| self.view.object_tree.lookup(&[timestamp], row))
             }
             (Some(UniqueEntry::Orphaned) | None, _) => Ok(false),
         }
@@ -227,7 +227,7 @@ impl<O: Object> Snapshot<O> {
     }
 
     fn entry(&self, ordinal: usize, key: &EncodedKey) -> Result<Option<UniqueEntry>, ReadError> {
-        let mut payload = Vec::with_capacity(8);
+        let mut payload = [0; 8];
         let found = self.view.index_trees[ordinal].lookup(key.limbs(), &mut payload)?;
         Ok(found.then(|| UniqueEntry::decode(&payload)))
     }
@@ -241,5 +241,16 @@ impl<O: Object> Snapshot<O> {
             Some((ordinal, _)) => self.entry(ordinal, &key),
             None => Ok(Some(UniqueEntry::Object(key.limbs()[0]))),
         }
+    }
+}
+
+/// Rows of up to so many bytes need no allocation.
+const SHORT_ROW: usize = 256;
+
+/// Calls with room for a row.
+fn with_row<R>(width: usize, work: impl FnOnce(&mut [u8]) -> R) -> R {
+    match width {
+        ..=SHORT_ROW => work(&mut [0; SHORT_ROW][..width]),
+        _ => work(&mut vec![0; width]),
     }
 }

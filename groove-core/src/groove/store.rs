@@ -4,9 +4,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-
 use crate::constants::INDEX_KEY_WIDTH_MAX;
 use crate::error::{Damage, QueryError, ReadError};
 use crate::field::IndexKey;
@@ -19,6 +16,7 @@ use crate::tree::{Tree, TreeRead};
 use super::log::{ChangeLog, Packer};
 use super::object_cache::ObjectCache;
 use super::prefetch::Queue;
+use super::prefetched::Prefetched;
 use super::unique_tree::UniqueEntry;
 use super::view::GrooveView;
 
@@ -52,7 +50,7 @@ pub struct Groove<O: Object> {
     pub(super) timestamps: Arc<Timestamps>,
     pub(super) cache: ObjectCache,
     /// Rows that a prefetch read; `None`: there is no such object.
-    pub(super) prefetched: HashMap<u64, Option<Box<[u8]>>, FixedState>,
+    pub(super) prefetched: Prefetched<1>,
     pub(super) queue: Queue,
     /// The row at hand.
     pub(super) row: Vec<u8>,
@@ -245,14 +243,15 @@ impl<O: Object> Groove<O> {
             self.row.extend_from_slice(pending.unwrap_or_default());
             return Ok(pending.is_some());
         }
-        if let Some(row) = self.prefetched.get(&timestamp) {
-            self.row.extend_from_slice(row.as_deref().unwrap_or_default());
+        if let Some(row) = self.prefetched.get(&key) {
+            self.row.extend_from_slice(row.unwrap_or_default());
             return Ok(row.is_some());
         }
         if let Some(row) = self.cache.get(timestamp) {
             self.row.extend_from_slice(row);
             return Ok(true);
         }
+        self.row.resize(O::ROW_WIDTH, 0);
         let found = self.object_tree.tip().find(&key, &mut self.row)?;
         if found {
             self.cache.insert(timestamp, &self.row);

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-
 use crate::error::{InsertError, ReadError, UpdateError};
 use crate::field::{Describe, Described};
 use crate::memory::{Key, limbs_to_key};
 use crate::tree::{LookupBatch, Tree, TreeRead};
+
+use super::prefetched::Prefetched;
 
 /// The timestamp that stands for "orphaned": no object ever has it.
 const ORPHAN: u64 = 0;
@@ -32,7 +31,7 @@ pub struct UniqueTree<const K: usize> {
     groove: &'static str,
     index: &'static str,
     /// Answers that a prefetch read; the open scope's changes come before them.
-    prefetched: HashMap<Key<K>, Option<UniqueEntry>, FixedState>,
+    prefetched: Prefetched<K>,
 }
 
 impl<const K: usize> fmt::Debug for UniqueTree<K> {
@@ -53,8 +52,7 @@ impl UniqueEntry {
 
 impl<const K: usize> UniqueTree<K> {
     pub(super) fn new(tree: Tree<K>, groove: &'static str, index: &'static str) -> Self {
-        let prefetched = HashMap::with_hasher(FixedState::default());
-        UniqueTree { tree, groove, index, prefetched }
+        UniqueTree { tree, groove, index, prefetched: Prefetched::new(8) }
     }
 
     pub(super) fn tree_mut(&mut self) -> &mut Tree<K> {
@@ -66,9 +64,9 @@ impl<const K: usize> UniqueTree<K> {
             return Ok(pending.map(UniqueEntry::decode));
         }
         if let Some(prefetched) = self.prefetched.get(key) {
-            return Ok(*prefetched);
+            return Ok(prefetched.map(UniqueEntry::decode));
         }
-        let mut payload = Vec::new();
+        let mut payload = [0; 8];
         Ok(self.tree.tip().find(key, &mut payload)?.then(|| UniqueEntry::decode(&payload)))
     }
 
@@ -139,7 +137,7 @@ pub trait AnyUniqueTree: Send {
     fn lookup(&self, key: &[u64]) -> Result<Option<UniqueEntry>, ReadError>;
     fn orphan(&mut self, key: &[u64]);
     /// Takes answers that were read ahead: keys (limbs one after the other) and what was found.
-    fn remember(&mut self, keys: &[u64], answers: &LookupBatch);
+    fn remember(&mut self, keys: &[u64], answers: LookupBatch);
     fn forget_remembered(&mut self);
     /// What is committed.
     fn committed(&self) -> Arc<dyn TreeRead>;
@@ -154,12 +152,8 @@ impl<const K: usize> AnyUniqueTree for UniqueTree<K> {
         self.tree.put(limbs_to_key(key), &ORPHAN.to_le_bytes());
     }
 
-    fn remember(&mut self, keys: &[u64], answers: &LookupBatch) {
-        let keys = keys.as_chunks::<K>().0.iter();
-        let payloads = answers.payload.as_chunks::<8>().0;
-        for ((key, found), payload) in keys.zip(&answers.found).zip(payloads) {
-            self.prefetched.insert(*key, found.then(|| UniqueEntry::decode(payload)));
-        }
+    fn remember(&mut self, keys: &[u64], answers: LookupBatch) {
+        self.prefetched.add(keys.as_chunks::<K>().0, answers);
     }
 
     fn forget_remembered(&mut self) {

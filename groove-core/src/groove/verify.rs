@@ -178,11 +178,10 @@ impl<O: Object> Groove<O> {
             }
         }
         let mut entries = scan(tree);
-        let mut row = Vec::with_capacity(O::ROW_WIDTH);
+        let mut row = vec![0; O::ROW_WIDTH];
         while entries.advance()? {
             let (key, payload) = (entries.key(), entries.payload());
             let Some(timestamp) = timestamp_of(kind, key, payload) else { continue };
-            row.clear();
             let is_entry = view.object_tree.lookup(&[timestamp], &mut row)? && {
                 let object: O = decode(&*view.object_tree, timestamp, &row)?;
                 let own = self.entries_of(&object, timestamp, ordinal);

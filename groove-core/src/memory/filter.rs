@@ -35,6 +35,12 @@ impl RunFilter {
         self.0[at] & bits == bits
     }
 
+    /// Reads a byte of a key's word, so that it is near afterwards.
+    #[inline]
+    pub(super) fn touch<const K: usize>(&self, key: &Key<K>) -> u8 {
+        self.0[place(key, self.0.len()).0] as u8
+    }
+
     pub(super) fn memory(&self) -> usize {
         self.0.capacity() * size_of::<u64>()
     }

@@ -160,14 +160,20 @@ impl<const K: usize> Run<K> {
         self.tombstone_count > 0
     }
 
-    /// For guesses where keys are; `None` if the first limb does not tell.
+    /// For guesses where keys are; `None` if the first limb does not tell, or if most keys are not there.
     pub(crate) fn guess(&self) -> Option<Guess<'_, K>> {
-        if K > 1 && !search::is_dense(0, self.keys.len(), |at| self.keys[at][0]) {
+        if !search::is_dense(0, self.keys.len(), |at| self.keys[at][0]) {
             return None;
         }
         let (first, last) = (self.keys.first()?[0], self.keys.last()?[0]);
         let density = (self.keys.len() - 1) as f64 / (last - first) as f64;
         (first < last).then_some(Guess { run: self, first, last, density })
+    }
+
+    /// Reads a byte of what [`Run::find`] asks before it searches.
+    #[inline]
+    pub(crate) fn touch_filter(&self, key: &Key<K>) -> u8 {
+        self.filter.get().map_or(0, |filter| filter.touch(key))
     }
 
     pub(crate) fn find(&self, key: &Key<K>) -> Option<usize> {

@@ -131,8 +131,8 @@ defects! {
     RemovedKeyStays: "G6",
     /// A commit leaves the rows that it changed in the object cache.
     StaleRowCached: "G6",
-    /// Blocks are cached by address alone.
-    BlocksCachedByAddress: "G7",
+    /// A block that is kept in memory is put beside its place.
+    BlockKeptBeside: "G7",
     /// A block's checksum is not compared.
     ChecksumIgnored: "G4",
 

@@ -11,9 +11,7 @@ use bytemuck::Zeroable;
 use crate::checksum::{Domain, checksum};
 use crate::constants::SECTOR_SIZE;
 use crate::error::{BlockKind, ReadError};
-use crate::grid::{
-    BLOCK_HEADER_SIZE, Block, BlockInfo, BlockRef, Extent, FreeSet, Grid, seal_block,
-};
+use crate::grid::{BLOCK_HEADER_SIZE, BlockInfo, BlockRef, Extent, FreeSet, Grid, seal_block};
 use crate::manifest::ManifestLog;
 use crate::memory::{Pick, Usage};
 use crate::storage::{MemoryStorage, Storage};
@@ -180,6 +178,7 @@ fn meta(limbs: usize, payload_width: usize, usage: Usage, filter: bool) -> Arc<T
         lanes: plain_lanes(payload_width),
         filter,
         layout: layout.expect("values are narrow"),
+        template: Default::default(),
     })
 }
 
@@ -285,10 +284,9 @@ pub fn index_block(mut data: &[u8]) {
 fn read(tree: &Tree<2>, record: &TableRecord) {
     use crate::tree::{Direction, TreeRead};
     let tip: Arc<dyn TreeRead> = tree.tip().clone();
-    let mut payload = Vec::new();
+    let mut payload = vec![0; tip.payload_width()];
     let keys = [[0, 0], [3, 13], [40, 161], [record.key_max[0], record.key_max[1]]];
     for key in &keys {
-        payload.clear();
         let _ = tip.lookup(key, &mut payload);
     }
     let _ = tip.lookup_batch(keys.as_flattened());
@@ -332,7 +330,7 @@ fn parse_values<const K: usize>(mut data: &[u8], meta: &Arc<TreeMeta>) {
         encoding: header[0],
     };
     let reference = seal_block(&mut bytes, BlockKind::Value, GRID_START, FILE_ID, info);
-    let Ok(values) = parse_block::<K>(Arc::new(Block::new(bytes)), &reference, meta) else {
+    let Ok(values) = parse_block::<K>(&bytes, &reference, meta) else {
         return;
     };
     assert!(values.len() > 0 && values.len() <= meta.layout.block_rows_max);

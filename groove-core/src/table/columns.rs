@@ -9,6 +9,10 @@
 //! [`ColumnPlan`] follows the values that are staged for the next block, a frame at a time, and knows
 //! what the block would take; [`Columns`] is the checked reader.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytemuck::Zeroable;
+
 use crate::constants::SECTOR_SIZE;
 use crate::grid::BLOCK_HEADER_SIZE;
 use crate::memory::Key;
@@ -16,6 +20,9 @@ use crate::memory::Key;
 use super::TreeMeta;
 use super::lane::{DESCRIPTOR_SIZE, FRAME_ROWS, FrameStats, Lane, LanePlan, SLACK};
 use super::shape::PayloadLane;
+
+/// Bytes that a processor takes from memory at a time.
+const CACHE_LINE: usize = 64;
 
 fn bitmap_bytes(rows: usize, tombstones: bool) -> usize {
     if tombstones { rows.div_ceil(64) * 8 } else { 0 }
@@ -122,82 +129,168 @@ pub(super) fn write_bitmap(tombstones: &[bool], bitmap: &mut [u8]) {
     }
 }
 
-/// The lanes of a column block, checked.
-#[derive(Debug)]
-pub(super) struct Columns {
-    lanes: Vec<Lane>,
-    /// A payload with the constant lanes filled in.
-    template: Vec<u8>,
-    /// The other lanes of the payload.
-    varying: Vec<(Lane, PayloadLane)>,
+/// So many lanes of the payload stand in the head of the block: those of most rows.
+const LANES_NEAR: usize = 8;
+
+/// The lanes of a column block, checked. `K`: limbs of a key.
+///
+/// It has no pointer to what a look-up needs, but for the template, which is always at hand: all of it
+/// is waited for at once.
+#[derive(Debug, Clone)]
+pub(super) struct Columns<const K: usize> {
     /// Of the first limb, the bytes that belong to the key.
     key_mask: u64,
+    limbs: [Lane; K],
+    template: Arc<Template>,
+    /// The lanes of the payload that are not constant, if they are few.
+    near: [Lane; LANES_NEAR],
+    /// If they are many, they stand behind the block, in the same memory: where.
+    far_at: u32,
+    /// How many they are.
+    varying: u32,
 }
 
-impl Columns {
-    /// Checks a block of `count` values; gives where the bitmap of tombstones begins too.
+/// What the payloads of a block have in common.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Template {
+    /// A payload with the constant lanes filled in; empty if there are none.
+    payload: Box<[u8]>,
+    /// Where the values of the other lanes go, in the order of the lanes.
+    places: Box<[PayloadLane]>,
+}
+
+/// The last template of a tree. Those of most of its blocks are equal, so all of them refer to one, which
+/// is always at hand.
+#[derive(Debug, Default)]
+pub(crate) struct LastTemplate(Mutex<Arc<Template>>);
+
+impl LastTemplate {
+    fn share(&self, template: Template) -> Arc<Template> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if **last != template {
+            *last = template.into();
+        }
+        last.clone()
+    }
+}
+
+/// What the check of a column block found.
+pub(super) struct Checked<const K: usize> {
+    pub(super) columns: Columns<K>,
+    /// To be put behind the block.
+    pub(super) far: Vec<Lane>,
+    /// Where the bitmap of tombstones begins.
+    pub(super) bitmap: usize,
+}
+
+impl<const K: usize> Columns<K> {
+    /// Checks a block of `count` values.
     pub(super) fn parse(
         bytes: &[u8],
         count: usize,
         tombstones: bool,
-        limbs: usize,
         meta: &TreeMeta,
-    ) -> Result<(Columns, usize), &'static str> {
-        let lane_count = limbs + meta.lanes.len();
+    ) -> Result<Checked<K>, &'static str> {
+        let lane_count = K + meta.lanes.len();
         let bitmap = BLOCK_HEADER_SIZE + lane_count * DESCRIPTOR_SIZE;
         let mut at = bitmap + bitmap_bytes(count, tombstones);
-        let mut lanes = Vec::with_capacity(lane_count);
-        for number in 0..lane_count {
+        let mut parse = |number: usize| {
             let descriptor = BLOCK_HEADER_SIZE + number * DESCRIPTOR_SIZE;
             let (lane, end) = Lane::parse(bytes, descriptor, at, count)?;
-            lanes.push(lane);
             at = end;
+            Ok::<Lane, &'static str>(lane)
+        };
+        let mut limbs = [Lane::zeroed(); K];
+        for (number, limb) in limbs.iter_mut().enumerate() {
+            *limb = parse(number)?;
+        }
+        let mut payload = vec![0; meta.payload_width];
+        let mut varying = Vec::with_capacity(meta.lanes.len());
+        let mut places = Vec::with_capacity(meta.lanes.len());
+        for (number, place) in meta.lanes.iter().enumerate() {
+            let lane = parse(K + number)?;
+            match lane.constant() {
+                Some(value) => place.write(value, &mut payload),
+                None => {
+                    varying.push(lane);
+                    places.push(*place);
+                }
+            }
         }
         if (at + SLACK).next_multiple_of(SECTOR_SIZE) != bytes.len() {
             return Err("length");
         }
-        let mut template = vec![0; meta.payload_width];
-        let mut varying = Vec::new();
-        for (lane, place) in lanes[limbs..].iter().zip(&meta.lanes) {
-            match lane.constant() {
-                Some(value) => place.write(value, &mut template),
-                None => varying.push((*lane, *place)),
-            }
+        if varying.len() == meta.lanes.len() {
+            payload.clear();
         }
-        let high_bytes = meta.key_width.saturating_sub(8 * (limbs - 1));
+        let high_bytes = meta.key_width.saturating_sub(8 * (K - 1));
         let key_mask = match high_bytes {
             0 => 0,
             bytes => u64::MAX >> (64 - 8 * bytes.min(8)),
         };
-        Ok((Columns { lanes, template, varying, key_mask }, bitmap))
+        let template = Template { payload: payload.into(), places: places.into() };
+        let count = u32::try_from(varying.len()).map_err(|_| "length")?;
+        let mut near = [Lane::zeroed(); LANES_NEAR];
+        if let Some(near) = near.get_mut(..varying.len()) {
+            near.copy_from_slice(&varying);
+            varying.clear();
+        }
+        let columns = Columns {
+            key_mask,
+            limbs,
+            template: meta.template.share(template),
+            near,
+            far_at: u32::try_from(bytes.len()).map_err(|_| "length")?,
+            varying: count,
+        };
+        Ok(Checked { columns, far: varying, bitmap })
+    }
+
+    /// Calls with each lane of the payload that is not constant, and its number among these.
+    #[inline]
+    fn each_varying(&self, bytes: &[u8], mut call: impl FnMut(usize, Lane)) {
+        match self.near.get(..self.varying as usize) {
+            Some(near) => near.iter().enumerate().for_each(|(number, lane)| call(number, *lane)),
+            None => {
+                let lanes = self.far(bytes).as_chunks::<{ size_of::<Lane>() }>().0;
+                for (number, lane) in lanes.iter().enumerate() {
+                    call(number, bytemuck::pod_read_unaligned(lane));
+                }
+            }
+        }
     }
 
     #[inline]
-    pub(super) fn key<const K: usize>(&self, bytes: &[u8], at: usize, count: usize) -> Key<K> {
+    fn far<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let at = self.far_at as usize;
+        &bytes[at..at + self.varying as usize * size_of::<Lane>()]
+    }
+
+    #[inline]
+    pub(super) fn key(&self, bytes: &[u8], at: usize, count: usize) -> Key<K> {
         let mut key = [0; K];
-        for (limb, lane) in key.iter_mut().zip(&self.lanes) {
+        for (limb, lane) in key.iter_mut().zip(&self.limbs) {
             *limb = lane.get(bytes, at, count);
         }
         key[0] &= self.key_mask;
         key
     }
 
+    #[inline]
     pub(super) fn payload(&self, bytes: &[u8], at: usize, count: usize, out: &mut [u8]) {
-        out.copy_from_slice(&self.template);
-        for (lane, place) in &self.varying {
-            place.write(lane.get(bytes, at, count), out);
+        if !self.template.payload.is_empty() {
+            out.copy_from_slice(&self.template.payload);
         }
+        let places = &self.template.places;
+        self.each_varying(bytes, |number, lane| {
+            places[number].write(lane.get(bytes, at, count), out);
+        });
     }
 
     /// The first position whose key is at least `key`: the first limb decides but among equals.
-    pub(super) fn lower_bound<const K: usize>(
-        &self,
-        bytes: &[u8],
-        count: usize,
-        key: &Key<K>,
-    ) -> usize {
+    pub(super) fn lower_bound(&self, bytes: &[u8], count: usize, key: &Key<K>) -> usize {
         let (mut from, mut to) = (0, count);
-        for (number, (lane, limb)) in self.lanes.iter().zip(key).enumerate() {
+        for (number, (lane, limb)) in self.limbs.iter().zip(key).enumerate() {
             from = lane.lower_bound(bytes, count, from, to, *limb);
             if from == to || number + 1 == K || lane.get(bytes, from, count) != *limb {
                 return from;
@@ -212,31 +305,44 @@ impl Columns {
         from
     }
 
+    /// Reads a byte of what tells where the payload lies, so that it is near afterwards.
+    #[inline]
+    pub(super) fn touch_lanes(&self, bytes: &[u8]) -> u8 {
+        let near = self.near.iter().step_by(CACHE_LINE / size_of::<Lane>());
+        let touched = near.fold(0, |touched, lane| touched ^ lane.touch_head());
+        match self.varying as usize {
+            ..=LANES_NEAR => touched,
+            _ => self.far(bytes).iter().step_by(CACHE_LINE).fold(touched, |all, byte| all ^ byte),
+        }
+    }
+
     /// Reads a byte of each place where the payload lies, so that they are near afterwards.
     #[inline]
     pub(super) fn touch(&self, bytes: &[u8], at: usize, count: usize) -> u8 {
-        let touch = |(lane, _): &(Lane, PayloadLane)| lane.touch(bytes, at, count);
-        self.varying.iter().map(touch).fold(0, |touched, byte| touched ^ byte)
+        let mut touched = 0;
+        self.each_varying(bytes, |_, lane| touched ^= lane.touch(bytes, at, count));
+        touched
     }
 
     /// The lane of the last limb.
     #[inline]
-    pub(super) fn last_limb<const K: usize>(&self) -> &Lane {
-        &self.lanes[K - 1]
+    pub(super) fn last_limb(&self) -> &Lane {
+        &self.limbs[K - 1]
     }
 
     /// Appends all keys, and lane by lane the payloads.
-    pub(super) fn unpack<const K: usize>(
+    pub(super) fn unpack(
         &self,
         bytes: &[u8],
         count: usize,
+        places: &[PayloadLane],
         keys: &mut Vec<Key<K>>,
         lanes: &mut [Vec<u64>],
         scratch: &mut Vec<u64>,
     ) {
         let start = keys.len();
         keys.resize(start + count, [0; K]);
-        for (number, lane) in self.lanes[..K].iter().enumerate() {
+        for (number, lane) in self.limbs.iter().enumerate() {
             scratch.clear();
             lane.unpack(bytes, count, scratch);
             let mask = if number == 0 { self.key_mask } else { u64::MAX };
@@ -244,8 +350,21 @@ impl Columns {
                 key[number] = limb & mask;
             }
         }
-        for (lane, out) in self.lanes[K..].iter().zip(lanes) {
-            lane.unpack(bytes, count, out);
+        // Which lanes vary: in the order of all lanes.
+        let mut lane_of = vec![None; lanes.len()];
+        let mut next = 0;
+        self.each_varying(bytes, |number, lane| {
+            while places[next] != self.template.places[number] {
+                next += 1;
+            }
+            lane_of[next] = Some(lane);
+            next += 1;
+        });
+        for ((lane, place), out) in lane_of.into_iter().zip(places).zip(lanes) {
+            match lane {
+                Some(lane) => lane.unpack(bytes, count, out),
+                None => out.resize(out.len() + count, place.read(&self.template.payload)),
+            }
         }
     }
 }

@@ -10,12 +10,12 @@ use super::value_block::ValueBlock;
 /// In a file that is larger than the processor's caches, what a look-up costs is to wait for memory: a
 /// value of columns lies in as many places as it has lanes. So all places are touched first, with so
 /// little between two of them that the processor waits for many at a time.
-pub(crate) struct Gather<'a> {
-    columns: Vec<Wanted<'a>>,
+pub(crate) struct Gather<'a, const K: usize> {
+    columns: Vec<Wanted<'a, K>>,
 }
 
-struct Wanted<'a> {
-    columns: &'a Columns,
+struct Wanted<'a, const K: usize> {
+    columns: &'a Columns<K>,
     bytes: &'a [u8],
     /// The position in the block, and how many values that has.
     position: usize,
@@ -24,7 +24,7 @@ struct Wanted<'a> {
     out: usize,
 }
 
-impl<'a> Gather<'a> {
+impl<'a, const K: usize> Gather<'a, K> {
     /// Room for so many values.
     pub(crate) fn with_capacity(values: usize) -> Self {
         Gather { columns: Vec::with_capacity(values) }
@@ -32,7 +32,7 @@ impl<'a> Gather<'a> {
 
     /// Notes the value at `position` of a block, whose payload goes to `out[at..]`. In a block of rows
     /// it is copied at once.
-    pub(crate) fn add<const K: usize>(
+    pub(crate) fn add(
         &mut self,
         block: &'a ValueBlock<K>,
         position: usize,
@@ -49,14 +49,17 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Puts the payloads that were noted into `out`.
-    pub(crate) fn finish(self, payload_width: usize, out: &mut [u8]) {
+    /// Puts the payloads that were noted into `out`, and forgets them.
+    pub(crate) fn finish(&mut self, payload_width: usize, out: &mut [u8]) {
         let mut touched = 0;
+        for wanted in &self.columns {
+            touched ^= wanted.columns.touch_lanes(wanted.bytes);
+        }
         for wanted in &self.columns {
             touched ^= wanted.columns.touch(wanted.bytes, wanted.position, wanted.count);
         }
         black_box(touched);
-        for wanted in &self.columns {
+        for wanted in self.columns.drain(..) {
             let out = &mut out[wanted.out..wanted.out + payload_width];
             wanted.columns.payload(wanted.bytes, wanted.position, wanted.count, out);
         }

@@ -1,14 +1,17 @@
 //! The index block of a table: where its value blocks are, what they sum up to, and their last keys.
 
+use std::sync::Arc;
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::constants::SECTOR_SIZE;
-use crate::grid::{BLOCK_HEADER_SIZE, BlockHeader, BlockRef};
+use crate::grid::{BLOCK_HEADER_SIZE, BlockHeader, BlockRef, Shelf};
 use crate::memory::Key;
 
-use super::TreeMeta;
 use super::filter::Filter;
 use super::record::TableRecord;
+use super::value_block::ValueBlock;
+use super::{BlockPlace, TreeMeta};
 
 /// The filter's place; behind the block's header.
 #[repr(C)]
@@ -61,6 +64,8 @@ pub(crate) struct TableIndex<const K: usize> {
     pub(crate) blocks: Vec<IndexedBlock>,
     pub(crate) filter_block: Option<BlockRef>,
     pub(crate) filter: Option<Filter>,
+    /// The value blocks that are in memory.
+    pub(super) shelf: Arc<Shelf<ValueBlock<K>>>,
 }
 
 impl<const K: usize> TableIndex<K> {
@@ -117,6 +122,7 @@ impl<const K: usize> TableIndex<K> {
             blocks: Vec::with_capacity(count),
             filter_block: None,
             filter: None,
+            shelf: Shelf::new(count),
         };
         let extent = record.extent();
         let mut address = extent.address;
@@ -172,10 +178,17 @@ impl<const K: usize> TableIndex<K> {
         Ok(index)
     }
 
-    /// Bytes of memory that the index and the filter hold.
+    /// Bytes of memory that the index and the filter hold, without blocks.
     pub(super) fn memory(&self) -> usize {
         let entry = size_of::<IndexedBlock>() + size_of::<Key<K>>();
-        self.blocks.len() * entry + self.filter.as_ref().map_or(0, Filter::memory)
+        let shelf = Shelf::<ValueBlock<K>>::memory(self.blocks.len());
+        self.blocks.len() * entry + shelf + self.filter.as_ref().map_or(0, Filter::memory)
+    }
+
+    /// A value block, by its number.
+    #[inline]
+    pub(crate) fn block(&self, number: usize) -> BlockPlace<'_, K> {
+        BlockPlace { index: self, number }
     }
 
     /// The first block that can hold keys at or over `key`; the number of blocks if none can.

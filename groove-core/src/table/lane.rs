@@ -15,6 +15,8 @@
 //! [`LanePlan`] finds the kind while values arrive, a frame at a time; [`Lane`] is the checked reader:
 //! what [`Lane::parse`] accepted can be read at every position without a panic.
 
+use std::hint::select_unpredictable;
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::search;
@@ -299,20 +301,18 @@ fn load(bytes: &[u8], offset: usize, i: usize, bits: u8) -> u64 {
     (u64::from_le_bytes(word) >> (bit % 8)) & (u64::MAX >> (64 - bits))
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Progression { step: u64 },
-    Packed { bits: u8 },
-    Framed,
-}
-
-/// A lane of a block, checked.
-#[derive(Debug, Clone, Copy)]
+/// A lane of a block, checked. Small: what a look-up in a cold block waits for is memory. All zeros
+/// are a lane of zeros.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub(super) struct Lane {
     base: u64,
-    /// Where the data begins in the block.
-    offset: u32,
-    kind: Kind,
+    /// Of a progression, the step. Else where the data begins in the block.
+    place: u32,
+    kind: u8,
+    /// Of a packed lane.
+    bits: u8,
+    reserved: u16,
 }
 
 impl Lane {
@@ -330,19 +330,20 @@ impl Lane {
             return Err("lane");
         }
         let room = bytes.len().saturating_sub(SLACK);
-        let (kind, end) = match kind {
-            PROGRESSION => (Kind::Progression { step: u64::from(step) }, offset),
-            PACKED if (1..=57).contains(&bits) || bits == 64 => {
-                (Kind::Packed { bits }, offset + packed_bytes(count, bits))
-            }
-            FRAMED => (Kind::Framed, Self::check_frames(bytes, offset, count, room)?),
+        let end = match kind {
+            PROGRESSION => offset,
+            PACKED if (1..=57).contains(&bits) || bits == 64 => offset + packed_bytes(count, bits),
+            FRAMED => Self::check_frames(bytes, offset, count, room)?,
             _ => return Err("lane"),
         };
         if end > room {
             return Err("lane length");
         }
-        let offset = u32::try_from(offset).map_err(|_| "lane length")?;
-        Ok((Lane { base, offset, kind }, end))
+        let place = match kind {
+            PROGRESSION => step,
+            _ => u32::try_from(offset).map_err(|_| "lane length")?,
+        };
+        Ok((Lane { base, place, kind, bits, reserved }, end))
     }
 
     /// Checks the frames of a framed lane, and gives the end of their residuals.
@@ -372,55 +373,74 @@ impl Lane {
 
     /// The value if it is the same at every position.
     pub(super) fn constant(&self) -> Option<u64> {
-        matches!(self.kind, Kind::Progression { step: 0 }).then_some(self.base)
+        (self.kind == PROGRESSION && self.place == 0).then_some(self.base)
+    }
+
+    /// Value `at` of a progression.
+    #[inline]
+    fn progress(&self, at: usize) -> u64 {
+        self.base.wrapping_add(u64::from(self.place).wrapping_mul(at as u64))
+    }
+
+    /// Value `at` of a packed lane.
+    #[inline]
+    fn unpacked(&self, bytes: &[u8], at: usize) -> u64 {
+        self.base.wrapping_add(load(bytes, self.place as usize, at, self.bits))
+    }
+
+    /// The frame of a framed lane that has value `at`, and where the residuals of all frames begin.
+    #[inline]
+    fn frame(&self, bytes: &[u8], at: usize, count: usize) -> (Frame, usize) {
+        let offset = self.place as usize;
+        let entry = offset + at / FRAME_ROWS * FRAME_SIZE;
+        let data = offset + count.div_ceil(FRAME_ROWS) * FRAME_SIZE;
+        (Frame::of(&bytes[entry..entry + FRAME_SIZE]), data)
     }
 
     /// Value `at` of the `count` that the lane was parsed for.
     #[inline]
     pub(super) fn get(&self, bytes: &[u8], at: usize, count: usize) -> u64 {
         match self.kind {
-            Kind::Progression { step } => self.base.wrapping_add(step.wrapping_mul(at as u64)),
-            Kind::Packed { bits } => {
-                self.base.wrapping_add(load(bytes, self.offset as usize, at, bits))
-            }
-            Kind::Framed => {
-                let entry = self.offset as usize + at / FRAME_ROWS * FRAME_SIZE;
-                let frame = Frame::of(&bytes[entry..entry + FRAME_SIZE]);
-                let data = self.offset as usize + count.div_ceil(FRAME_ROWS) * FRAME_SIZE;
+            PROGRESSION => self.progress(at),
+            PACKED => self.unpacked(bytes, at),
+            _ => {
+                let (frame, data) = self.frame(bytes, at, count);
                 frame.get(bytes, data, at % FRAME_ROWS)
             }
         }
     }
 
+    /// Reads a byte of the lane itself.
+    #[inline]
+    pub(super) fn touch_head(&self) -> u8 {
+        self.kind
+    }
+
     /// Reads a byte of value `at`.
     #[inline]
     pub(super) fn touch(&self, bytes: &[u8], at: usize, count: usize) -> u8 {
-        let offset = self.offset as usize;
         match self.kind {
-            Kind::Progression { .. } => 0,
-            Kind::Packed { bits } => bytes[offset + at * usize::from(bits) / 8],
-            Kind::Framed => {
-                let entry = offset + at / FRAME_ROWS * FRAME_SIZE;
-                let frame = Frame::of(&bytes[entry..entry + FRAME_SIZE]);
-                let data = offset + count.div_ceil(FRAME_ROWS) * FRAME_SIZE + frame.at;
-                bytes[data + at % FRAME_ROWS * usize::from(frame.bits) / 8]
+            PROGRESSION => 0,
+            PACKED => bytes[self.place as usize + at * usize::from(self.bits) / 8],
+            _ => {
+                let (frame, data) = self.frame(bytes, at, count);
+                bytes[data + frame.at + at % FRAME_ROWS * usize::from(frame.bits) / 8]
             }
         }
     }
 
     /// Appends the values of all `count` positions to `out`.
     pub(super) fn unpack(&self, bytes: &[u8], count: usize, out: &mut Vec<u64>) {
-        let offset = self.offset as usize;
         match self.kind {
-            Kind::Progression { step: 0 } => out.resize(out.len() + count, self.base),
-            Kind::Progression { step } => {
-                out.extend((0..count as u64).map(|i| self.base.wrapping_add(step.wrapping_mul(i))));
-            }
-            Kind::Packed { bits } => {
+            PROGRESSION if self.place == 0 => out.resize(out.len() + count, self.base),
+            PROGRESSION => out.extend((0..count).map(|i| self.progress(i))),
+            PACKED => {
+                let (base, offset, bits) = (self.base, self.place as usize, self.bits);
                 let values = (0..count).map(|i| load(bytes, offset, i, bits));
-                out.extend(values.map(|value| self.base.wrapping_add(value)));
+                out.extend(values.map(|value| base.wrapping_add(value)));
             }
-            Kind::Framed => {
+            _ => {
+                let offset = self.place as usize;
                 let data = offset + count.div_ceil(FRAME_ROWS) * FRAME_SIZE;
                 let entries = bytes[offset..data].chunks_exact(FRAME_SIZE);
                 for (number, entry) in entries.enumerate() {
@@ -430,6 +450,32 @@ impl Lane {
                 }
             }
         }
+    }
+
+    /// Where in `from..to`, of a framed lane whose values ascend there, `value` is likely to be: the
+    /// frames tell without their residuals.
+    #[inline]
+    fn guess(&self, bytes: &[u8], from: usize, to: usize, value: u64) -> usize {
+        let offset = self.place as usize;
+        let frame = |number: usize| {
+            let entry = offset + number * FRAME_SIZE;
+            Frame::of(&bytes[entry..entry + FRAME_SIZE])
+        };
+        // The last frame that begins below, of those that begin in the range.
+        let (first, last) = (from / FRAME_ROWS, (to - 1) / FRAME_ROWS);
+        let (mut number, mut above) = (first, last + 1);
+        while above - number > 1 {
+            let middle = number.midpoint(above);
+            let begins_below = frame(middle).base <= value;
+            number = select_unpredictable(begins_below, middle, number);
+            above = select_unpredictable(begins_below, above, middle);
+        }
+        let frame = frame(number);
+        let spread = u64::MAX.checked_shr(65 - u32::from(frame.bits)).unwrap_or(0);
+        let beyond = value.saturating_sub(frame.base).saturating_sub(spread) >> frame.exponent;
+        let steps = (beyond << SLOPE_FRACTION) as f64 / f64::from(frame.slope.max(1));
+        let steps = (steps as usize).min(FRAME_ROWS - 1);
+        (number * FRAME_ROWS + steps).clamp(from, to - 1)
     }
 
     /// The first position in `from..to` whose value is at least `value`, if the values ascend.
@@ -443,26 +489,28 @@ impl Lane {
         value: u64,
     ) -> usize {
         match self.kind {
-            Kind::Progression { step: 0 } => {
+            PROGRESSION if self.place == 0 => {
                 if self.base < value {
                     to
                 } else {
                     from
                 }
             }
-            Kind::Progression { step } => {
+            PROGRESSION => {
                 // The lane as a whole may wrap around and start anew, where the limbs before it differ;
                 // from `from` on it ascends as far as `to`.
-                let first = self.base.wrapping_add(step.wrapping_mul(from as u64));
-                let beyond = value.saturating_sub(first).div_ceil(step);
+                let beyond =
+                    value.saturating_sub(self.progress(from)).div_ceil(u64::from(self.place));
                 usize::try_from(beyond).map_or(to, |beyond| from.saturating_add(beyond).min(to))
             }
-            Kind::Packed { bits } => {
-                let offset = self.offset as usize;
-                let get = |at| self.base.wrapping_add(load(bytes, offset, at, bits));
-                search::lower_bound(from, to, value, get)
+            PACKED => search::lower_bound(from, to, value, |at| self.unpacked(bytes, at)),
+            _ => {
+                let is_before = |at| self.get(bytes, at, count) < value;
+                if to - from < FRAME_ROWS / 4 {
+                    return search::by_halves(from, to, is_before);
+                }
+                search::near(from, to, self.guess(bytes, from, to, value), is_before)
             }
-            Kind::Framed => search::lower_bound(from, to, value, |at| self.get(bytes, at, count)),
         }
     }
 
@@ -478,18 +526,9 @@ impl Lane {
         is_before: impl Fn(u64) -> bool,
     ) -> usize {
         match self.kind {
-            Kind::Framed => {
-                search::near(from, to, guess, |at| is_before(self.get(bytes, at, count)))
-            }
-            Kind::Packed { bits } => {
-                let offset = self.offset as usize;
-                let get = |at| self.base.wrapping_add(load(bytes, offset, at, bits));
-                search::near(from, to, guess, |at| is_before(get(at)))
-            }
-            Kind::Progression { step } => {
-                let get = |at| self.base.wrapping_add(step.wrapping_mul(at as u64));
-                search::near(from, to, guess, |at| is_before(get(at)))
-            }
+            PROGRESSION => search::near(from, to, guess, |at| is_before(self.progress(at))),
+            PACKED => search::near(from, to, guess, |at| is_before(self.unpacked(bytes, at))),
+            _ => search::near(from, to, guess, |at| is_before(self.get(bytes, at, count))),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::*;
-use crate::grid::{BLOCK_HEADER_SIZE, Block};
+use crate::grid::BLOCK_HEADER_SIZE;
 use crate::key::bytes_from_limbs;
 use crate::memory::Pick;
 
@@ -69,6 +69,7 @@ fn meta(limbs: usize, key_width: usize, lanes: Vec<PayloadLane>) -> Arc<TreeMeta
         lanes,
         filter: false,
         layout,
+        template: Default::default(),
     })
 }
 
@@ -148,10 +149,8 @@ fn measure<const K: usize>(what: &str, meta: &Arc<TreeMeta>, values: &[(Key<K>, 
     let grid = Grid::new(Arc::new(storage), [0; 16], 64 << 20);
     let table = Table::<K>::new(built.record);
     let index = table.index(&grid, meta).unwrap();
-    let blocks: Vec<ValueBlock<K>> = index
-        .blocks
-        .iter()
-        .map(|block| table.read_block(&grid, meta, &block.reference).unwrap())
+    let blocks: Vec<ValueBlock<K>> = (0..index.blocks.len())
+        .map(|block| index.block(block).hold(&grid, meta).unwrap())
         .collect();
     let bytes: u32 = index.blocks.iter().map(|block| block.reference.length).sum();
     let mut unpacked = Chunk::new(meta);
@@ -174,8 +173,8 @@ fn measure<const K: usize>(what: &str, meta: &Arc<TreeMeta>, values: &[(Key<K>, 
     let parse = best(blocks.len(), || {
         for block in &index.blocks {
             let at = (block.reference.address - 4096) as usize;
-            let bytes = built.bytes[at..at + block.reference.length as usize].to_vec();
-            let block = ValueBlock::<K>::parse(Arc::new(Block::new(bytes)), meta).unwrap();
+            let bytes = &built.bytes[at..at + block.reference.length as usize];
+            let block = ValueBlock::<K>::parse(bytes, meta).unwrap();
             black_box(block.len());
         }
     });

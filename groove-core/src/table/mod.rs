@@ -32,6 +32,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) use batch::Batch;
 pub(crate) use builder::TableBuilder;
 pub(crate) use chunk::Chunk;
+pub(crate) use columns::LastTemplate;
 pub(crate) use filter::{Filter, filter_hash};
 pub(crate) use gather::Gather;
 pub(crate) use index::{TableIndex, checksum_from_words, checksum_words};
@@ -41,7 +42,7 @@ pub(crate) use shape::{PayloadLane, plain_lanes, row_lanes};
 pub(crate) use value_block::ValueBlock;
 
 use crate::error::{BlockKind, Damage, ReadError};
-use crate::grid::{Block, BlockRef, Extent, Grid, Pinned, corrupt};
+use crate::grid::{BlockRef, Extent, Grid, Pinned, ShelfGuard, corrupt};
 use crate::memory::{Key, Usage};
 
 /// What all tables of one tree share.
@@ -63,6 +64,8 @@ pub(crate) struct TreeMeta {
     pub(crate) filter: bool,
     /// How values are packed into blocks and tables.
     pub(crate) layout: TableLayout,
+    /// What the constant lanes of its blocks are, as far as they agree.
+    pub(crate) template: LastTemplate,
 }
 
 /// A table of a level; which one, the level knows, so that a moved table is still the same table to
@@ -112,26 +115,97 @@ impl<const K: usize> Table<K> {
         let pinned = grid.pin(index.memory());
         Ok(&self.index.get_or_init(|| (index, pinned)).0)
     }
+}
 
-    /// Reads a value block through the cache.
-    pub(crate) fn read_block(
+/// A value block of a table, by its number: where it is found, in memory or on disk.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockPlace<'a, const K: usize> {
+    pub(crate) index: &'a TableIndex<K>,
+    pub(crate) number: usize,
+}
+
+impl<'a, const K: usize> BlockPlace<'a, K> {
+    pub(crate) fn reference(&self) -> &'a BlockRef {
+        &self.index.blocks[self.number].reference
+    }
+
+    /// Whether it is the block of `other`.
+    pub(crate) fn is(&self, other: &BlockPlace<'_, K>) -> bool {
+        self.number == other.number && self.is_beside(other)
+    }
+
+    /// Whether both are of one table.
+    pub(crate) fn is_beside(&self, other: &BlockPlace<'_, K>) -> bool {
+        std::ptr::eq(self.index, other.index)
+    }
+
+    /// What is in memory of the table's blocks.
+    pub(crate) fn look(&self) -> ShelfGuard<'a, ValueBlock<K>> {
+        self.index.shelf.look()
+    }
+
+    /// Asks the block something, where it stands.
+    #[inline]
+    pub(crate) fn ask<R>(
         &self,
         grid: &Grid,
         meta: &TreeMeta,
-        reference: &BlockRef,
+        question: impl FnOnce(&ValueBlock<K>) -> R,
+    ) -> Result<R, ReadError> {
+        let shelf = self.look();
+        if let Some(block) = shelf.get(self.number) {
+            let answer = question(block);
+            let is_new = shelf.is_new(self.number);
+            drop(shelf);
+            grid.hit(is_new, || *self.reference());
+            return Ok(answer);
+        }
+        drop(shelf);
+        Ok(question(&self.read(grid, meta)?))
+    }
+
+    /// The block, to be held.
+    pub(crate) fn hold(&self, grid: &Grid, meta: &TreeMeta) -> Result<ValueBlock<K>, ReadError> {
+        let shelf = self.look();
+        if let Some(block) = shelf.get(self.number) {
+            let block = block.clone();
+            let is_new = shelf.is_new(self.number);
+            drop(shelf);
+            grid.hit(is_new, || *self.reference());
+            return Ok(block);
+        }
+        drop(shelf);
+        self.read(grid, meta)
+    }
+
+    /// Reads the block from the storage, and keeps it in memory.
+    #[cold]
+    fn read(&self, grid: &Grid, meta: &TreeMeta) -> Result<ValueBlock<K>, ReadError> {
+        let bytes = grid.read_uncached(self.reference(), BlockKind::Value, Some(&meta.name))?;
+        self.keep(grid, meta, &bytes)
+    }
+
+    /// Takes the bytes of the block, whose checksum agreed, and keeps it in memory.
+    pub(crate) fn keep(
+        &self,
+        grid: &Grid,
+        meta: &TreeMeta,
+        bytes: &[u8],
     ) -> Result<ValueBlock<K>, ReadError> {
-        let block = grid.read(reference, BlockKind::Value, &meta.name)?;
-        parse_block(block, reference, meta)
+        let block = parse_block(bytes, self.reference(), meta)?;
+        let (shelf, bytes) = (&self.index.shelf, block.memory());
+        grid.keep(self.reference(), shelf, self.number, block.clone(), bytes);
+        Ok(block)
     }
 }
 
 /// Parses a value block whose checksum agreed.
 pub(crate) fn parse_block<const K: usize>(
-    block: Arc<Block>,
+    bytes: &[u8],
     reference: &BlockRef,
     meta: &TreeMeta,
 ) -> Result<ValueBlock<K>, ReadError> {
-    ValueBlock::parse(block, meta).map_err(|what| {
+    ValueBlock::parse(bytes, meta).map_err(|what| {
         corrupt(reference.address, BlockKind::Value, Some(&meta.name), Damage::Invalid { what })
     })
 }

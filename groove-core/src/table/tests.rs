@@ -7,7 +7,7 @@ use bytemuck::Zeroable;
 
 use super::*;
 use crate::error::BlockKind;
-use crate::grid::{BLOCK_HEADER_SIZE, Block, BlockHeader};
+use crate::grid::{BLOCK_HEADER_SIZE, BlockHeader};
 use crate::memory::Pick;
 use crate::storage::{MemoryStorage, Storage};
 
@@ -128,6 +128,7 @@ fn sample<const K: usize>(random: &mut Random) -> Sample<K> {
         lanes: payload_lanes(random, payload_width),
         filter: layout.filter,
         layout,
+        template: Default::default(),
     };
     let high_bytes = key_width - 8 * (K - 1);
     let high_mask = if high_bytes == 0 { 0 } else { u64::MAX >> (64 - 8 * high_bytes) };
@@ -208,10 +209,10 @@ impl<const K: usize> Sample<K> {
         let mut rest = &self.values[..];
         let mut encodings = [0; 2];
         let mut chunk = Chunk::new(&self.meta);
-        for indexed in &index.blocks {
-            let block = table.read_block(&grid, &self.meta, &indexed.reference).unwrap();
-            let bytes = grid.read(&indexed.reference, BlockKind::Value, &self.meta.name).unwrap();
-            encodings[BlockHeader::read(bytes.bytes()).encoding as usize] += 1;
+        for (number, indexed) in index.blocks.iter().enumerate() {
+            let block = index.block(number).hold(&grid, &self.meta).unwrap();
+            let bytes = grid.read_uncached(&indexed.reference, BlockKind::Value, None).unwrap();
+            encodings[BlockHeader::read(&bytes).encoding as usize] += 1;
             let (values, behind) = rest.split_at(block.len());
             rest = behind;
             self.compare(&block, values);
@@ -265,8 +266,7 @@ impl<const K: usize> Sample<K> {
                     _ => [0, 1, 64, 255][random.below(4) as usize],
                 };
             }
-            let block = Arc::new(Block::new(bytes));
-            let Ok(block) = ValueBlock::<K>::parse(block, &self.meta) else { continue };
+            let Ok(block) = ValueBlock::<K>::parse(&bytes, &self.meta) else { continue };
             assert!(block.len() <= self.meta.layout.block_rows_max);
             let mut payload = Vec::new();
             for at in 0..block.len() {
@@ -319,6 +319,7 @@ fn a_key_is_found_whose_low_limb_wraps_around_within_the_block() {
         lanes: plain_lanes(8),
         filter: false,
         layout,
+        template: Default::default(),
     });
     let limbs = |key: u128| [(key >> 64) as u64, key as u64];
     let high = u128::from(u64::MAX - 5);
@@ -332,8 +333,7 @@ fn a_key_is_found_whose_low_limb_wraps_around_within_the_block() {
         let (grid, record) = sample.build(&mut Random(1));
         let table = Table::<2>::new(record);
         let index = table.index(&grid, &meta).unwrap();
-        let reference = &index.blocks[0].reference;
-        let block = table.read_block(&grid, &meta, reference).unwrap();
+        let block = index.block(0).hold(&grid, &meta).unwrap();
         sample.compare(&block, &sample.values);
         for (at, key) in keys.iter().enumerate() {
             let last = [key[0], u64::MAX];
@@ -354,6 +354,7 @@ fn objects() -> Arc<TreeMeta> {
         lanes: plain_lanes(128),
         filter: false,
         layout,
+        template: Default::default(),
     })
 }
 
@@ -402,7 +403,7 @@ fn a_forged_count_of_a_row_block_or_an_unknown_encoding_is_refused() {
     let table = Table::<1>::new(record);
     let reference = table.index(&grid, &meta).unwrap().blocks[0].reference;
     let genuine = grid.read_uncached(&reference, BlockKind::Value, None).unwrap();
-    let parse = |bytes: Vec<u8>| ValueBlock::<1>::parse(Arc::new(Block::new(bytes)), &meta).err();
+    let parse = |bytes: Vec<u8>| ValueBlock::<1>::parse(&bytes, &meta).err();
     assert_eq!(parse(genuine.clone()), None);
     for (at, value, what) in [(7, 2, "encoding"), (40, 0, "count"), (36, 2, "tree")] {
         let mut bytes = genuine.clone();

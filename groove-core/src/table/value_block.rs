@@ -3,12 +3,13 @@
 //! As rows each value is its key, most significant byte first, and its payload; a bitmap of the
 //! tombstones follows if there are any. For columns see [`super::columns`].
 //!
-//! A block is checked once, when it is first used; the cache keeps what was found.
+//! A block is checked once, when it is read; what was found stays with its bytes.
 
+use std::hint::black_box;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::grid::{BLOCK_HEADER_SIZE, Block, BlockHeader};
+use crate::grid::{BLOCK_HEADER_SIZE, BlockHeader};
 use crate::key::{bytes_from_limbs, limbs_from_bytes};
 use crate::memory::Key;
 use crate::search;
@@ -20,30 +21,27 @@ use super::columns::Columns;
 pub(super) const ENCODING_ROWS: u8 = 0;
 pub(super) const ENCODING_COLUMNS: u8 = 1;
 
-/// A value block in memory. Cheap to clone.
-#[derive(Clone)]
+/// A value block in memory, checked. Cheap to clone.
+#[derive(Debug, Clone)]
 pub(crate) struct ValueBlock<const K: usize> {
-    block: Arc<Block>,
+    /// The block, and behind it what [`Columns`] puts there.
+    bytes: Arc<[u8]>,
+    count: u32,
+    payload_width: u32,
+    /// Where the bitmap is; 0 if there are no tombstones.
+    bitmap: u32,
+    encoding: Encoding<K>,
 }
 
-/// What the check of a block found.
-#[derive(Debug)]
-struct Parsed {
-    count: usize,
-    payload_width: usize,
-    /// Where the bitmap is, if there are tombstones.
-    bitmap: Option<usize>,
-    encoding: Encoding,
+#[derive(Debug, Clone)]
+enum Encoding<const K: usize> {
+    Rows { stride: u32, key_width: u32 },
+    Columns(Columns<K>),
 }
 
-#[derive(Debug)]
-enum Encoding {
-    Rows { stride: usize, key_width: usize },
-    Columns(Columns),
-}
-
-impl Parsed {
-    fn of(bytes: &[u8], limbs: usize, meta: &TreeMeta) -> Result<Parsed, &'static str> {
+impl<const K: usize> ValueBlock<K> {
+    /// Takes a block whose checksum agreed.
+    pub(super) fn parse(bytes: &[u8], meta: &TreeMeta) -> Result<Self, &'static str> {
         let header = BlockHeader::read(bytes);
         if header.tree != meta.id {
             return Err("tree");
@@ -53,6 +51,8 @@ impl Parsed {
         if count == 0 || count > meta.layout.block_rows_max {
             return Err("count");
         }
+        let narrow = |number: usize| u32::try_from(number).map_err(|_| "length");
+        let mut far = Vec::new();
         let (encoding, bitmap) = match header.encoding {
             ENCODING_ROWS => {
                 if count > meta.layout.block_rows
@@ -60,57 +60,122 @@ impl Parsed {
                 {
                     return Err("count");
                 }
-                let stride = meta.layout.stride;
-                let rows = Encoding::Rows { stride, key_width: meta.key_width };
-                (rows, BLOCK_HEADER_SIZE + count * stride)
+                let (stride, key_width) = (narrow(meta.layout.stride)?, narrow(meta.key_width)?);
+                let bitmap = BLOCK_HEADER_SIZE + count * meta.layout.stride;
+                (Encoding::Rows { stride, key_width }, bitmap)
             }
             ENCODING_COLUMNS => {
-                let (columns, bitmap) = Columns::parse(bytes, count, tombstones, limbs, meta)?;
-                (Encoding::Columns(columns), bitmap)
+                let checked = Columns::parse(bytes, count, tombstones, meta)?;
+                far = checked.far;
+                (Encoding::Columns(checked.columns), checked.bitmap)
             }
             _ => return Err("encoding"),
         };
-        let bitmap = tombstones.then_some(bitmap);
-        Ok(Parsed { count, payload_width: meta.payload_width, bitmap, encoding })
+        let far: &[u8] = bytemuck::cast_slice(&far);
+        let mut together: Arc<[u8]> = std::iter::repeat_n(0, bytes.len() + far.len()).collect();
+        let parts = Arc::get_mut(&mut together).expect("nobody else has it yet");
+        parts[..bytes.len()].copy_from_slice(bytes);
+        parts[bytes.len()..].copy_from_slice(far);
+        Ok(ValueBlock {
+            bytes: together,
+            count: header.count,
+            payload_width: narrow(meta.payload_width)?,
+            bitmap: if tombstones { narrow(bitmap)? } else { 0 },
+            encoding,
+        })
+    }
+
+    /// Bytes of memory that it takes, but for itself.
+    pub(super) fn memory(&self) -> usize {
+        self.bytes.len()
     }
 
     #[inline]
-    fn key<const K: usize>(&self, bytes: &[u8], at: usize) -> Key<K> {
-        assert!(at < self.count, "beyond the block's end");
+    pub(crate) fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// A value of a block of rows.
+    #[inline]
+    fn row(&self, at: usize, stride: u32) -> &[u8] {
+        let start = BLOCK_HEADER_SIZE + at * stride as usize;
+        &self.bytes[start..start + stride as usize]
+    }
+
+    #[inline]
+    pub(crate) fn key(&self, at: usize) -> Key<K> {
+        assert!(at < self.len(), "beyond the block's end");
         match &self.encoding {
             Encoding::Rows { stride, key_width } => {
-                let start = BLOCK_HEADER_SIZE + at * stride;
                 let mut key = [0; K];
-                limbs_from_bytes(&bytes[start..start + key_width], &mut key);
+                limbs_from_bytes(self.row(at, *stride).split_at(*key_width as usize).0, &mut key);
                 key
             }
-            Encoding::Columns(columns) => columns.key(bytes, at, self.count),
+            Encoding::Columns(columns) => columns.key(&self.bytes, at, self.len()),
         }
     }
 
-    /// The last limb of a key.
     #[inline]
-    fn last_limb<const K: usize>(&self, bytes: &[u8], at: usize) -> u64 {
+    pub(super) fn payload_width(&self) -> usize {
+        self.payload_width as usize
+    }
+
+    /// If it is a block of columns: these, its bytes, and how many values there are.
+    #[inline]
+    pub(super) fn columns(&self) -> Option<(&Columns<K>, &[u8], usize)> {
         match &self.encoding {
-            Encoding::Columns(columns) if K > 1 => {
-                columns.last_limb::<K>().get(bytes, at, self.count)
-            }
-            _ => self.key::<K>(bytes, at)[K - 1],
+            Encoding::Rows { .. } => None,
+            Encoding::Columns(columns) => Some((columns, &self.bytes, self.len())),
         }
     }
 
-    fn lower_bound<const K: usize>(&self, bytes: &[u8], key: &Key<K>) -> usize {
+    /// Appends a payload to `out`.
+    pub(crate) fn append_payload(&self, at: usize, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + self.payload_width(), 0);
+        self.read_payload(at, &mut out[start..]);
+    }
+
+    /// Fills `out` with a payload that is likely to be far: waits for all places where it lies at once.
+    #[inline]
+    pub(crate) fn fetch_payload(&self, at: usize, out: &mut [u8]) {
+        assert!(at < self.len(), "beyond the block's end");
+        if let Encoding::Columns(columns) = &self.encoding {
+            black_box(columns.touch(&self.bytes, at, self.len()));
+        }
+        self.read_payload(at, out);
+    }
+
+    /// Fills `out` with a payload.
+    #[inline]
+    pub(crate) fn read_payload(&self, at: usize, out: &mut [u8]) {
+        assert!(at < self.len(), "beyond the block's end");
+        match &self.encoding {
+            Encoding::Rows { stride, key_width } => {
+                out.copy_from_slice(&self.row(at, *stride)[*key_width as usize..]);
+            }
+            Encoding::Columns(columns) => columns.payload(&self.bytes, at, self.len(), out),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_tombstone(&self, at: usize) -> bool {
+        assert!(at < self.len(), "beyond the block's end");
+        self.bitmap != 0 && self.bytes[self.bitmap as usize + at / 8] & (1 << (at % 8)) != 0
+    }
+
+    /// The first position whose key is at least `key`.
+    pub(crate) fn lower_bound(&self, key: &Key<K>) -> usize {
         match &self.encoding {
             Encoding::Rows { stride, key_width } => {
                 // Encoded keys compare as bytes.
                 let mut encoded = [0; crate::constants::KEY_LIMBS_MAX * 8];
-                let encoded = &mut encoded[..*key_width];
+                let encoded = &mut encoded[..*key_width as usize];
                 bytes_from_limbs(key, encoded);
-                let (mut low, mut high) = (0, self.count);
+                let (mut low, mut high) = (0, self.len());
                 while low < high {
                     let middle = low.midpoint(high);
-                    let start = BLOCK_HEADER_SIZE + middle * stride;
-                    if bytes[start..start + key_width] < *encoded {
+                    if self.row(middle, *stride)[..encoded.len()] < *encoded {
                         low = middle + 1;
                     } else {
                         high = middle;
@@ -118,95 +183,21 @@ impl Parsed {
                 }
                 low
             }
-            Encoding::Columns(columns) => columns.lower_bound(bytes, self.count, key),
+            Encoding::Columns(columns) => columns.lower_bound(&self.bytes, self.len(), key),
         }
     }
 
     #[inline]
-    fn is_tombstone(&self, bytes: &[u8], at: usize) -> bool {
-        assert!(at < self.count, "beyond the block's end");
-        self.bitmap.is_some_and(|bitmap| bytes[bitmap + at / 8] & (1 << (at % 8)) != 0)
-    }
-}
-
-impl<const K: usize> ValueBlock<K> {
-    pub(super) fn parse(block: Arc<Block>, meta: &TreeMeta) -> Result<Self, &'static str> {
-        block.parsed_with(|bytes| Parsed::of(bytes, K, meta))?;
-        Ok(ValueBlock { block })
-    }
-
-    #[inline]
-    fn parts(&self) -> (&Parsed, &[u8]) {
-        (self.block.parsed().expect("checked when it was made"), self.block.bytes())
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.parts().0.count
-    }
-
-    #[inline]
-    pub(crate) fn key(&self, at: usize) -> Key<K> {
-        let (parsed, bytes) = self.parts();
-        parsed.key(bytes, at)
-    }
-
-    /// Appends a payload to `out`.
-    pub(crate) fn append_payload(&self, at: usize, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.resize(start + self.parts().0.payload_width, 0);
-        self.read_payload(at, &mut out[start..]);
-    }
-
-    pub(super) fn payload_width(&self) -> usize {
-        self.parts().0.payload_width
-    }
-
-    /// If it is a block of columns: these, its bytes, and how many values there are.
-    pub(super) fn columns(&self) -> Option<(&Columns, &[u8], usize)> {
-        let (parsed, bytes) = self.parts();
-        match &parsed.encoding {
-            Encoding::Rows { .. } => None,
-            Encoding::Columns(columns) => Some((columns, bytes, parsed.count)),
-        }
-    }
-
-    /// Fills `out` with a payload.
-    pub(crate) fn read_payload(&self, at: usize, out: &mut [u8]) {
-        let (parsed, bytes) = self.parts();
-        assert!(at < parsed.count, "beyond the block's end");
-        match &parsed.encoding {
-            Encoding::Rows { stride, key_width } => {
-                let start = BLOCK_HEADER_SIZE + at * stride;
-                out.copy_from_slice(&bytes[start + key_width..start + stride]);
-            }
-            Encoding::Columns(columns) => columns.payload(bytes, at, parsed.count, out),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn is_tombstone(&self, at: usize) -> bool {
-        let (parsed, bytes) = self.parts();
-        parsed.is_tombstone(bytes, at)
-    }
-
-    /// The first position whose key is at least `key`.
-    pub(crate) fn lower_bound(&self, key: &Key<K>) -> usize {
-        let (parsed, bytes) = self.parts();
-        parsed.lower_bound(bytes, key)
-    }
-
     pub(crate) fn find(&self, key: &Key<K>) -> Option<usize> {
-        let (parsed, bytes) = self.parts();
-        let at = parsed.lower_bound(bytes, key);
-        (at < parsed.count && parsed.key(bytes, at) == *key).then_some(at)
+        let at = self.lower_bound(key);
+        (at < self.len() && self.key(at) == *key).then_some(at)
     }
 
     /// The positions whose keys are `min`, `max` or between them.
     pub(crate) fn positions(&self, min: &Key<K>, max: &Key<K>) -> Range<usize> {
-        let (parsed, bytes) = self.parts();
-        let from = parsed.lower_bound(bytes, min);
-        let to = parsed.lower_bound(bytes, max);
-        let last = to < parsed.count && parsed.key(bytes, to) == *max;
+        let from = self.lower_bound(min);
+        let to = self.lower_bound(max);
+        let last = to < self.len() && self.key(to) == *max;
         from..from.max(to + usize::from(last))
     }
 
@@ -229,15 +220,14 @@ impl<const K: usize> ValueBlock<K> {
         guess: usize,
         is_before: impl Fn(u64) -> bool,
     ) -> usize {
-        let (parsed, bytes) = self.parts();
-        assert!(start <= guess && guess < end && end <= parsed.count, "positions of the block");
-        match &parsed.encoding {
+        assert!(start <= guess && guess < end && end <= self.len(), "positions of the block");
+        match &self.encoding {
             Encoding::Rows { .. } => {
-                search::near(start, end, guess, |at| is_before(parsed.last_limb::<K>(bytes, at)))
+                search::near(start, end, guess, |at| is_before(self.last_limb(at)))
             }
             Encoding::Columns(columns) => {
-                let lane = columns.last_limb::<K>();
-                lane.near(bytes, parsed.count, (start, end), guess, is_before)
+                let lane = columns.last_limb();
+                lane.near(&self.bytes, self.len(), (start, end), guess, is_before)
             }
         }
     }
@@ -245,23 +235,26 @@ impl<const K: usize> ValueBlock<K> {
     /// The last limb of a key.
     #[inline]
     pub(crate) fn last_limb(&self, at: usize) -> u64 {
-        let (parsed, bytes) = self.parts();
-        parsed.last_limb::<K>(bytes, at)
+        match &self.encoding {
+            Encoding::Columns(columns) if K > 1 => {
+                columns.last_limb().get(&self.bytes, at, self.len())
+            }
+            _ => self.key(at)[K - 1],
+        }
     }
 
     /// Whether there is a tombstone in it.
     pub(crate) fn has_tombstones(&self) -> bool {
-        self.parts().0.bitmap.is_some()
+        self.bitmap != 0
     }
 
     /// Puts minus tombstones among the positions.
     pub(crate) fn net_count(&self, positions: Range<usize>) -> i64 {
-        let (parsed, bytes) = self.parts();
         let length = positions.len() as i64;
-        if parsed.bitmap.is_none() {
+        if !self.has_tombstones() {
             return length;
         }
-        let tombstones = positions.filter(|at| parsed.is_tombstone(bytes, *at)).count();
+        let tombstones = positions.filter(|at| self.is_tombstone(*at)).count();
         length - 2 * tombstones as i64
     }
 
@@ -271,33 +264,30 @@ impl<const K: usize> ValueBlock<K> {
         meta: &TreeMeta,
         chunk: &mut super::Chunk<K>,
     ) -> Result<(), &'static str> {
-        let (parsed, bytes) = self.parts();
         chunk.clear();
-        match &parsed.encoding {
+        let count = self.len();
+        match &self.encoding {
             Encoding::Rows { stride, key_width } => {
-                let rows = &bytes[BLOCK_HEADER_SIZE..BLOCK_HEADER_SIZE + parsed.count * stride];
-                for row in rows.chunks_exact(*stride) {
+                let (stride, key_width) = (*stride as usize, *key_width as usize);
+                let rows = &self.bytes[BLOCK_HEADER_SIZE..BLOCK_HEADER_SIZE + count * stride];
+                for row in rows.chunks_exact(stride) {
                     let mut key = [0; K];
-                    limbs_from_bytes(&row[..*key_width], &mut key);
+                    limbs_from_bytes(&row[..key_width], &mut key);
                     chunk.keys.push(key);
                 }
                 for (lane, place) in chunk.lanes.iter_mut().zip(&meta.lanes) {
-                    lane.extend(
-                        rows.chunks_exact(*stride).map(|row| place.read(&row[*key_width..])),
-                    );
+                    lane.extend(rows.chunks_exact(stride).map(|row| place.read(&row[key_width..])));
                 }
             }
             Encoding::Columns(columns) => {
                 let super::Chunk { keys, lanes, scratch, .. } = chunk;
-                columns.unpack(bytes, parsed.count, keys, lanes, scratch);
+                columns.unpack(&self.bytes, count, &meta.lanes, keys, lanes, scratch);
             }
         }
-        match parsed.bitmap {
-            None => chunk.tombstones.resize(parsed.count, false),
-            Some(_) => {
-                let tombstones = (0..parsed.count).map(|at| parsed.is_tombstone(bytes, at));
-                chunk.tombstones.extend(tombstones);
-            }
+        if self.has_tombstones() {
+            chunk.tombstones.extend((0..count).map(|at| self.is_tombstone(at)));
+        } else {
+            chunk.tombstones.resize(count, false);
         }
         if chunk.keys.is_sorted_by(|a, b| a < b) { Ok(()) } else { Err("order of keys") }
     }

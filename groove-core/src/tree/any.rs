@@ -307,6 +307,7 @@ mod tests {
             lanes: crate::table::plain_lanes(8),
             filter: false,
             layout,
+            template: Default::default(),
         };
         let grid = Arc::new(Grid::new(Arc::new(MemoryStorage::new()), [0; 16], 1 << 20));
         let mut tree = Tree::<1>::new(Arc::new(meta), grid);

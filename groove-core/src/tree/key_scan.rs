@@ -152,8 +152,7 @@ impl<const K: usize> MergeKeyScan<K> {
     ) -> Result<Option<Part<K>>, ReadError> {
         let (grid, meta) = (self.version.grid(), self.version.meta());
         let found = &self.version.levels().level(level)[table];
-        let reference = found.index(grid, meta)?.blocks[block].reference;
-        let values = found.read_block(grid, meta, &reference)?;
+        let values = found.index(grid, meta)?.block(block).hold(grid, meta)?;
         self.blocks += 1;
         let mut positions = values.positions(&self.min, &self.max);
         if defect!(DescendingScanSkips)

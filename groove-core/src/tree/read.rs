@@ -63,8 +63,8 @@ pub trait TreeRead: Send + Sync {
     fn limbs(&self) -> usize;
     /// Bytes of a payload.
     fn payload_width(&self) -> usize;
-    /// Looks one key up; on `true` its payload is appended to `payload`.
-    fn lookup(&self, key: &[u64], payload: &mut Vec<u8>) -> Result<bool, ReadError>;
+    /// Looks one key up; on `true` its payload is in `payload`, which has room for precisely one.
+    fn lookup(&self, key: &[u64], payload: &mut [u8]) -> Result<bool, ReadError>;
     /// Looks many keys up, with as many reads in flight as the device takes. `keys` holds the limbs
     /// of one key after the other, in any order.
     fn lookup_batch(&self, keys: &[u64]) -> Result<LookupBatch, ReadError>;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::error::{Damage, ReadError};
 use crate::memory::{Key, Run, Usage, limbs_to_key};
-use crate::table::{Table, TableIndex, ValueBlock};
+use crate::table::{TableIndex, ValueBlock};
 
 use super::read::{Direction, Scan};
 use super::version::TreeVersion;
@@ -271,7 +271,7 @@ impl<const K: usize> Source<K> {
                 let index = found.index(version.grid(), version.meta())?;
                 // The last block, if a descending scan comes from beyond the table's end.
                 let target_block = index.block_at(key).min(index.blocks.len() - 1);
-                let held = read_block(version, found, index, target_block)?;
+                let held = read_block(version, index, target_block)?;
                 *blocks += 1;
                 let position = match direction {
                     Direction::Ascending => Some(held.lower_bound(key)),
@@ -330,10 +330,10 @@ impl<const K: usize> Source<K> {
                     Direction::Descending => block.checked_sub(1),
                 };
                 *values = None;
-                let (found, index) = match within {
+                let index = match within {
                     Some(next) => {
                         *block = next;
-                        (&tables[*table], index)
+                        index
                     }
                     None => {
                         let next = match direction {
@@ -350,10 +350,10 @@ impl<const K: usize> Source<K> {
                             Direction::Ascending => 0,
                             Direction::Descending => index.blocks.len() - 1,
                         };
-                        (found, index)
+                        index
                     }
                 };
-                let held = read_block(version, found, index, *block)?;
+                let held = read_block(version, index, *block)?;
                 *blocks += 1;
                 *at = match direction {
                     Direction::Ascending => 0,
@@ -372,11 +372,10 @@ impl<const K: usize> Source<K> {
 
 fn read_block<const K: usize>(
     version: &TreeVersion<K>,
-    table: &Table<K>,
     index: &TableIndex<K>,
     block: usize,
 ) -> Result<ValueBlock<K>, ReadError> {
-    table.read_block(version.grid(), version.meta(), &index.blocks[block].reference)
+    index.block(block).hold(version.grid(), version.meta())
 }
 
 /// The last position whose key is at most `key`.

@@ -9,10 +9,8 @@
 //!
 //! Memory: 256 KiB of blocks, and one table's index block and filter.
 
-use std::sync::Arc;
-
 use crate::error::{BlockKind, Damage, ReadError};
-use crate::grid::{Block, BlockRef, corrupt};
+use crate::grid::{BlockRef, corrupt};
 use crate::memory::Key;
 use crate::superblock::WAL_OFFSET;
 use crate::table::{Table, TableIndex, ValueBlock, filter_hash, parse_block};
@@ -80,8 +78,7 @@ impl<const K: usize> TreeVersion<K> {
             for reference in &references {
                 let (block, behind) = rest.split_at(reference.length as usize);
                 rest = behind;
-                let values =
-                    parse_block(Arc::new(Block::new(block.into())), reference, self.meta())?;
+                let values = parse_block(block, reference, self.meta())?;
                 self.verify_block(&fresh, index, at, &values, &mut last)?;
                 at += 1;
             }
@@ -148,8 +145,8 @@ impl<const K: usize> TreeVersion<K> {
                 let at = index.block_at(key).min(index.blocks.len() - 1);
                 let reference = index.blocks[at].reference;
                 would_have = Some(reference);
-                let values = table.read_block(self.grid(), self.meta(), &reference)?;
-                Ok(values.find(key).is_some())
+                let has = index.block(at).ask(self.grid(), self.meta(), |values| values.find(key));
+                Ok(has?.is_some())
             });
             match has {
                 Ok(false) => {}

@@ -4,9 +4,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use crate::error::{BlockKind, Damage, ReadError};
-use crate::grid::{BlockRef, Grid};
+use crate::grid::{BlockRef, Grid, ShelfGuard};
 use crate::memory::{Key, MemoryFilter, Run, Usage, first_merged, limbs_to_key};
-use crate::table::{Gather, Table, TreeMeta, ValueBlock, filter_hash, parse_block};
+use crate::table::{BlockPlace, Gather, Table, TableIndex, TreeMeta, ValueBlock, filter_hash};
 
 use super::key_scan::MergeKeyScan;
 use super::levels::Levels;
@@ -32,6 +32,13 @@ pub(crate) struct TreeVersion<const K: usize> {
     immutable_filter: Option<Arc<MemoryFilter>>,
     levels: Arc<Levels<K>>,
 }
+
+/// So many keys of a batch are looked up at a time: what was touched for them is still in the
+/// processor's cache when it is read.
+const TOUCHED: usize = 128;
+
+/// A key of a batch, and which one it is.
+type Asked<const K: usize> = (Key<K>, usize);
 
 /// Where a value was found, or that its key was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,39 +176,43 @@ impl<const K: usize> TreeVersion<K> {
     }
 
     /// The value block of a table that may hold `key`.
-    fn block_for(&self, table: &Table<K>, key: &Key<K>) -> Result<Option<BlockRef>, ReadError> {
+    fn block_for<'a>(
+        &self,
+        table: &'a Table<K>,
+        key: &Key<K>,
+    ) -> Result<Option<BlockPlace<'a, K>>, ReadError> {
         let index = table.index(&self.grid, &self.meta)?;
-        if let Some(filter) = &index.filter
-            && (!filter.may_contain(filter_hash(key))
-                || defect!(FilterDeniesKeys) && key[K - 1].is_multiple_of(8))
-        {
+        if !may_contain(index, key) {
             return Ok(None);
         }
-        Ok(index.blocks.get(index.block_at(key)).map(|block| block.reference))
+        let number = index.block_at(key);
+        Ok((number < index.blocks.len()).then(|| index.block(number)))
     }
 
-    /// Looks a key up; appends its payload.
-    pub(crate) fn find(&self, key: &Key<K>, payload: &mut Vec<u8>) -> Result<bool, ReadError> {
+    /// Looks a key up; `payload`, which has room for one, is filled with what it leads to.
+    pub(crate) fn find(&self, key: &Key<K>, payload: &mut [u8]) -> Result<bool, ReadError> {
         assert_eq!(self.meta.usage, Usage::Map, "index entries are scanned, not looked up");
         if let Some((found, bytes)) = self.find_in_memory(key) {
             if found == Found::Value {
-                payload.extend_from_slice(bytes);
+                payload.copy_from_slice(bytes);
             }
             return Ok(found == Found::Value);
         }
         for tables in self.levels.iter() {
             let Some(table) = Levels::table_for(tables, key) else { continue };
-            let Some(reference) = self.block_for(table, key)? else { continue };
-            let block = table.read_block(&self.grid, &self.meta, &reference)?;
-            if let Some(at) = block.find(key) {
+            let Some(place) = self.block_for(table, key)? else { continue };
+            let found = place.ask(&self.grid, &self.meta, |block| {
+                let at = block.find(key)?;
                 if block.is_tombstone(at) {
-                    if defect!(TombstoneLookedThrough) {
-                        continue;
-                    }
-                    return Ok(false);
+                    return Some(Found::Tombstone);
                 }
-                block.append_payload(at, payload);
-                return Ok(true);
+                block.fetch_payload(at, payload);
+                Some(Found::Value)
+            })?;
+            match found {
+                None => {}
+                Some(Found::Tombstone) if defect!(TombstoneLookedThrough) => {}
+                Some(found) => return Ok(found == Found::Value),
             }
         }
         Ok(false)
@@ -215,10 +226,9 @@ impl<const K: usize> TreeVersion<K> {
         }
         let mut touched = 0;
         for run in self.runs_newest_first() {
-            if let Some(guess) = run.guess() {
-                for key in keys {
-                    touched ^= guess.touch(key);
-                }
+            match run.guess() {
+                Some(guess) => keys.iter().for_each(|key| touched ^= guess.touch(key)),
+                None => keys.iter().for_each(|key| touched ^= run.touch_filter(key)),
             }
         }
         black_box(touched);
@@ -233,83 +243,80 @@ impl<const K: usize> TreeVersion<K> {
             payload: vec![0; keys.len() * width],
             blocks: 0,
         };
-        let mut missing = Vec::new();
-        self.touch(keys);
-        for (at, key) in keys.iter().enumerate() {
-            match self.find_in_memory(key) {
-                Some((Found::Value, bytes)) => {
-                    batch.found[at] = true;
-                    batch.payload[at * width..(at + 1) * width].copy_from_slice(bytes);
+        let mut missing: Vec<Asked<K>> = Vec::new();
+        for (chunk, first) in keys.chunks(TOUCHED).zip((0..).step_by(TOUCHED)) {
+            self.touch(chunk);
+            for (key, at) in chunk.iter().zip(first..) {
+                match self.find_in_memory(key) {
+                    Some((Found::Value, bytes)) => {
+                        batch.found[at] = true;
+                        batch.payload[at * width..(at + 1) * width].copy_from_slice(bytes);
+                    }
+                    Some((Found::Tombstone, _)) => {}
+                    None => missing.push((*key, at)),
                 }
-                Some((Found::Tombstone, _)) => {}
-                None => missing.push(at),
             }
         }
         // Ascending keys ask each block once, and the device in ascending order.
-        missing.sort_unstable_by_key(|at| keys[*at]);
+        missing.sort_unstable();
         for tables in self.levels.iter() {
             let asked = std::mem::take(&mut missing);
             let mut rest = &asked[..];
             while !rest.is_empty() {
-                let window = self.find_window(tables, keys, rest, &mut batch, &mut missing)?;
+                let window = self.find_window(tables, rest, &mut batch, &mut missing)?;
                 rest = &rest[window..];
             }
         }
         Ok(batch)
     }
 
-    /// Looks keys up in one level: of `asked`, positions of ascending keys, as many as need
-    /// [`WINDOW_BYTES`] of blocks; returns how many that are. Those that are not there are added to
-    /// `missing`.
+    /// Looks keys up in one level: of `asked`, which ascend, as many as need [`WINDOW_BYTES`] of
+    /// blocks; returns how many that are. Those that are not there are added to `missing`.
     fn find_window(
         &self,
         tables: &[Arc<Table<K>>],
-        keys: &[Key<K>],
-        asked: &[usize],
+        asked: &[Asked<K>],
         batch: &mut LookupBatch,
-        missing: &mut Vec<usize>,
+        missing: &mut Vec<Asked<K>>,
     ) -> Result<usize, ReadError> {
-        let mut references: Vec<BlockRef> = Vec::new();
-        let mut slots: Vec<Option<usize>> = Vec::new();
+        let mut places: Vec<BlockPlace<'_, K>> = Vec::new();
+        let mut slots: Vec<Option<u32>> = Vec::with_capacity(asked.len());
+        let mut walk = Walk::new(self, tables);
         let mut bytes = 0;
-        for at in asked {
-            let reference = match Levels::table_for(tables, &keys[*at]) {
-                Some(table) => self.block_for(table, &keys[*at])?,
-                None => None,
-            };
-            if let Some(reference) = reference
-                && references.last() != Some(&reference)
+        for (key, _) in asked {
+            let place = walk.next(key)?;
+            if let Some(place) = place
+                && !places.last().is_some_and(|last| last.is(&place))
             {
-                bytes += reference.length as usize;
-                if !references.is_empty() && bytes > WINDOW_BYTES {
+                bytes += place.reference().length as usize;
+                if !places.is_empty() && bytes > WINDOW_BYTES {
                     break;
                 }
-                references.push(reference);
+                places.push(place);
             }
-            slots.push(reference.map(|_| references.len() - 1));
+            slots.push(place.map(|_| places.len() as u32 - 1));
         }
-        let blocks = self.grid.read_batch(&references, BlockKind::Value, &self.meta.name)?;
-        let blocks: Vec<ValueBlock<K>> = blocks
-            .into_iter()
-            .zip(&references)
-            .map(|(bytes, reference)| parse_block(bytes, reference, &self.meta))
-            .collect::<Result<_, _>>()?;
-        batch.blocks += blocks.len() as u64;
+        batch.blocks += places.len() as u64;
+        let found = Blocks::find(&places, &self.grid, &self.meta)?;
+        let blocks = found.get(&places);
         let width = self.meta.payload_width;
-        let mut gather = Gather::with_capacity(slots.len());
-        for (&at, slot) in asked.iter().zip(&slots) {
-            let hit = slot.and_then(|slot| Some((slot, blocks[slot].find(&keys[at])?)));
-            match hit {
-                Some((slot, row)) if !blocks[slot].is_tombstone(row) => {
-                    batch.found[at] = true;
-                    gather.add(&blocks[slot], row, &mut batch.payload, at * width);
+        let mut gather = Gather::with_capacity(TOUCHED.min(slots.len()));
+        for (asked, slots) in asked.chunks(TOUCHED).zip(slots.chunks(TOUCHED)) {
+            for (&(key, at), slot) in asked.iter().zip(slots) {
+                let block = slot.map(|slot| blocks[slot as usize]);
+                match block.and_then(|block| Some((block, block.find(&key)?))) {
+                    Some((block, row)) if !block.is_tombstone(row) => {
+                        batch.found[at] = true;
+                        gather.add(block, row, &mut batch.payload, at * width);
+                    }
+                    Some(_) if defect!(BatchLooksThroughTombstone) => missing.push((key, at)),
+                    Some(_) => {}
+                    None => missing.push((key, at)),
                 }
-                Some(_) if defect!(BatchLooksThroughTombstone) => missing.push(at),
-                Some(_) => {}
-                None => missing.push(at),
             }
+            gather.finish(width, &mut batch.payload);
         }
-        gather.finish(width, &mut batch.payload);
+        found.leave(&places, &self.grid);
         Ok(slots.len())
     }
 
@@ -362,11 +369,9 @@ impl<const K: usize> TreeVersion<K> {
                 count += net(u64::from(block.count), u64::from(block.tombstone_count));
                 continue;
             }
-            let values = table.read_block(&self.grid, &self.meta, &block.reference)?;
-            let from = values.lower_bound(min);
-            let mut to = values.lower_bound(max);
-            to += usize::from(to < values.len() && values.key(to) == *max);
-            count += values.net_count(from..to);
+            count += index.block(at).ask(&self.grid, &self.meta, |values| {
+                values.net_count(values.positions(min, max))
+            })?;
         }
         Ok(count)
     }
@@ -401,6 +406,120 @@ impl<const K: usize> TreeVersion<K> {
     }
 }
 
+/// Finds the blocks of keys that ascend: near the block of the key before.
+struct Walk<'a, const K: usize> {
+    version: &'a TreeVersion<K>,
+    tables: &'a [Arc<Table<K>>],
+    table: usize,
+    index: Option<&'a TableIndex<K>>,
+    block: usize,
+}
+
+impl<'a, const K: usize> Walk<'a, K> {
+    fn new(version: &'a TreeVersion<K>, tables: &'a [Arc<Table<K>>]) -> Self {
+        Walk { version, tables, table: 0, index: None, block: 0 }
+    }
+
+    /// The block that may hold `key`, which is not below the key before.
+    fn next(&mut self, key: &Key<K>) -> Result<Option<BlockPlace<'a, K>>, ReadError> {
+        if self.tables.get(self.table).is_some_and(|table| table.key_max < *key) {
+            self.table += 1;
+            let rest = &self.tables[self.table..];
+            self.table += rest.partition_point(|table| table.key_max < *key);
+            self.index = None;
+            self.block = 0;
+        }
+        let Some(table) = self.tables.get(self.table) else { return Ok(None) };
+        if *key < table.key_min {
+            return Ok(None);
+        }
+        let index = match self.index {
+            Some(index) => index,
+            None => table.index(&self.version.grid, &self.version.meta)?,
+        };
+        self.index = Some(index);
+        if !may_contain(index, key) {
+            return Ok(None);
+        }
+        if index.last_keys.get(self.block).is_some_and(|last| last < key) {
+            self.block += 1;
+            self.block += index.last_keys[self.block..].partition_point(|last| last < key);
+        }
+        Ok((self.block < index.blocks.len()).then(|| index.block(self.block)))
+    }
+}
+
+/// `false` if a filter says that the key is not in the table.
+fn may_contain<const K: usize>(index: &TableIndex<K>, key: &Key<K>) -> bool {
+    let Some(filter) = &index.filter else { return true };
+    filter.may_contain(filter_hash(key))
+        && !(defect!(FilterDeniesKeys) && key[K - 1].is_multiple_of(8))
+}
+
+/// The blocks of a window of look-ups.
+enum Blocks<'a, const K: usize> {
+    /// All are in memory, and stay where they stand: nothing is written that another processor may
+    /// have, and none waits for memory in turn. Per block the number of its table's guard.
+    Standing {
+        guards: Vec<ShelfGuard<'a, ValueBlock<K>>>,
+        guard_of: Vec<usize>,
+    },
+    Held(Vec<ValueBlock<K>>),
+}
+
+impl<'a, const K: usize> Blocks<'a, K> {
+    /// Finds or reads the blocks at `places`, which ascend.
+    fn find(places: &[BlockPlace<'a, K>], grid: &Grid, meta: &TreeMeta) -> Result<Self, ReadError> {
+        let mut guards: Vec<ShelfGuard<'a, ValueBlock<K>>> = Vec::new();
+        let mut guard_of = Vec::with_capacity(places.len());
+        let mut missing = 0;
+        for (at, place) in places.iter().enumerate() {
+            if at == 0 || !place.is_beside(&places[at - 1]) {
+                guards.push(place.look());
+            }
+            missing += usize::from(guards[guards.len() - 1].get(place.number).is_none());
+            guard_of.push(guards.len() - 1);
+        }
+        if missing == 0 {
+            return Ok(Blocks::Standing { guards, guard_of });
+        }
+        let mut held: Vec<Option<ValueBlock<K>>> = Vec::with_capacity(places.len());
+        for (place, guard) in places.iter().zip(guard_of) {
+            held.push(guards[guard].get(place.number).cloned());
+        }
+        drop(guards);
+        let absent: Vec<usize> = (0..places.len()).filter(|at| held[*at].is_none()).collect();
+        grid.hits(places.len() - absent.len(), &[], |at| *places[at].reference());
+        let references: Vec<BlockRef> = absent.iter().map(|at| *places[*at].reference()).collect();
+        let read = grid.read_batch(&references, BlockKind::Value, &meta.name)?;
+        for (at, bytes) in absent.into_iter().zip(read) {
+            held[at] = Some(places[at].keep(grid, meta, &bytes)?);
+        }
+        Ok(Blocks::Held(held.into_iter().map(|block| block.expect("found or read")).collect()))
+    }
+
+    fn get(&self, places: &[BlockPlace<'a, K>]) -> Vec<&ValueBlock<K>> {
+        match self {
+            Blocks::Standing { guards, guard_of } => {
+                let block = |(place, guard): (&BlockPlace<'a, K>, &usize)| {
+                    guards[*guard].get(place.number).expect("it stands there")
+                };
+                places.iter().zip(guard_of).map(block).collect()
+            }
+            Blocks::Held(held) => held.iter().collect(),
+        }
+    }
+
+    /// Lets them go, and counts them as used.
+    fn leave(self, places: &[BlockPlace<'a, K>], grid: &Grid) {
+        let Blocks::Standing { guards, guard_of } = self else { return };
+        let is_new = |at: &usize| guards[guard_of[*at]].is_new(places[*at].number);
+        let new: Vec<usize> = (0..places.len()).filter(is_new).collect();
+        drop(guards);
+        grid.hits(places.len(), &new, |at| *places[at].reference());
+    }
+}
+
 fn net(count: u64, tombstones: u64) -> i64 {
     count as i64 - if defect!(CountIgnoresTombstones) { 1 } else { 2 } * tombstones as i64
 }
@@ -418,7 +537,7 @@ impl<const K: usize> TreeRead for TreeVersion<K> {
         self.meta.payload_width
     }
 
-    fn lookup(&self, key: &[u64], payload: &mut Vec<u8>) -> Result<bool, ReadError> {
+    fn lookup(&self, key: &[u64], payload: &mut [u8]) -> Result<bool, ReadError> {
         self.find(&limbs_to_key(key), payload)
     }
 

@@ -79,7 +79,7 @@ impl TreeRead for MeteredTree {
         self.tree.payload_width()
     }
 
-    fn lookup(&self, key: &[u64], payload: &mut Vec<u8>) -> Result<bool, ReadError> {
+    fn lookup(&self, key: &[u64], payload: &mut [u8]) -> Result<bool, ReadError> {
         self.tree.lookup(key, payload)
     }
 

@@ -86,10 +86,12 @@ impl TreeRead for MockTree {
         self.payload_width
     }
 
-    fn lookup(&self, key: &[u64], payload: &mut Vec<u8>) -> Result<bool, ReadError> {
+    fn lookup(&self, key: &[u64], payload: &mut [u8]) -> Result<bool, ReadError> {
         self.device.call()?;
         let found = self.entries.get(key);
-        payload.extend(found.into_iter().flatten());
+        if let Some(found) = found {
+            payload.copy_from_slice(found);
+        }
         Ok(found.is_some())
     }
 

@@ -63,13 +63,14 @@ pub(crate) fn late_on_route_query(
 /// The `n` flights out of `origin` that left last, compared with their schedule; the longest delay
 /// first, of equal delays the latest flight.
 ///
-/// The index of delays is walked from its highest key, until `n` flights of this origin are found.
+/// Either the index of delays is walked from its highest key, until `n` flights of this origin are found,
+/// or the flights of this origin are sorted: counts decide.
 pub(crate) fn longest_delays(
     year: &YearSnapshot,
     origin: &str,
     n: usize,
 ) -> Result<Vec<Flight>, QueryError> {
-    longest_delays_query(year, origin, n).collect()
+    longest_delays_query(year, origin, n).collect().map(Page::into_vec)
 }
 
 /// The query of [`longest_delays`].

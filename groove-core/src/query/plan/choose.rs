@@ -14,6 +14,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::constants::KEY_LIMBS_MAX;
 use crate::error::ReadError;
 use crate::groove::GrooveView;
 use crate::query::key_range::{KeyRange, RangeSet};
@@ -45,7 +46,7 @@ const COLLECTED_COST: u64 = 2;
 const SEEK_COST: u64 = 4;
 /// A scan of all objects that ends early if things are as estimated is not chosen if it could cost
 /// more than so many times the other plan if they are not.
-const REGRET_MAX: u64 = 32;
+pub(crate) const REGRET_MAX: u64 = 32;
 /// Bytes of memory for each entry that is collected.
 pub(crate) const COLLECTED_BYTES: u64 = 8;
 
@@ -620,8 +621,8 @@ pub(super) fn count_range(
     if is_unique(view, ordinal) {
         return tree.estimate(range.min.limbs(limbs), range.max.limbs(limbs));
     }
-    let key = |prefix: &[u64], timestamp: u64| -> [u64; crate::constants::KEY_LIMBS_MAX] {
-        let mut key = [0; crate::constants::KEY_LIMBS_MAX];
+    let key = |prefix: &[u64], timestamp: u64| -> [u64; KEY_LIMBS_MAX] {
+        let mut key = [0; KEY_LIMBS_MAX];
         key[..limbs - 1].copy_from_slice(prefix);
         key[limbs - 1] = timestamp;
         key
@@ -629,6 +630,27 @@ pub(super) fn count_range(
     let min = key(range.min.limbs(limbs - 1), window.min);
     let max = key(range.max.limbs(limbs - 1), window.max);
     tree.count(&min[..limbs], &max[..limbs])
+}
+
+/// About how many entries an index has in `ranges`, without reading any.
+pub(super) fn estimate_ranges(
+    view: &GrooveView,
+    ordinal: usize,
+    ranges: &[KeyRange],
+) -> Result<u64, ReadError> {
+    let tree = &view.index_trees[ordinal];
+    let limbs = tree.limbs();
+    let prefix = if is_unique(view, ordinal) { limbs } else { limbs - 1 };
+    let counted = &ranges[..ranges.len().min(COUNTED_RANGES_MAX)];
+    let mut entries = 0_u64;
+    for range in counted {
+        let (mut min, mut max) = ([0; KEY_LIMBS_MAX], [u64::MAX; KEY_LIMBS_MAX]);
+        min[..prefix].copy_from_slice(range.min.limbs(prefix));
+        max[..prefix].copy_from_slice(range.max.limbs(prefix));
+        entries = entries.saturating_add(tree.estimate(&min[..limbs], &max[..limbs])?);
+    }
+    let (ranges, counted) = (ranges.len() as u64, (counted.len() as u64).max(1));
+    Ok((entries.saturating_mul(ranges) / counted).min(view.object_count))
 }
 
 /// The parts of `window` whose timestamps are in `set`, ascending.

@@ -25,13 +25,13 @@ use crate::error::{QueryError, ReadError};
 use crate::groove::GrooveView;
 use crate::tree::Direction;
 
-use super::key_range::RangeSet;
+use super::key_range::{KeyRange, RangeSet};
 use super::predicate::Node;
 use super::row_key::ReadKey;
 use super::stream::{BoxStream, Window};
 use normal::{Normal, Subject, Term};
 
-pub(crate) use choose::{COLLECTED_BYTES, Goal};
+pub(crate) use choose::{COLLECTED_BYTES, Goal, REGRET_MAX};
 pub(crate) use keep::Keep;
 pub(crate) use meter::Meters;
 pub(crate) use step::{Kind, RowTest, Step, Test};
@@ -78,6 +78,15 @@ impl Plan {
     ) -> Result<Option<Keep>, ReadError> {
         let test = choose::Planner::new(view, &self.readers, false).keep(&self.normal, window)?;
         Ok(test.map(|test| Keep { test }))
+    }
+
+    /// About how many entries an index has in `ranges`.
+    pub(crate) fn entries(
+        view: &GrooveView,
+        ordinal: usize,
+        ranges: &[KeyRange],
+    ) -> Result<u64, ReadError> {
+        choose::estimate_ranges(view, ordinal, ranges)
     }
 
     /// Whether nothing is said but which keys the index has.

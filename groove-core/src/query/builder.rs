@@ -242,7 +242,7 @@ impl<O: Object> fmt::Debug for Query<O> {
         formatter
             .debug_struct("Query")
             .field("groove", &self.request.view.schema.name)
-            .field("predicate", &self.request.node)
+            .field("predicate", &self.request.named())
             .field("timestamps", &self.request.window)
             .field("direction", &self.request.direction)
             .field("limit", &self.request.limit)

@@ -3,21 +3,19 @@
 use std::fmt;
 
 use crate::error::QueryError;
-use crate::schema::Schema;
+use crate::schema::{IndexKind, Schema};
 use crate::tree::Direction;
 
-use super::key_range::{KeyRange, RangeSet};
+use super::key_range::KeyRange;
 use super::ordered::{Measured, Method, Order};
 use super::plan::{Goal, Kind, Meters, RowTest, Step, Test};
 use super::request::{Chosen, ChosenMeters, Request};
 use super::rows::BATCH_ROWS_MAX;
 use super::stream::Window;
+use super::text::{self, Column, PRINTED_RANGES_MAX};
 
 /// Parts of a union that are printed one by one.
 const PRINTED_PARTS_MAX: usize = 8;
-
-/// Keys of an index that are printed one by one.
-const PRINTED_RANGES_MAX: usize = 4;
 
 /// The plan of a query, with what was expected and what there was. Prints as a tree: a line per step,
 /// with the rows (timestamps) that it was expected to give, those that it gave, and the value blocks
@@ -70,7 +68,7 @@ impl Explanation {
             title += &format!(", limit {limit}");
         }
         if let Some(after) = request.after {
-            title += &format!(", after {}", after.timestamp());
+            title += &format!(", after timestamp {}", after.timestamp());
         }
         let blocks = lines.iter().filter_map(|line| Some(line.figures?.2)).sum();
         Ok(Explanation { title, lines, rows: found, estimated, blocks })
@@ -86,9 +84,8 @@ impl Explanation {
             title += &format!(", limit {limit}");
         }
         if let Some(at) = request.position_after(*ordinal)? {
-            let key = KeyRange { min: at.key, max: at.key };
-            let key = ranges_text(schema, Column::Index(*ordinal), &[key]);
-            title += &format!(", after {key} of {}", at.timestamp);
+            let key = text::key(schema, *ordinal, at.key);
+            title += &format!(", after {key} at timestamp {}", at.timestamp);
         }
         if request.limit == Some(0) {
             let lines =
@@ -115,7 +112,7 @@ impl Explanation {
             Method::Test(keep) => {
                 let tests = meters.test.as_ref().expect("it was measured");
                 let mut printer = Printer { schema, meters: tests, lines: Vec::new() };
-                let text = format!("that have {}", printer.test(&keep.test, false));
+                let text = printer.filter(std::slice::from_ref(&keep.test));
                 line(0, &text, figures, row_blocks);
                 lines.push(Line { depth: 1, text: entries, figures: entries_figures });
                 printer.members(&keep.test, 1);
@@ -123,7 +120,7 @@ impl Explanation {
             }
             Method::Collect(chosen) => {
                 line(0, LOOKED_UP, figures, row_blocks);
-                let text = format!("{entries}, if of a timestamp that was collected");
+                let text = format!("{entries}, with one of these timestamps");
                 lines.push(Line { depth: 1, text, figures: entries_figures });
                 let meters = meters.chosen.as_ref().expect("it was measured");
                 print_timestamps(request, chosen, meters, source.answered, 2, &mut lines);
@@ -221,13 +218,13 @@ fn print_timestamps(
         printer.lines
     };
     if !chosen.shared.is_empty() {
-        let text = format!("timestamps of {} that others share", schema.name);
+        let text = format!("timestamps of {} that are shared", schema.name);
         lines.push(Line { depth, text, figures: Some((chosen.expected(), rows, 0)) });
         depth += 1;
     }
     lines.extend(print(schema, &meters.own, &chosen.own, depth));
     for ((view, step), meters) in chosen.shared.iter().zip(&meters.shared) {
-        let text = format!("of {}", view.schema.name);
+        let text = format!("shared with {}", view.schema.name);
         lines.push(Line { depth, text, figures: None });
         lines.extend(print(view.schema, meters, step, depth + 1));
     }
@@ -245,23 +242,25 @@ impl Printer<'_> {
         let text = match &step.kind {
             Kind::Nothing => "nothing".to_owned(),
             Kind::Objects(window) => format!("all objects, in one scan{}", within(*window)),
-            Kind::Timestamps(windows) => {
-                format!("timestamps in {} ranges, no reads", windows.len())
-            }
+            Kind::Timestamps(windows) => format!("{}, no reads", timestamps_text(windows)),
             Kind::Entries { index, key, window } => {
-                let keys = self.keys(*index, &[KeyRange { min: *key, max: *key }]);
-                format!("{keys}, scanned{}", within(*window))
+                let key = text::key(self.schema, *index, *key);
+                format!("{key}, scanned{}", within(*window))
             }
             Kind::Collected { index, ranges, window } => {
                 let keys = self.keys(*index, ranges);
-                format!("{keys}, collected and sorted{}", within(*window))
+                let is_lookup = self.schema.indexes[*index].kind != IndexKind::NonUnique
+                    && ranges.iter().all(KeyRange::is_point);
+                let how = match (is_lookup, &ranges[..]) {
+                    (true, [_]) => "looked up",
+                    (true, _) => "looked up and sorted",
+                    (false, _) => "collected and sorted",
+                };
+                format!("{keys}, {how}{}", within(*window))
             }
             Kind::Union(_) => "any of, merged".to_owned(),
             Kind::Intersection(_) => "all of, by zig-zag".to_owned(),
-            Kind::Filtered { tests, .. } => {
-                let tests: Vec<String> = tests.iter().map(|test| self.test(test, false)).collect();
-                format!("that have {}", tests.join(" and "))
-            }
+            Kind::Filtered { tests, .. } => self.filter(tests),
         };
         let figures = Some((step.rows(), rows, blocks));
         self.lines.push(Line { depth, text, figures });
@@ -309,6 +308,19 @@ impl Printer<'_> {
         }
     }
 
+    /// What objects are tested for, and how.
+    fn filter(&self, tests: &[Test]) -> String {
+        let tests = match tests {
+            [Test::All(tests)] => tests,
+            tests => tests,
+        };
+        let alone = tests.len() == 1;
+        let texts: Vec<String> = tests.iter().map(|test| self.test(test, !alone)).collect();
+        let reads = tests.iter().any(Test::reads_rows);
+        let how = if reads { "tested on rows" } else { "each asked for" };
+        format!("where {}, {how}", texts.join(" and "))
+    }
+
     /// A condition as a text; in brackets if `inner` and of several parts.
     fn test(&self, test: &Test, inner: bool) -> String {
         let join = |tests: &[Test], operator: &str| {
@@ -318,28 +330,29 @@ impl Printer<'_> {
         };
         match test {
             Test::Member(step) => self.member(step),
-            Test::Row(test) => self.row_test(test),
+            Test::Row(test) => self.row_test(test, inner),
             Test::All(tests) => join(tests, " and "),
             Test::Any(tests) => join(tests, " or "),
-            Test::Not(test) => format!("not {}", self.test(test, true)),
+            Test::Not(test) => {
+                let text = self.test(test, true);
+                match text.strip_suffix(" is some") {
+                    Some(name) if matches!(**test, Test::Row(_)) => format!("{name} is none"),
+                    _ => format!("not {text}"),
+                }
+            }
         }
     }
 
     fn member(&self, step: &Step) -> String {
         match &step.kind {
-            Kind::Entries { index, key, .. } => {
-                self.keys(*index, &[KeyRange { min: *key, max: *key }])
-            }
+            Kind::Entries { index, key, .. } => text::key(self.schema, *index, *key),
             Kind::Collected { index, ranges, .. } => self.keys(*index, ranges),
-            Kind::Timestamps(windows) => match windows[..] {
-                [window] => format!("a timestamp of {}..={}", window.min, window.max),
-                _ => format!("a timestamp of {} ranges", windows.len()),
-            },
+            Kind::Timestamps(windows) => timestamps_text(windows),
             Kind::Union(parts) => {
                 let parts: Vec<String> = parts.iter().map(|part| self.member(part)).collect();
                 match parts.len() {
                     0..=PRINTED_RANGES_MAX => format!("({})", parts.join(" or ")),
-                    length => format!("({} or … of {length})", parts[0]),
+                    length => format!("({} or {} more)", parts[0], length - 1),
                 }
             }
             _ => "what is asked below".to_owned(),
@@ -347,23 +360,22 @@ impl Printer<'_> {
     }
 
     fn keys(&self, index: usize, ranges: &[KeyRange]) -> String {
-        ranges_text(self.schema, Column::Index(index), ranges)
+        text::keys(self.schema, Column::Index(index), ranges)
     }
 
-    fn row_test(&self, test: &RowTest) -> String {
-        let column = match test.index() {
-            Ok(index) => Column::Index(index),
-            Err(field) => Column::Field(field),
-        };
-        let set: &RangeSet = &test.set;
-        format!("{} in the row", ranges_text(self.schema, column, set.ranges()))
+    fn row_test(&self, test: &RowTest, inner: bool) -> String {
+        let column = test.index().map_or_else(Column::Field, Column::Index);
+        let keys = text::keys(self.schema, column, test.set.ranges());
+        if inner && test.set.ranges().len() > 1 { format!("({keys})") } else { keys }
     }
 }
 
-#[derive(Clone, Copy)]
-enum Column {
-    Index(usize),
-    Field(usize),
+/// Which timestamps lie in `windows`.
+fn timestamps_text(windows: &[Window]) -> String {
+    match windows {
+        [window] => text::timestamps(*window).unwrap_or_else(|| "any timestamp".to_owned()),
+        _ => format!("timestamps of {} ranges", windows.len()),
+    }
 }
 
 /// The entries of an index with these keys.
@@ -371,46 +383,10 @@ fn entries_text(schema: &'static Schema, index: usize, ranges: &[KeyRange]) -> S
     let full = KeyRange::full(schema.indexes[index].key_width);
     match ranges {
         [range] if *range == full => format!("entries of {}", schema.indexes[index].name),
-        _ => format!("entries of {}", ranges_text(schema, Column::Index(index), ranges)),
+        _ => format!("entries of {}", text::keys(schema, Column::Index(index), ranges)),
     }
-}
-
-/// A name and the keys that are wanted of it.
-fn ranges_text(schema: &Schema, column: Column, ranges: &[KeyRange]) -> String {
-    let (name, width) = match column {
-        Column::Index(index) => (schema.indexes[index].name, schema.indexes[index].key_width),
-        Column::Field(field) => (schema.fields[field].name, schema.fields[field].width),
-    };
-    let value = |key: &super::key_range::EncodedKey| {
-        let mut bytes = [0; crate::constants::INDEX_KEY_WIDTH_MAX];
-        key.to_bytes(&mut bytes);
-        let width = width.min(bytes.len());
-        let bytes = &bytes[bytes.len() - width..];
-        match column {
-            Column::Index(index) => schema.describe_key(index, bytes),
-            Column::Field(field) => schema.describe_field(field, bytes),
-        }
-    };
-    let full = KeyRange::full(width.min(crate::constants::INDEX_KEY_WIDTH_MAX));
-    let text = |range: &KeyRange| match (range.min == full.min, range.max == full.max) {
-        _ if range.is_point() => format!("= {}", value(&range.min)),
-        (true, true) => "of any value".to_owned(),
-        (true, false) => format!("<= {}", value(&range.max)),
-        (false, true) => format!(">= {}", value(&range.min)),
-        (false, false) => format!("{} to {}", value(&range.min), value(&range.max)),
-    };
-    let mut texts: Vec<String> = ranges.iter().take(PRINTED_RANGES_MAX).map(text).collect();
-    if ranges.len() > PRINTED_RANGES_MAX {
-        texts.push(format!("… of {}", ranges.len()));
-    }
-    format!("{name} {}", texts.join(" or "))
 }
 
 fn within(window: Window) -> String {
-    match (window.min == Window::ALL.min, window.max == Window::ALL.max) {
-        (true, true) => String::new(),
-        (true, false) => format!(", up to {}", window.max),
-        (false, true) => format!(", from {}", window.min),
-        (false, false) => format!(", {}..={}", window.min, window.max),
-    }
+    text::timestamps(window).map_or_else(String::new, |text| format!(", {text}"))
 }

@@ -12,6 +12,7 @@ use super::plan::{Goal, Meters, Plan, Step};
 use super::predicate::Node;
 use super::rows::Rows;
 use super::stream::{Answer, BoxStream, Intersection, Window};
+use super::text::Named;
 
 /// What is asked for: all but the type that rows are read as.
 #[derive(Clone)]
@@ -67,6 +68,11 @@ impl Request {
     /// The most objects to give.
     pub(crate) fn limit(&self) -> usize {
         self.limit.unwrap_or(usize::MAX)
+    }
+
+    /// The predicate with names, for `Debug`.
+    pub(super) fn named(&self) -> Named<'_> {
+        Named { schema: self.view.schema, node: &self.node }
     }
 
     /// The part of the window behind the cursor.

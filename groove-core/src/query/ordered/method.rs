@@ -74,7 +74,8 @@ impl Choice {
         let limit = limit.min(found);
         let walked = (u128::from(limit) * u128::from(all)).div_ceil(u128::from(found));
         let walked = u64::try_from(walked).unwrap_or(u64::MAX).min(left);
-        let methods = methods(order, &plain, chosen, Sizes { found, limit, walked, left })?;
+        let methods =
+            methods(order, &plain, chosen, Sizes { found, limit, walked, left }, explains)?;
         Ok(Choice { methods, ranges, after, wanted, expected, walked })
     }
 
@@ -99,6 +100,7 @@ fn methods(
     plain: &Request,
     chosen: Chosen,
     Sizes { found, limit, walked, left }: Sizes,
+    explains: bool,
 ) -> Result<Vec<Method>, ReadError> {
     let view = &plain.view;
     let budget = view.object_tree.query_memory();
@@ -117,7 +119,10 @@ fn methods(
         (None, true) => collects,
         (None, false) => u64::MAX,
     };
-    let keep = if plain.shared.is_empty() { plain.plan().keep(view, plain.window)? } else { None };
+    let keep = match plain.shared.is_empty() {
+        true => plain.plan().keep(view, order.ordinal, plain.window, explains)?,
+        false => None,
+    };
     let test_first = tests(walked) <= other && tests(left) / REGRET_MAX <= other;
 
     let mut methods = vec![Method::Collect(chosen.clone())];

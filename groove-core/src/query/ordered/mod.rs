@@ -178,7 +178,7 @@ impl<O: Object> fmt::Debug for Ordered<O> {
         formatter
             .debug_struct("Ordered")
             .field("groove", &request.view.schema.name)
-            .field("predicate", &request.node)
+            .field("predicate", &request.named())
             .field("index", &self.order.index())
             .field("direction", direction)
             .field("limit", &request.limit)

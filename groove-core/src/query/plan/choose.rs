@@ -100,7 +100,10 @@ impl<'a> Planner<'a> {
             }
             return self.tested_objects(&normal.term, true, window);
         }
-        let step = self.step(&normal.term, window)?;
+        let step = match &normal.term {
+            Term::And { kept, removed } => self.and(kept, removed, window, goal.limit)?,
+            term => self.step(term, window)?,
+        };
         if !step.collects() {
             return Ok(step);
         }
@@ -162,11 +165,18 @@ impl<'a> Planner<'a> {
                 }
                 Ok(self.union(parts))
             }
-            Term::And { kept, removed } => self.and(kept, removed, window),
+            Term::And { kept, removed } => self.and(kept, removed, window, u64::MAX),
         }
     }
 
-    fn and(&mut self, kept: &[Term], removed: &[Term], window: Window) -> Result<Step, ReadError> {
+    /// The objects of all of `kept` and none of `removed`, of which about `limit` are wanted.
+    fn and(
+        &mut self,
+        kept: &[Term],
+        removed: &[Term],
+        window: Window,
+        limit: u64,
+    ) -> Result<Step, ReadError> {
         // Conditions on timestamps narrow what the other parts look at.
         let (mut windows, mut terms) = (vec![window], Vec::with_capacity(kept.len()));
         for term in kept {
@@ -195,6 +205,10 @@ impl<'a> Planner<'a> {
             false => self.objects_in(window)?,
         };
         let all = left;
+        // As if the conditions had nothing to do with each other.
+        let share =
+            |rows: u128, size: u64| rows * u128::from(size.min(all)) / u128::from(all.max(1));
+        let both = sizes.iter().map(|(size, ..)| *size).fold(u128::from(all), share) as u64;
         let (mut sources, mut tested): (Vec<Step>, Vec<&Term>) = (Vec::new(), Vec::new());
         for &(size, _, term) in &sizes {
             let first = sources.is_empty();
@@ -203,6 +217,12 @@ impl<'a> Planner<'a> {
                 Term::Keys(Subject::Index(ordinal), set) if !is_points(set) => {
                     let row_cost = if at_hand { 1 } else { ROW_COST };
                     let rows = left.saturating_mul(row_cost);
+                    // Of what is left, as far as the limit.
+                    let rows = match limit < both {
+                        true => (u128::from(rows) * u128::from(limit) / u128::from(both)) as u64,
+                        false => rows,
+                    }
+                    .max(rows / REGRET_MAX);
                     // So little that it need not be compared.
                     let few = !first && left <= SMALL;
                     RowKey::of_index(self.view.schema, *ordinal).is_some()
@@ -242,13 +262,7 @@ impl<'a> Planner<'a> {
         }
         let mut step = self.filtered(source, tests);
         if let Some(known) = sizes.iter().map(|(size, ..)| *size).min() {
-            // As if the conditions had nothing to do with each other.
-            let share =
-                |rows: u128, size: u64| rows * u128::from(size.min(all)) / u128::from(all.max(1));
-            let mut rows = sizes.iter().map(|(size, ..)| *size).fold(u128::from(all), share) as u64;
-            if rows == 0 && known > 0 {
-                rows = 1;
-            }
+            let rows = if known > 0 { both.max(1) } else { both };
             step.rows = step.rows.min(rows);
         }
         Ok(step)

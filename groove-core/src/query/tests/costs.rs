@@ -281,7 +281,7 @@ fn explain_shows_what_was_expected_and_what_there_was() {
     assert_eq!((explanation.rows(), explanation.estimated_rows()), (20, 50));
     let printed = "\
 Item, newest first, limit 20                    expected      rows    blocks
-that have wide >= 1 in the row                        50        21         0
+where wide >= 1, tested on rows                       50        21         0
   all of, by zig-zag                                 100        48         0
     small = 7, scanned                               100        48         0
     tiny = 1, scanned                              5000        48         0";

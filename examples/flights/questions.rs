@@ -38,20 +38,18 @@ pub(crate) fn day(date: Date) -> Range<u64> {
 pub(crate) fn late_on_route(
     year: &YearSnapshot,
     carrier: &str,
-    (origin, destination): (Text<3>, Text<3>),
+    route: (&str, &str),
     timestamps: Range<u64>,
     delay: i16,
 ) -> Result<Vec<Flight>, QueryError> {
-    late_on_route_query(year, carrier, (origin, destination), timestamps, delay)
-        .collect()
-        .map(Page::into_vec)
+    late_on_route_query(year, carrier, route, timestamps, delay).collect().map(Page::into_vec)
 }
 
 /// The query of [`late_on_route`].
 pub(crate) fn late_on_route_query(
     year: &YearSnapshot,
     carrier: &str,
-    route: (Text<3>, Text<3>),
+    route: (&str, &str),
     timestamps: Range<u64>,
     delay: i16,
 ) -> Query<Flight> {
@@ -154,7 +152,7 @@ pub(crate) fn tallies(year: &YearSnapshot) -> Result<Vec<Tally>, QueryError> {
 /// before it ended with.
 pub(crate) fn departures(
     year: &YearSnapshot,
-    designator: (Text<2>, u16),
+    designator: (&str, u16),
     after: Option<groove::Cursor>,
     limit: usize,
 ) -> Result<Page<Flight>, QueryError> {
@@ -164,7 +162,7 @@ pub(crate) fn departures(
 /// The query of [`departures`].
 pub(crate) fn departures_query(
     year: &YearSnapshot,
-    designator: (Text<2>, u16),
+    designator: (&str, u16),
     after: Option<groove::Cursor>,
     limit: usize,
 ) -> Query<Flight> {

@@ -15,9 +15,9 @@ const JULY: Date = date(2013, 7, 1);
 const DECEMBER: Date = date(2013, 12, 1);
 const CHRISTMAS_EVE: Date = date(2013, 12, 24);
 const MAY_30: Date = date(2013, 5, 30);
-const JFK_TO_SFO: (Text<3>, Text<3>) = (text("JFK"), text("SFO"));
+const JFK_TO_SFO: (&str, &str) = ("JFK", "SFO");
 const AIRCRAFT: Text<6> = text("N725MQ");
-const HAWAIIAN_51: (Text<2>, u16) = (text("HA"), 51);
+const HAWAIIAN_51: (&str, u16) = ("HA", 51);
 
 const fn date(year: u16, month: u8, day: u8) -> Date {
     Date::new(year, month, day).expect("a day of the calendar")

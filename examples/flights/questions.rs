@@ -38,20 +38,18 @@ pub(crate) fn day(date: Date) -> Range<u64> {
 pub(crate) fn late_on_route(
     year: &YearSnapshot,
     carrier: &str,
-    (origin, destination): (Text<3>, Text<3>),
+    route: (&str, &str),
     timestamps: Range<u64>,
     delay: i16,
 ) -> Result<Vec<Flight>, QueryError> {
-    late_on_route_query(year, carrier, (origin, destination), timestamps, delay)
-        .collect()
-        .map(Page::into_vec)
+    late_on_route_query(year, carrier, route, timestamps, delay).collect().map(Page::into_vec)
 }
 
 /// The query of [`late_on_route`].
 pub(crate) fn late_on_route_query(
     year: &YearSnapshot,
     carrier: &str,
-    route: (Text<3>, Text<3>),
+    route: (&str, &str),
     timestamps: Range<u64>,
     delay: i16,
 ) -> Query<Flight> {
@@ -63,13 +61,14 @@ pub(crate) fn late_on_route_query(
 /// The `n` flights out of `origin` that left last, compared with their schedule; the longest delay
 /// first, of equal delays the latest flight.
 ///
-/// The index of delays is walked from its highest key, until `n` flights of this origin are found.
+/// Either the index of delays is walked from its highest key, until `n` flights of this origin are found,
+/// or the flights of this origin are sorted: counts decide.
 pub(crate) fn longest_delays(
     year: &YearSnapshot,
     origin: &str,
     n: usize,
 ) -> Result<Vec<Flight>, QueryError> {
-    longest_delays_query(year, origin, n).collect()
+    longest_delays_query(year, origin, n).collect().map(Page::into_vec)
 }
 
 /// The query of [`longest_delays`].
@@ -153,7 +152,7 @@ pub(crate) fn tallies(year: &YearSnapshot) -> Result<Vec<Tally>, QueryError> {
 /// before it ended with.
 pub(crate) fn departures(
     year: &YearSnapshot,
-    designator: (Text<2>, u16),
+    designator: (&str, u16),
     after: Option<groove::Cursor>,
     limit: usize,
 ) -> Result<Page<Flight>, QueryError> {
@@ -163,7 +162,7 @@ pub(crate) fn departures(
 /// The query of [`departures`].
 pub(crate) fn departures_query(
     year: &YearSnapshot,
-    designator: (Text<2>, u16),
+    designator: (&str, u16),
     after: Option<groove::Cursor>,
     limit: usize,
 ) -> Query<Flight> {

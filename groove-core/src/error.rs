@@ -311,8 +311,9 @@ pub enum UpdateError {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryError {
-    /// The cursor was made by another query or another groove. Begin without a cursor.
-    #[error("{groove}: the cursor belongs to another query; begin without a cursor")]
+    /// The cursor was made by another query or another groove, or in another order. Begin without a
+    /// cursor.
+    #[error("{groove}: the cursor belongs to another query or order; begin without a cursor")]
     ForeignCursor {
         /// The groove that is queried.
         groove: &'static str,

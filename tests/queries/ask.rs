@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use groove::{Cursor, Object, Page, Predicate, Query, QueryError};
+use groove::{Cursor, Object, Ordered, Page, Predicate, Query, QueryError};
 
 use crate::column::{Condition, bound, within};
 use crate::predicate::{Columns, both, condition, of_operator, timestamp};
@@ -60,8 +60,8 @@ impl<O: Object + Copy + PartialEq + Debug> Asker<'_, O> {
         }
         self.ends(&query, &expected);
         self.pages(&query, &expected, newest_first);
-        match self.rng.below(8) {
-            0 => self.order(&query, &expected),
+        match self.rng.below(7) {
+            0 | 4 => self.order(&query, &expected),
             1 => self.join(&query, &expected, query_of),
             2 => self.shared(&query, &expected, query_of),
             3 => self.laws(&made, query_of),
@@ -210,7 +210,8 @@ impl<O: Object + Copy + PartialEq + Debug> Asker<'_, O> {
         let Some(ordered) = column.ordered(query.clone()) else { return };
         let mut sorted = expected.to_vec();
         column.sort(&mut sorted);
-        let ordered = match self.rng.chance(50) {
+        let descending = self.rng.chance(50);
+        let ordered = match descending {
             true => {
                 sorted.reverse();
                 ordered.descending()
@@ -219,13 +220,67 @@ impl<O: Object + Copy + PartialEq + Debug> Asker<'_, O> {
         };
         if self.rng.chance(30) {
             let all = answer!(self, "order_by", ordered.collect());
-            assert_eq!(all, sorted, "{ordered:?}");
+            assert_eq!(&all[..], sorted, "{ordered:?}");
+            assert_eq!(all.next, None, "{ordered:?}");
         }
         let limit = self.rng.below(8) as usize;
-        let top = answer!(self, "order_by with a limit", ordered.clone().limit(limit).collect());
-        assert_eq!(top, sorted[..limit.min(sorted.len())], "{limit} of {ordered:?}");
+        let limited = ordered.clone().limit(limit);
+        let head = &sorted[..limit.min(sorted.len())];
+        match self.rng.below(3) {
+            0 => {
+                let top = answer!(self, "order_by with a limit", limited.collect());
+                assert_eq!(&top[..], head, "{limit} of {ordered:?}");
+            }
+            1 => {
+                let top: Result<Vec<O>, _> = limited.iter().collect();
+                let top = answer!(self, "order_by, iter", top);
+                assert_eq!(top, head, "{limit} of {ordered:?}");
+            }
+            _ => {
+                let explanation = answer!(self, "order_by, explain", limited.explain());
+                assert_eq!(explanation.rows(), head.len() as u64, "{limited:?}\n{explanation}");
+            }
+        }
         let first = answer!(self, "order_by, first", ordered.first());
         assert_eq!(first.as_ref(), sorted.first(), "{ordered:?}");
+        self.ordered_pages(query, &ordered, &sorted, descending);
+    }
+
+    /// All pages in the order of an index, one after the other, and back to the first.
+    fn ordered_pages(
+        &mut self,
+        query: &Query<O>,
+        ordered: &Ordered<O>,
+        sorted: &[O],
+        descending: bool,
+    ) {
+        let limit = 1 + self.rng.below(60) as usize;
+        let reversed = match descending {
+            true => ordered.clone().ascending(),
+            false => ordered.clone().descending(),
+        };
+        let (mut all, mut cursor): (Vec<O>, Option<Cursor>) = (Vec::new(), None);
+        loop {
+            let page = ordered.clone().limit(limit).after(cursor).collect();
+            let page = answer!(self, "order_by, page", page);
+            assert!(page.next.is_none() || page.len() == limit, "a page before the last is full");
+            assert!(cursor.is_none() || !page.is_empty(), "a cursor promises more");
+            if self.rng.chance(20) {
+                let back = reversed.clone().after(page.previous).collect();
+                let back = answer!(self, "order_by, back to the beginning", back);
+                let before = match page.is_empty() {
+                    true => sorted.iter().rev().copied().collect(),
+                    false => all.iter().rev().copied().collect::<Vec<O>>(),
+                };
+                assert_eq!(&back[..], before, "back from {} of {ordered:?}", all.len());
+            }
+            all.extend_from_slice(&page);
+            let Some(next) = page.next else { break };
+            let refused = query.clone().after(next).collect();
+            assert!(matches!(refused, Err(QueryError::ForeignCursor { .. })), "{refused:?}");
+            cursor = Some(Cursor::from_bytes(&next.to_bytes()).expect("its bytes"));
+        }
+        assert_eq!(all, sorted, "pages of {limit} of {ordered:?}");
     }
 
     /// A semi-join by the keys of a column.
@@ -252,6 +307,7 @@ impl<O: Object + Copy + PartialEq + Debug> Asker<'_, O> {
         assert_eq!(count, both.len() as u64);
         let explanation = answer!(self, "sharing_timestamps, explain", shared.explain());
         assert_eq!(explanation.rows(), both.len() as u64);
+        self.order(&shared, &both);
         let page = answer!(self, "sharing_timestamps, page", shared.clone().limit(3).collect());
         if let Some(next) = page.next {
             let rest = answer!(self, "sharing_timestamps, page", shared.after(next).collect());

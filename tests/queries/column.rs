@@ -49,6 +49,8 @@ pub(crate) trait Column<O: Object> {
     fn joined(&self, query: &Query<O>) -> Option<Result<Predicate<O>, QueryError>>;
     /// Whether the keys of both objects are the same.
     fn same_key(&self, one: &O, other: &O) -> bool;
+    /// The order of the keys of two objects that have one.
+    fn compare(&self, one: &O, other: &O) -> Ordering;
 }
 
 /// The methods that all handles have.
@@ -287,9 +289,7 @@ where
     fn sort(&self, objects: &mut Vec<O>) {
         objects.retain(|object| (self.key)(object).is_some());
         objects.sort_by(|one, other| {
-            let (one_key, other_key) = ((self.key)(one), (self.key)(other));
-            let (one_key, other_key) = (one_key.expect("kept"), other_key.expect("kept"));
-            (self.compare)(&one_key, &other_key).then(one.timestamp().cmp(&other.timestamp()))
+            Column::compare(self, one, other).then(one.timestamp().cmp(&other.timestamp()))
         });
     }
 
@@ -302,5 +302,11 @@ where
             (Some(one), Some(other)) => (self.compare)(&one, &other).is_eq(),
             _ => false,
         }
+    }
+
+    fn compare(&self, one: &O, other: &O) -> Ordering {
+        let keys = ((self.key)(one), (self.key)(other));
+        let (one, other) = (keys.0.expect("it has a key"), keys.1.expect("it has a key"));
+        (self.compare)(&one, &other)
     }
 }

@@ -41,6 +41,8 @@ struct Kept<O> {
     predicate: Predicate<O>,
     holds: Holds<O>,
     cursor: Cursor,
+    /// The column whose order the cursor is of, and the object that it is at, as it was then.
+    order: Option<(usize, O)>,
 }
 
 struct Round<'a, O: Kind>
@@ -195,7 +197,12 @@ where
         let snapshot = forest.snapshot();
         self.ask(state, QUERIES, &mut |predicate| snapshot.query(predicate));
         let kept = std::mem::take(&mut self.kept);
-        for Kept { predicate, holds, cursor } in kept {
+        for Kept { predicate, holds, cursor, order } in kept {
+            if let Some((column, object)) = order {
+                let query = snapshot.query(predicate);
+                self.go_on(query, &holds, cursor, (column, object), state);
+                continue;
+            }
             let at = cursor.timestamp();
             let query = snapshot.query(predicate.clone()).after(cursor);
             let matching = || self.objects.values().filter(|object| holds(object)).copied();
@@ -226,16 +233,64 @@ where
         }
     }
 
+    /// Goes on in the order of a column from where an object was in an earlier state.
+    fn go_on(
+        &mut self,
+        query: groove::Query<O>,
+        holds: &Holds<O>,
+        cursor: Cursor,
+        (column, object): (usize, O),
+        state: &str,
+    ) {
+        let column = &self.columns[column];
+        let ordered = column.ordered(query).expect("an index is on it").after(cursor);
+        // The object as it was, among those that there are now: it may be another one itself by now.
+        let at = object.timestamp();
+        let matching = self.objects.values().filter(|object| holds(object)).copied();
+        let mut sorted: Vec<O> = matching.filter(|now| now.timestamp() != at).collect();
+        sorted.push(object);
+        column.sort(&mut sorted);
+        let place = sorted.iter().position(|object| object.timestamp() == at).expect("it is there");
+        let mut behind = sorted.split_off(place + 1);
+        sorted.pop();
+        let mut before = sorted;
+        // The object as it is now has a place of its own.
+        let mut now: Vec<O> = self.objects.get(&at).into_iter().copied().collect();
+        now.retain(|object| holds(object));
+        column.sort(&mut now);
+        if let Some(now) = now.first().filter(|now| !column.same_key(now, &object)) {
+            let is_behind = column.compare(now, &object).is_gt();
+            let side = if is_behind { &mut behind } else { &mut before };
+            side.push(*now);
+            column.sort(side);
+        }
+        before.reverse();
+        for (ordered, expected) in [(ordered.clone(), behind), (ordered.descending(), before)] {
+            self.tally.execution("a cursor of an earlier state, in an order");
+            match ordered.collect() {
+                Ok(page) => assert_eq!(page[..], expected, "{ordered:?} in {state}"),
+                Err(error) => assert!(self.tight, "{error}"),
+            }
+        }
+    }
+
     /// Keeps a cursor for the next state.
     fn keep(&mut self, query_of: impl Fn(Predicate<O>) -> groove::Query<O>) {
         let depth = self.rng.below(3);
         let made = condition(self.rng, self.tally, &self.columns, &self.objects, depth);
-        let page = query_of(made.predicate.clone()).limit(1 + self.rng.below(9) as usize).collect();
+        let query = query_of(made.predicate.clone()).limit(1 + self.rng.below(9) as usize);
+        let at = self.rng.below(self.columns.len() as u64) as usize;
+        let ordered = self.columns[at].ordered(query.clone()).filter(|_| self.rng.chance(60));
+        let column = ordered.as_ref().map(|_| at);
         self.tally.execution("page");
-        let Ok(page) = page else { return assert!(self.tight) };
+        let Ok(page) = ordered.map_or_else(|| query.collect(), |ordered| ordered.collect()) else {
+            return assert!(self.tight);
+        };
+        let object = if page.next.is_some() { page.last() } else { page.first() }.copied();
         if let Some(cursor) = page.next.or(page.previous) {
             let (predicate, holds) = (made.predicate, made.holds);
-            self.kept.push(Kept { predicate, holds, cursor });
+            let order = column.zip(object);
+            self.kept.push(Kept { predicate, holds, cursor, order });
         }
     }
 

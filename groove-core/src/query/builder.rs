@@ -202,7 +202,7 @@ impl<O: Object> Query<O> {
     /// The objects in the order of an index instead of that of their timestamps: the top `n` by
     /// `limit(n)`. Objects without a key in the index are left out.
     ///
-    /// The query's direction and cursor do not count; its limit is taken over.
+    /// The query's limit and cursor are taken over, and its direction does not count.
     pub fn order_by(self, index: impl IndexHandle<O>) -> Ordered<O> {
         Ordered::new(self.request, index.ordinal())
     }
@@ -242,7 +242,7 @@ impl<O: Object> fmt::Debug for Query<O> {
         formatter
             .debug_struct("Query")
             .field("groove", &self.request.view.schema.name)
-            .field("predicate", &self.request.node)
+            .field("predicate", &self.request.named())
             .field("timestamps", &self.request.window)
             .field("direction", &self.request.direction)
             .field("limit", &self.request.limit)

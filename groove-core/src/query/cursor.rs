@@ -1,25 +1,44 @@
 //! A place between two objects of a query's answer.
 
-use crate::constants::TIMESTAMP_MAX;
+use crate::constants::{INDEX_KEY_WIDTH_MAX, TIMESTAMP_MAX};
 use crate::schema::Schema;
 
+use super::key_range::EncodedKey;
 use super::predicate::Node;
 use super::stream::Window;
 
 /// A place in a query's answer: at an object, where a page ended or began.
 ///
-/// It holds the timestamp of that object and a hash of the query: groove, predicate and range of
-/// timestamps, but neither the limit nor the direction. Oldest first, it leads to what is newer than
-/// the object; newest first, to what is older. The order of the terms in an `&` or `|` makes no
-/// difference. It stays valid when objects are inserted or removed, this one included, after the
-/// forest is reopened, and in other processes and releases. Another query refuses it.
+/// It holds the timestamp of that object, its key if the answer is in the order of an index, and a
+/// hash of the query: groove, predicate, range of timestamps and order, but neither the limit nor the
+/// direction. In either direction it leads to what lies behind the object: oldest first to what is
+/// newer, newest first to what is older; lowest key first to higher keys, and of the same key to newer
+/// objects. The order of the terms in an `&` or `|` makes no difference. It stays valid when objects
+/// are inserted, updated or removed, this one included, after the forest is reopened, and in other
+/// processes and releases. Another query, or the same one in another order, refuses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     pub(super) timestamp: u64,
     pub(super) query: u64,
+    /// In the order of an index.
+    pub(super) key: Option<CursorKey>,
 }
 
+/// The key of a cursor's object, and how many bytes it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CursorKey {
+    pub(super) key: EncodedKey,
+    pub(super) width: usize,
+}
+
+/// What comes before the key.
+const HEAD: usize = 20;
+/// What comes behind it.
+const CHECK: usize = 4;
+/// The format of cursors of answers in the order of their timestamps.
 const FORMAT: u8 = 2;
+/// The format of cursors of answers in the order of an index.
+const FORMAT_ORDERED: u8 = 3;
 
 impl Cursor {
     /// The timestamp of the object that the cursor is at.
@@ -27,33 +46,48 @@ impl Cursor {
         self.timestamp
     }
 
-    /// The cursor as bytes, the same on every machine.
-    pub fn to_bytes(&self) -> [u8; 24] {
-        let mut bytes = [0; 24];
-        bytes[..8].copy_from_slice(&self.timestamp.to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.query.to_le_bytes());
-        bytes[16] = FORMAT;
+    /// The cursor as bytes, the same on every machine: 24, and those of the key if the answer is in the
+    /// order of an index.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let (format, width) = self.key.map_or((FORMAT, 0), |key| (FORMAT_ORDERED, key.width));
+        let mut bytes = Vec::with_capacity(HEAD + width + CHECK);
+        bytes.extend(self.timestamp.to_le_bytes());
+        bytes.extend(self.query.to_le_bytes());
+        bytes.extend([format, width as u8, 0, 0]);
+        if let Some(CursorKey { key, width }) = self.key {
+            let mut key_bytes = [0; INDEX_KEY_WIDTH_MAX];
+            key.to_bytes(&mut key_bytes);
+            bytes.extend(&key_bytes[INDEX_KEY_WIDTH_MAX - width..]);
+        }
         let check = check(&bytes);
-        bytes[20..].copy_from_slice(&check);
+        bytes.extend(check);
         bytes
     }
 
     /// The cursor of which [`Cursor::to_bytes`] gave `bytes`; `None` if they are anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Cursor> {
-        let bytes: &[u8; 24] = bytes.try_into().ok()?;
-        let timestamp = u64::from_le_bytes(*bytes.first_chunk()?);
-        let query = u64::from_le_bytes(*bytes[8..].first_chunk()?);
-        let valid = bytes[16..20] == [FORMAT, 0, 0, 0]
-            && bytes[20..] == check(bytes)
-            && (1..=TIMESTAMP_MAX).contains(&timestamp);
-        valid.then_some(Cursor { timestamp, query })
+        let (body, last) = bytes.split_last_chunk::<CHECK>()?;
+        let (head, key) = body.split_first_chunk::<HEAD>()?;
+        let timestamp = u64::from_le_bytes(*head.first_chunk()?);
+        let query = u64::from_le_bytes(*head[8..].first_chunk()?);
+        let key = match (&head[16..], key.len()) {
+            ([FORMAT, 0, 0, 0], 0) => None,
+            ([FORMAT_ORDERED, width, 0, 0], length @ 1..=INDEX_KEY_WIDTH_MAX)
+                if usize::from(*width) == length =>
+            {
+                Some(CursorKey { key: EncodedKey::from_bytes(key), width: length })
+            }
+            _ => return None,
+        };
+        let valid = *last == check(body) && (1..=TIMESTAMP_MAX).contains(&timestamp);
+        valid.then_some(Cursor { timestamp, query, key })
     }
 }
 
 /// The last four bytes of a cursor, which guard the others against accidents of transport.
-fn check(bytes: &[u8; 24]) -> [u8; 4] {
+fn check(bytes: &[u8]) -> [u8; CHECK] {
     let mut hash = Hash::new();
-    hash.bytes(&bytes[..20]);
+    hash.bytes(bytes);
     let hash = hash.finish();
     ((hash >> 32) as u32 ^ hash as u32).to_le_bytes()
 }
@@ -68,6 +102,14 @@ pub(super) fn query_hash(schema: &Schema, node: &Node, window: Window, seed: u64
     hash.u64(window.min);
     hash.u64(window.max);
     hash.u64(seed);
+    hash.finish()
+}
+
+/// The hash by which a cursor knows its query, of which `query` is the hash, in the order of an index.
+pub(super) fn ordered_hash(query: u64, index: &str) -> u64 {
+    let mut hash = Hash::new();
+    hash.u64(query);
+    hash.text(index);
     hash.finish()
 }
 

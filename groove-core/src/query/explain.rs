@@ -3,40 +3,19 @@
 use std::fmt;
 
 use crate::error::QueryError;
-use crate::schema::Schema;
+use crate::schema::{IndexKind, Schema};
 use crate::tree::Direction;
 
-use super::key_range::{KeyRange, RangeSet};
+use super::key_range::KeyRange;
+use super::ordered::{Measured, Method, Order};
 use super::plan::{Goal, Kind, Meters, RowTest, Step, Test};
-use super::request::{ChosenMeters, Request};
+use super::request::{Chosen, ChosenMeters, Request};
 use super::rows::BATCH_ROWS_MAX;
 use super::stream::Window;
+use super::text::{self, Column, PRINTED_RANGES_MAX};
 
 /// Parts of a union that are printed one by one.
 const PRINTED_PARTS_MAX: usize = 8;
-
-/// The line of the rows of an answer.
-const LOOKED_UP: &str = "rows, looked up in batches";
-
-/// What a walk in the order of an index did.
-pub(super) struct Walked {
-    pub(super) schema: &'static Schema,
-    pub(super) index: &'static str,
-    pub(super) direction: Direction,
-    pub(super) limit: Option<usize>,
-    /// Objects that were given, entries that were walked, blocks that were looked into.
-    pub(super) found: u64,
-    pub(super) walked: u64,
-    pub(super) index_blocks: u64,
-    pub(super) row_blocks: u64,
-    /// The condition, if it was tested on rows.
-    pub(super) tested: Option<String>,
-    /// How the timestamps of the answer were found, if they were collected first.
-    pub(super) members: Option<Explanation>,
-}
-
-/// Keys of an index that are printed one by one.
-const PRINTED_RANGES_MAX: usize = 4;
 
 /// The plan of a query, with what was expected and what there was. Prints as a tree: a line per step,
 /// with the rows (timestamps) that it was expected to give, those that it gave, and the value blocks
@@ -68,11 +47,7 @@ impl Explanation {
         let limit = u64::try_from(request.limit()).unwrap_or(u64::MAX);
         let goal = Goal { limit: limit.saturating_add(1), rows: true };
         let chosen = request.choose(window, goal, true)?;
-        let meters = ChosenMeters {
-            own: Meters::new(chosen.own.steps()),
-            shared: chosen.shared.iter().map(|(_, step)| Meters::new(step.steps())).collect(),
-            rows: Meters::new(1),
-        };
+        let meters = chosen.meters();
         let mut found = 0;
         if limit > 0 {
             let mut rows = request.open_rows(&chosen, window, BATCH_ROWS_MAX, Some(&meters));
@@ -81,32 +56,9 @@ impl Explanation {
             }
             rows.has_more()?;
         }
-        let estimated = chosen.shared.iter().map(|(_, step)| step.rows());
-        let estimated = estimated.fold(chosen.own.rows(), u64::min);
-        let mut printer = Printer { schema, meters: &meters.own, lines: Vec::new() };
-        if chosen.carries_rows() {
-            printer.step(&chosen.own, 0);
-        } else {
-            let (_, blocks) = meters.rows.read(0);
-            let figures = Some((estimated.min(limit), found, blocks));
-            let text = LOOKED_UP.to_owned();
-            printer.lines.push(Line { depth: 0, text, figures });
-            if chosen.shared.is_empty() {
-                printer.step(&chosen.own, 1);
-            } else {
-                let text = format!("timestamps of {} that others share", schema.name);
-                printer.lines.push(Line { depth: 1, text, figures: Some((estimated, found, 0)) });
-                printer.step(&chosen.own, 2);
-                for ((view, step), meters) in chosen.shared.iter().zip(&meters.shared) {
-                    let text = format!("of {}", view.schema.name);
-                    let lines = std::mem::take(&mut printer.lines);
-                    printer = Printer { schema: view.schema, meters, lines };
-                    printer.lines.push(Line { depth: 2, text, figures: None });
-                    printer.step(step, 3);
-                }
-            }
-        }
-        let lines = printer.lines;
+        let estimated = chosen.expected();
+        let mut lines = Vec::new();
+        print_chosen(request, &chosen, &meters, (estimated.min(limit), found), 0, &mut lines);
         let direction = match request.direction {
             Direction::Ascending => "oldest first",
             Direction::Descending => "newest first",
@@ -116,45 +68,71 @@ impl Explanation {
             title += &format!(", limit {limit}");
         }
         if let Some(after) = request.after {
-            title += &format!(", after {}", after.timestamp());
+            title += &format!(", after timestamp {}", after.timestamp());
         }
         let blocks = lines.iter().filter_map(|line| Some(line.figures?.2)).sum();
         Ok(Explanation { title, lines, rows: found, estimated, blocks })
     }
 
-    pub(super) fn of_ordered(walked: Walked) -> Explanation {
-        let Walked { schema, index, direction, found, .. } = walked;
-        let from = match direction {
-            Direction::Ascending => "lowest",
-            Direction::Descending => "highest",
-        };
-        let mut title = format!("{}, {from} {index} first", schema.name);
-        if let Some(limit) = walked.limit {
+    /// Of an answer in the order of an index.
+    pub(super) fn of_order(order: &Order) -> Result<Explanation, QueryError> {
+        let Order { request, ordinal, direction } = order;
+        let schema = request.view.schema;
+        let (index, end) = (order.index(), end(*direction));
+        let mut title = format!("{}, {end} {index} first", schema.name);
+        if let Some(limit) = request.limit {
             title += &format!(", limit {limit}");
         }
-        let estimated = walked.members.as_ref().map_or(found, |members| members.estimated);
-        let rows = match &walked.tested {
-            Some(test) => format!("rows, looked up in batches, that have {test}"),
-            None => "rows, looked up in batches".to_owned(),
+        if let Some(at) = request.position_after(*ordinal)? {
+            let key = text::key(schema, *ordinal, at.key);
+            title += &format!(", after {key} at timestamp {}", at.timestamp);
+        }
+        if request.limit == Some(0) {
+            let lines =
+                vec![Line { depth: 0, text: "nothing".to_owned(), figures: Some((0, 0, 0)) }];
+            return Ok(Explanation { title, lines, rows: 0, estimated: 0, blocks: 0 });
+        }
+        let Measured { source, found, expected, walked, ranges } = order.measure()?;
+        let meters = source.meters.as_ref().expect("it was measured");
+        let limit = u64::try_from(request.limit()).unwrap_or(u64::MAX);
+        let figures = (expected.min(limit), found);
+        let row_blocks = meters.rows.read(0).1;
+        let entries = format!("{}, {end} first", entries_text(schema, *ordinal, &ranges));
+        let entries_figures = Some((walked, source.walked(), meters.entries.read(0).1));
+        let mut lines = Vec::new();
+        let mut line = |depth, text: &str, (expected, rows): (u64, u64), blocks| {
+            let text = text.to_owned();
+            lines.push(Line { depth, text, figures: Some((expected, rows, blocks)) });
         };
-        let entries = format!("entries of {index} from the {from} key on");
-        let mut lines = vec![
-            Line { depth: 0, text: rows, figures: Some((estimated, found, walked.row_blocks)) },
-            Line {
-                depth: 1,
-                text: entries,
-                figures: Some((walked.walked, walked.walked, walked.index_blocks)),
-            },
-        ];
-        if let Some(members) = walked.members {
-            let text = "of these timestamps, collected first".to_owned();
-            lines.push(Line { depth: 1, text, figures: None });
-            // What would look the rows up is not part of it.
-            let inner = members.lines.into_iter().filter(|line| line.text != LOOKED_UP);
-            lines.extend(inner.map(|line| Line { depth: line.depth + 1, ..line }));
+        match &source.method {
+            Method::Entries => {
+                line(0, LOOKED_UP, figures, row_blocks);
+                lines.push(Line { depth: 1, text: entries, figures: entries_figures });
+            }
+            Method::Test(keep) => {
+                let tests = meters.test.as_ref().expect("it was measured");
+                let mut printer = Printer { schema, meters: tests, lines: Vec::new() };
+                let text = printer.filter(std::slice::from_ref(&keep.test));
+                line(0, &text, figures, row_blocks);
+                lines.push(Line { depth: 1, text: entries, figures: entries_figures });
+                printer.members(&keep.test, 1);
+                lines.append(&mut printer.lines);
+            }
+            Method::Collect(chosen) => {
+                line(0, LOOKED_UP, figures, row_blocks);
+                let text = format!("{entries}, with one of these timestamps");
+                lines.push(Line { depth: 1, text, figures: entries_figures });
+                let meters = meters.chosen.as_ref().expect("it was measured");
+                print_timestamps(request, chosen, meters, source.answered, 2, &mut lines);
+            }
+            Method::Sort(chosen, _) => {
+                line(0, &format!("sorted by {index}, {end} first"), figures, 0);
+                let meters = meters.chosen.as_ref().expect("it was measured");
+                print_chosen(request, chosen, meters, (expected, source.answered), 1, &mut lines);
+            }
         }
         let blocks = lines.iter().filter_map(|line| Some(line.figures?.2)).sum();
-        Explanation { title, lines, rows: found, estimated, blocks }
+        Ok(Explanation { title, lines, rows: found, estimated: expected, blocks })
     }
 
     /// Objects that the query gave.
@@ -196,6 +174,62 @@ impl fmt::Display for Explanation {
     }
 }
 
+/// The line of rows that are looked up.
+const LOOKED_UP: &str = "rows, looked up in batches";
+
+/// Which end of an index comes first.
+fn end(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Ascending => "lowest",
+        Direction::Descending => "highest",
+    }
+}
+
+/// Prints how rows are found, of which so many were expected and so many there were.
+fn print_chosen(
+    request: &Request,
+    chosen: &Chosen,
+    meters: &ChosenMeters,
+    (expected, rows): (u64, u64),
+    depth: usize,
+    lines: &mut Vec<Line>,
+) {
+    if chosen.carries_rows() {
+        return print_timestamps(request, chosen, meters, rows, depth, lines);
+    }
+    let figures = Some((expected, rows, meters.rows.read(0).1));
+    lines.push(Line { depth, text: LOOKED_UP.to_owned(), figures });
+    print_timestamps(request, chosen, meters, rows, depth + 1, lines);
+}
+
+/// Prints how timestamps are found, of which there were `rows`.
+fn print_timestamps(
+    request: &Request,
+    chosen: &Chosen,
+    meters: &ChosenMeters,
+    rows: u64,
+    mut depth: usize,
+    lines: &mut Vec<Line>,
+) {
+    let schema = request.view.schema;
+    let print = |schema, meters, step, depth| {
+        let mut printer = Printer { schema, meters, lines: Vec::new() };
+        printer.step(step, depth);
+        printer.lines
+    };
+    if !chosen.shared.is_empty() {
+        let text = format!("timestamps of {} that are shared", schema.name);
+        lines.push(Line { depth, text, figures: Some((chosen.expected(), rows, 0)) });
+        depth += 1;
+    }
+    lines.extend(print(schema, &meters.own, &chosen.own, depth));
+    for ((view, step), meters) in chosen.shared.iter().zip(&meters.shared) {
+        let text = format!("shared with {}", view.schema.name);
+        lines.push(Line { depth, text, figures: None });
+        lines.extend(print(view.schema, meters, step, depth + 1));
+    }
+}
+
 struct Printer<'a> {
     schema: &'static Schema,
     meters: &'a Meters,
@@ -208,23 +242,25 @@ impl Printer<'_> {
         let text = match &step.kind {
             Kind::Nothing => "nothing".to_owned(),
             Kind::Objects(window) => format!("all objects, in one scan{}", within(*window)),
-            Kind::Timestamps(windows) => {
-                format!("timestamps in {} ranges, no reads", windows.len())
-            }
+            Kind::Timestamps(windows) => format!("{}, no reads", timestamps_text(windows)),
             Kind::Entries { index, key, window } => {
-                let keys = self.keys(*index, &[KeyRange { min: *key, max: *key }]);
-                format!("{keys}, scanned{}", within(*window))
+                let key = text::key(self.schema, *index, *key);
+                format!("{key}, scanned{}", within(*window))
             }
             Kind::Collected { index, ranges, window } => {
                 let keys = self.keys(*index, ranges);
-                format!("{keys}, collected and sorted{}", within(*window))
+                let is_lookup = self.schema.indexes[*index].kind != IndexKind::NonUnique
+                    && ranges.iter().all(KeyRange::is_point);
+                let how = match (is_lookup, &ranges[..]) {
+                    (true, [_]) => "looked up",
+                    (true, _) => "looked up and sorted",
+                    (false, _) => "collected and sorted",
+                };
+                format!("{keys}, {how}{}", within(*window))
             }
             Kind::Union(_) => "any of, merged".to_owned(),
             Kind::Intersection(_) => "all of, by zig-zag".to_owned(),
-            Kind::Filtered { tests, .. } => {
-                let tests: Vec<String> = tests.iter().map(|test| self.test(test, false)).collect();
-                format!("that have {}", tests.join(" and "))
-            }
+            Kind::Filtered { tests, .. } => self.filter(tests),
         };
         let figures = Some((step.rows(), rows, blocks));
         self.lines.push(Line { depth, text, figures });
@@ -272,6 +308,19 @@ impl Printer<'_> {
         }
     }
 
+    /// What objects are tested for, and how.
+    fn filter(&self, tests: &[Test]) -> String {
+        let tests = match tests {
+            [Test::All(tests)] => tests,
+            tests => tests,
+        };
+        let alone = tests.len() == 1;
+        let texts: Vec<String> = tests.iter().map(|test| self.test(test, !alone)).collect();
+        let reads = tests.iter().any(Test::reads_rows);
+        let how = if reads { "tested on rows" } else { "each asked for" };
+        format!("where {}, {how}", texts.join(" and "))
+    }
+
     /// A condition as a text; in brackets if `inner` and of several parts.
     fn test(&self, test: &Test, inner: bool) -> String {
         let join = |tests: &[Test], operator: &str| {
@@ -281,28 +330,29 @@ impl Printer<'_> {
         };
         match test {
             Test::Member(step) => self.member(step),
-            Test::Row(test) => self.row_test(test),
+            Test::Row(test) => self.row_test(test, inner),
             Test::All(tests) => join(tests, " and "),
             Test::Any(tests) => join(tests, " or "),
-            Test::Not(test) => format!("not {}", self.test(test, true)),
+            Test::Not(test) => {
+                let text = self.test(test, true);
+                match text.strip_suffix(" is some") {
+                    Some(name) if matches!(**test, Test::Row(_)) => format!("{name} is none"),
+                    _ => format!("not {text}"),
+                }
+            }
         }
     }
 
     fn member(&self, step: &Step) -> String {
         match &step.kind {
-            Kind::Entries { index, key, .. } => {
-                self.keys(*index, &[KeyRange { min: *key, max: *key }])
-            }
+            Kind::Entries { index, key, .. } => text::key(self.schema, *index, *key),
             Kind::Collected { index, ranges, .. } => self.keys(*index, ranges),
-            Kind::Timestamps(windows) => match windows[..] {
-                [window] => format!("a timestamp of {}..={}", window.min, window.max),
-                _ => format!("a timestamp of {} ranges", windows.len()),
-            },
+            Kind::Timestamps(windows) => timestamps_text(windows),
             Kind::Union(parts) => {
                 let parts: Vec<String> = parts.iter().map(|part| self.member(part)).collect();
                 match parts.len() {
                     0..=PRINTED_RANGES_MAX => format!("({})", parts.join(" or ")),
-                    length => format!("({} or … of {length})", parts[0]),
+                    length => format!("({} or {} more)", parts[0], length - 1),
                 }
             }
             _ => "what is asked below".to_owned(),
@@ -310,61 +360,33 @@ impl Printer<'_> {
     }
 
     fn keys(&self, index: usize, ranges: &[KeyRange]) -> String {
-        ranges_text(self.schema, Column::Index(index), ranges)
+        text::keys(self.schema, Column::Index(index), ranges)
     }
 
-    fn row_test(&self, test: &RowTest) -> String {
-        let column = match test.index() {
-            Ok(index) => Column::Index(index),
-            Err(field) => Column::Field(field),
-        };
-        let set: &RangeSet = &test.set;
-        format!("{} in the row", ranges_text(self.schema, column, set.ranges()))
+    fn row_test(&self, test: &RowTest, inner: bool) -> String {
+        let column = test.index().map_or_else(Column::Field, Column::Index);
+        let keys = text::keys(self.schema, column, test.set.ranges());
+        if inner && test.set.ranges().len() > 1 { format!("({keys})") } else { keys }
     }
 }
 
-#[derive(Clone, Copy)]
-enum Column {
-    Index(usize),
-    Field(usize),
+/// Which timestamps lie in `windows`.
+fn timestamps_text(windows: &[Window]) -> String {
+    match windows {
+        [window] => text::timestamps(*window).unwrap_or_else(|| "any timestamp".to_owned()),
+        _ => format!("timestamps of {} ranges", windows.len()),
+    }
 }
 
-/// A name and the keys that are wanted of it.
-fn ranges_text(schema: &Schema, column: Column, ranges: &[KeyRange]) -> String {
-    let (name, width) = match column {
-        Column::Index(index) => (schema.indexes[index].name, schema.indexes[index].key_width),
-        Column::Field(field) => (schema.fields[field].name, schema.fields[field].width),
-    };
-    let value = |key: &super::key_range::EncodedKey| {
-        let mut bytes = [0; crate::constants::INDEX_KEY_WIDTH_MAX];
-        key.to_bytes(&mut bytes);
-        let width = width.min(bytes.len());
-        let bytes = &bytes[bytes.len() - width..];
-        match column {
-            Column::Index(index) => schema.describe_key(index, bytes),
-            Column::Field(field) => schema.describe_field(field, bytes),
-        }
-    };
-    let full = KeyRange::full(width.min(crate::constants::INDEX_KEY_WIDTH_MAX));
-    let text = |range: &KeyRange| match (range.min == full.min, range.max == full.max) {
-        _ if range.is_point() => format!("= {}", value(&range.min)),
-        (true, true) => "of any value".to_owned(),
-        (true, false) => format!("<= {}", value(&range.max)),
-        (false, true) => format!(">= {}", value(&range.min)),
-        (false, false) => format!("{} to {}", value(&range.min), value(&range.max)),
-    };
-    let mut texts: Vec<String> = ranges.iter().take(PRINTED_RANGES_MAX).map(text).collect();
-    if ranges.len() > PRINTED_RANGES_MAX {
-        texts.push(format!("… of {}", ranges.len()));
+/// The entries of an index with these keys.
+fn entries_text(schema: &'static Schema, index: usize, ranges: &[KeyRange]) -> String {
+    let full = KeyRange::full(schema.indexes[index].key_width);
+    match ranges {
+        [range] if *range == full => format!("entries of {}", schema.indexes[index].name),
+        _ => format!("entries of {}", text::keys(schema, Column::Index(index), ranges)),
     }
-    format!("{name} {}", texts.join(" or "))
 }
 
 fn within(window: Window) -> String {
-    match (window.min == Window::ALL.min, window.max == Window::ALL.max) {
-        (true, true) => String::new(),
-        (true, false) => format!(", up to {}", window.max),
-        (false, true) => format!(", from {}", window.min),
-        (false, false) => format!(", {}..={}", window.min, window.max),
-    }
+    text::timestamps(window).map_or_else(String::new, |text| format!(", {text}"))
 }

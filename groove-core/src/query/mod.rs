@@ -11,7 +11,7 @@
 //! | `request`, `rows` | a query without the type of its objects; its rows in batches |
 //! | `builder`, `objects`, `page`, `cursor` | what users see of a query |
 //! | `ordered` | answers in the order of an index |
-//! | `explain` | a plan and what it did, as a text |
+//! | `explain`, `text` | a plan and what it did, and conditions, as texts |
 //!
 //! Only handles, [`Query`] and its results know the object type; all else is compiled once. Nothing
 //! here knows tables or levels: trees are read through `TreeRead`.
@@ -33,6 +33,7 @@ mod request;
 mod row_key;
 mod rows;
 mod stream;
+mod text;
 
 #[cfg(test)]
 mod tests;

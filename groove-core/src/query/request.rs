@@ -6,11 +6,13 @@ use crate::error::{Damage, QueryError, ReadError};
 use crate::groove::GrooveView;
 use crate::tree::Direction;
 
-use super::cursor::{Cursor, query_hash};
+use super::cursor::{Cursor, CursorKey, ordered_hash, query_hash};
+use super::ordered::Position;
 use super::plan::{Goal, Meters, Plan, Step};
 use super::predicate::Node;
 use super::rows::Rows;
 use super::stream::{Answer, BoxStream, Intersection, Window};
+use super::text::Named;
 
 /// What is asked for: all but the type that rows are read as.
 #[derive(Clone)]
@@ -36,6 +38,7 @@ pub(crate) struct Shared {
 
 /// How a request is answered: a plan for its own groove, and one for each groove that it shares
 /// timestamps with.
+#[derive(Clone)]
 pub(crate) struct Chosen {
     pub(crate) own: Step,
     pub(crate) shared: Vec<(GrooveView, Step)>,
@@ -67,10 +70,15 @@ impl Request {
         self.limit.unwrap_or(usize::MAX)
     }
 
+    /// The predicate with names, for `Debug`.
+    pub(super) fn named(&self) -> Named<'_> {
+        Named { schema: self.view.schema, node: &self.node }
+    }
+
     /// The part of the window behind the cursor.
     pub(crate) fn window_after(&self) -> Result<Window, QueryError> {
         let Some(cursor) = self.after else { return Ok(self.window) };
-        if cursor.query != self.hash() {
+        if cursor.query != self.hash() || cursor.key.is_some() {
             return Err(QueryError::ForeignCursor { groove: self.view.schema.name });
         }
         let behind = match self.direction {
@@ -93,7 +101,30 @@ impl Request {
 
     /// The cursor at the object with this timestamp.
     pub(crate) fn cursor(&self, timestamp: u64) -> Cursor {
-        Cursor { timestamp, query: self.hash() }
+        Cursor { timestamp, query: self.hash(), key: None }
+    }
+
+    /// Where the cursor is in the order of an index.
+    pub(crate) fn position_after(&self, ordinal: usize) -> Result<Option<Position>, QueryError> {
+        let (schema, Some(cursor)) = (self.view.schema, self.after) else { return Ok(None) };
+        let index = &schema.indexes[ordinal];
+        match cursor.key {
+            Some(CursorKey { key, width })
+                if width == index.key_width
+                    && cursor.query == ordered_hash(self.hash(), index.name) =>
+            {
+                Ok(Some(Position { key, timestamp: cursor.timestamp }))
+            }
+            _ => Err(QueryError::ForeignCursor { groove: schema.name }),
+        }
+    }
+
+    /// The cursor at a place in the order of an index.
+    pub(crate) fn ordered_cursor(&self, ordinal: usize, at: Position) -> Cursor {
+        let index = &self.view.schema.indexes[ordinal];
+        let key = CursorKey { key: at.key, width: index.key_width };
+        let query = ordered_hash(self.hash(), index.name);
+        Cursor { timestamp: at.timestamp, query, key: Some(key) }
     }
 
     pub(crate) fn plan(&self) -> Plan {
@@ -212,6 +243,26 @@ impl Request {
 }
 
 impl Chosen {
+    /// About how many timestamps the answer has.
+    pub(crate) fn expected(&self) -> u64 {
+        self.shared.iter().map(|(_, step)| step.rows()).fold(self.own.rows(), u64::min)
+    }
+
+    /// What the whole answer costs; and its rows, if `rows`.
+    pub(crate) fn cost(&self, rows: bool) -> u64 {
+        let shared = self.shared.iter().map(|(_, step)| step.cost(u64::MAX, false));
+        shared.fold(self.own.cost(u64::MAX, rows), u64::saturating_add)
+    }
+
+    /// A meter for each step.
+    pub(crate) fn meters(&self) -> ChosenMeters {
+        ChosenMeters {
+            own: Meters::new(self.own.steps()),
+            shared: self.shared.iter().map(|(_, step)| Meters::new(step.steps())).collect(),
+            rows: Meters::new(1),
+        }
+    }
+
     /// Whether rows come with the timestamps.
     pub(crate) fn carries_rows(&self) -> bool {
         self.shared.is_empty() && self.own.carries_rows()

@@ -1,4 +1,4 @@
-//! Encoded keys as error messages show them, where only the schema knows the type.
+//! Encoded keys as error messages and plans show them, where only the schema knows the type.
 
 use std::fmt::Write;
 
@@ -19,34 +19,11 @@ impl Schema {
         };
         field_type.and_then(|field_type| describe(&field_type, key)).unwrap_or_else(|| hex(key))
     }
+}
 
-    /// The value of an encoded key of the index of this ordinal, as `explain` shows it.
-    pub(crate) fn describe_key(&self, ordinal: usize, key: &[u8]) -> String {
-        let IndexSource::Fields(names) = self.indexes[ordinal].source else {
-            let IndexSource::Derived { field_type, .. } = self.indexes[ordinal].source else {
-                return hex(key);
-            };
-            return describe(&field_type, key).unwrap_or_else(|| hex(key));
-        };
-        let mut rest = key;
-        let mut parts = Vec::new();
-        for name in names {
-            let field = self.fields.iter().find(|field| field.name == *name);
-            let Some((field, (part, behind))) =
-                field.and_then(|field| Some((field, rest.split_at_checked(field.width)?)))
-            else {
-                return hex(key);
-            };
-            parts.push(describe(&field.field_type, part).unwrap_or_else(|| hex(part)));
-            rest = behind;
-        }
-        if parts.len() == 1 { parts.remove(0) } else { format!("({})", parts.join(", ")) }
-    }
-
-    /// The value of an encoded key of the field of this ordinal, as `explain` shows it.
-    pub(crate) fn describe_field(&self, ordinal: usize, key: &[u8]) -> String {
-        describe(&self.fields[ordinal].field_type, key).unwrap_or_else(|| hex(key))
-    }
+/// As [`describe`], or as hex digits.
+pub(super) fn describe_or_hex(field_type: &FieldType, key: &[u8]) -> String {
+    describe(field_type, key).unwrap_or_else(|| hex(key))
 }
 
 fn describe(field_type: &FieldType, key: &[u8]) -> Option<String> {
@@ -61,6 +38,25 @@ fn describe(field_type: &FieldType, key: &[u8]) -> Option<String> {
             let unused = 128_u32.checked_sub(u32::from(*bits))?;
             let flipped = number()? ^ (1 << (bits - 1));
             Some((((flipped << unused) as i128) >> unused).to_string())
+        }
+        FieldType::Float(bits @ (32 | 64)) => {
+            // All bits of a negative number were flipped, of others the sign bit.
+            let sign = 1 << (bits - 1);
+            let number = u64::try_from(number()?).ok()?;
+            let number = if number & sign == 0 { !number } else { number ^ sign };
+            Some(match bits {
+                32 => format!("{:?}", f32::from_bits(number as u32)),
+                _ => format!("{:?}", f64::from_bits(number)),
+            })
+        }
+        FieldType::Bool => match key {
+            [0] => Some("false".to_owned()),
+            [1] => Some("true".to_owned()),
+            _ => None,
+        },
+        FieldType::Char => {
+            let char = char::from_u32(u32::try_from(number()?).ok()?)?;
+            Some(format!("{char:?}"))
         }
         FieldType::NonZero(inner) | FieldType::Newtype(_, inner) => describe(inner, key),
         FieldType::Option(inner) => match key.split_first()? {
@@ -87,7 +83,7 @@ fn describe(field_type: &FieldType, key: &[u8]) -> Option<String> {
     }
 }
 
-fn hex(key: &[u8]) -> String {
+pub(super) fn hex(key: &[u8]) -> String {
     key.iter().fold(String::from("0x"), |mut text, byte| {
         let _ = write!(text, "{byte:02x}"); // a String takes everything
         text
@@ -109,7 +105,21 @@ mod tests {
         let mut key = [0; 16];
         i128::MIN.write_key(&mut key);
         assert_eq!(describe(&FieldType::Signed(128), &key).unwrap(), i128::MIN.to_string());
-        assert_eq!(describe(&FieldType::Bool, &[1]), None);
+        assert_eq!(describe(&FieldType::Bool, &[1]).unwrap(), "true");
+        assert_eq!(describe(&FieldType::Bool, &[2]), None);
+        let array = FieldType::Array(&FieldType::Unsigned(8), 2);
+        assert_eq!((describe(&array, &[1, 2]), hex(&[1, 2])), (None, "0x0102".to_owned()));
+        let mut key = [0; 4];
+        'ÿ'.write_key(&mut key);
+        assert_eq!(describe(&FieldType::Char, &key).unwrap(), "'ÿ'");
+        for float in [0.25_f64, -0.0, -1e300, f64::INFINITY] {
+            let mut key = [0; 8];
+            float.write_key(&mut key);
+            assert_eq!(describe(&FieldType::Float(64), &key).unwrap(), format!("{float:?}"));
+        }
+        let mut key = [0; 4];
+        (-1.5_f32).write_key(&mut key);
+        assert_eq!(describe(&FieldType::Float(32), &key).unwrap(), "-1.5");
         let option = FieldType::Option(&FieldType::Unsigned(16));
         assert_eq!(describe(&option, &[1, 1, 2]).unwrap(), "258");
         assert_eq!(describe(&option, &[0, 0, 0]).unwrap(), "None");

@@ -6,6 +6,7 @@
 mod canonical;
 mod display;
 mod key_text;
+mod range_text;
 mod row_key;
 
 #[cfg(test)]

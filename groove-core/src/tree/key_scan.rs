@@ -171,42 +171,48 @@ impl<const K: usize> MergeKeyScan<K> {
 
     /// Moves a part to the first entry at or beyond `rank`.
     fn move_part(&mut self, number: usize, rank: u64) -> Result<(), ReadError> {
-        let timestamp = self.direction.rank(rank);
+        let direction = self.direction;
+        let timestamp = direction.rank(rank);
         let part = &mut self.parts[number];
-        let Range { start, end } = part.positions;
-        // It is one further on at least.
-        let steps = ((rank - part.rank) as f64 * part.density).max(1.0) as usize;
-        let steps = steps.min(end - start - 1);
-        let found = match self.direction {
-            Direction::Ascending => {
-                let guess = start + steps;
-                let at = match &part.place {
-                    Place::Run(run) => {
-                        self.version.run(*run).first_from(start..end, guess, timestamp)
-                    }
-                    Place::Block { values, .. } => values.first_from(start..end, guess, timestamp),
-                };
-                part.positions.start = at;
-                (at < end).then_some(at)
-            }
-            Direction::Descending => {
-                let guess = end - 1 - steps;
-                let behind = match &part.place {
-                    Place::Run(run) => {
-                        self.version.run(*run).first_over(start..end, guess, timestamp)
-                    }
-                    Place::Block { values, .. } => values.first_over(start..end, guess, timestamp),
-                };
-                part.positions.end = behind;
-                (behind > start).then(|| behind - 1)
-            }
+        // It stands before the target: what is searched begins with the next one.
+        let (start, end) = match direction {
+            Direction::Ascending => (part.positions.start + 1, part.positions.end),
+            Direction::Descending => (part.positions.start, part.positions.end - 1),
         };
-        if let Some(at) = found {
-            let timestamp = match &part.place {
-                Place::Run(run) => self.version.run(*run).keys()[at][K - 1],
-                Place::Block { values, .. } => values.last_limb(at),
-            };
-            part.rank = self.direction.rank(timestamp);
+        part.positions = start..end;
+        if start < end {
+            let steps = ((rank - part.rank) as f64 * part.density) as usize;
+            let run = |number: usize| self.version.run(number);
+            if steps <= 1 {
+                part.rank = part.rank_here(&self.version, direction);
+                if part.rank >= rank {
+                    return Ok(());
+                }
+            }
+            let steps = steps.min(end - start - 1);
+            match direction {
+                Direction::Ascending => {
+                    let guess = start + steps;
+                    part.positions.start = match &part.place {
+                        Place::Run(at) => run(*at).first_from(start..end, guess, timestamp),
+                        Place::Block { values, .. } => {
+                            values.first_from(start..end, guess, timestamp)
+                        }
+                    };
+                }
+                Direction::Descending => {
+                    let guess = end - 1 - steps;
+                    part.positions.end = match &part.place {
+                        Place::Run(at) => run(*at).first_over(start..end, guess, timestamp),
+                        Place::Block { values, .. } => {
+                            values.first_over(start..end, guess, timestamp)
+                        }
+                    };
+                }
+            }
+        }
+        if !part.positions.is_empty() {
+            part.rank = part.rank_here(&self.version, direction);
             return Ok(());
         }
         part.rank = ENDED;
@@ -283,6 +289,16 @@ impl<const K: usize> Part<K> {
         };
         let density = (positions.len() - 1) as f64 / last.saturating_sub(first).max(1) as f64;
         Part { place, positions, rank, density, has_tombstones }
+    }
+
+    /// The rank of the entry at the position where it stands.
+    #[inline]
+    fn rank_here(&self, version: &TreeVersion<K>, direction: Direction) -> u64 {
+        let at = self.at(direction);
+        direction.rank(match &self.place {
+            Place::Run(number) => version.run(*number).keys()[at][K - 1],
+            Place::Block { values, .. } => values.last_limb(at),
+        })
     }
 
     /// The position that it stands at.

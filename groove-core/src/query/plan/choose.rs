@@ -14,6 +14,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::constants::KEY_LIMBS_MAX;
 use crate::error::ReadError;
 use crate::groove::GrooveView;
 use crate::query::key_range::{KeyRange, RangeSet};
@@ -45,7 +46,7 @@ const COLLECTED_COST: u64 = 2;
 const SEEK_COST: u64 = 4;
 /// A scan of all objects that ends early if things are as estimated is not chosen if it could cost
 /// more than so many times the other plan if they are not.
-const REGRET_MAX: u64 = 32;
+pub(crate) const REGRET_MAX: u64 = 32;
 /// Bytes of memory for each entry that is collected.
 pub(crate) const COLLECTED_BYTES: u64 = 8;
 
@@ -99,7 +100,10 @@ impl<'a> Planner<'a> {
             }
             return self.tested_objects(&normal.term, true, window);
         }
-        let step = self.step(&normal.term, window)?;
+        let step = match &normal.term {
+            Term::And { kept, removed } => self.and(kept, removed, window, goal.limit)?,
+            term => self.step(term, window)?,
+        };
         if !step.collects() {
             return Ok(step);
         }
@@ -161,11 +165,18 @@ impl<'a> Planner<'a> {
                 }
                 Ok(self.union(parts))
             }
-            Term::And { kept, removed } => self.and(kept, removed, window),
+            Term::And { kept, removed } => self.and(kept, removed, window, u64::MAX),
         }
     }
 
-    fn and(&mut self, kept: &[Term], removed: &[Term], window: Window) -> Result<Step, ReadError> {
+    /// The objects of all of `kept` and none of `removed`, of which about `limit` are wanted.
+    fn and(
+        &mut self,
+        kept: &[Term],
+        removed: &[Term],
+        window: Window,
+        limit: u64,
+    ) -> Result<Step, ReadError> {
         // Conditions on timestamps narrow what the other parts look at.
         let (mut windows, mut terms) = (vec![window], Vec::with_capacity(kept.len()));
         for term in kept {
@@ -194,6 +205,10 @@ impl<'a> Planner<'a> {
             false => self.objects_in(window)?,
         };
         let all = left;
+        // As if the conditions had nothing to do with each other.
+        let share =
+            |rows: u128, size: u64| rows * u128::from(size.min(all)) / u128::from(all.max(1));
+        let both = sizes.iter().map(|(size, ..)| *size).fold(u128::from(all), share) as u64;
         let (mut sources, mut tested): (Vec<Step>, Vec<&Term>) = (Vec::new(), Vec::new());
         for &(size, _, term) in &sizes {
             let first = sources.is_empty();
@@ -202,6 +217,12 @@ impl<'a> Planner<'a> {
                 Term::Keys(Subject::Index(ordinal), set) if !is_points(set) => {
                     let row_cost = if at_hand { 1 } else { ROW_COST };
                     let rows = left.saturating_mul(row_cost);
+                    // Of what is left, as far as the limit.
+                    let rows = match limit < both {
+                        true => (u128::from(rows) * u128::from(limit) / u128::from(both)) as u64,
+                        false => rows,
+                    }
+                    .max(rows / REGRET_MAX);
                     // So little that it need not be compared.
                     let few = !first && left <= SMALL;
                     RowKey::of_index(self.view.schema, *ordinal).is_some()
@@ -241,13 +262,7 @@ impl<'a> Planner<'a> {
         }
         let mut step = self.filtered(source, tests);
         if let Some(known) = sizes.iter().map(|(size, ..)| *size).min() {
-            // As if the conditions had nothing to do with each other.
-            let share =
-                |rows: u128, size: u64| rows * u128::from(size.min(all)) / u128::from(all.max(1));
-            let mut rows = sizes.iter().map(|(size, ..)| *size).fold(u128::from(all), share) as u64;
-            if rows == 0 && known > 0 {
-                rows = 1;
-            }
+            let rows = if known > 0 { both.max(1) } else { both };
             step.rows = step.rows.min(rows);
         }
         Ok(step)
@@ -620,8 +635,8 @@ pub(super) fn count_range(
     if is_unique(view, ordinal) {
         return tree.estimate(range.min.limbs(limbs), range.max.limbs(limbs));
     }
-    let key = |prefix: &[u64], timestamp: u64| -> [u64; crate::constants::KEY_LIMBS_MAX] {
-        let mut key = [0; crate::constants::KEY_LIMBS_MAX];
+    let key = |prefix: &[u64], timestamp: u64| -> [u64; KEY_LIMBS_MAX] {
+        let mut key = [0; KEY_LIMBS_MAX];
         key[..limbs - 1].copy_from_slice(prefix);
         key[limbs - 1] = timestamp;
         key
@@ -629,6 +644,27 @@ pub(super) fn count_range(
     let min = key(range.min.limbs(limbs - 1), window.min);
     let max = key(range.max.limbs(limbs - 1), window.max);
     tree.count(&min[..limbs], &max[..limbs])
+}
+
+/// About how many entries an index has in `ranges`, without reading any.
+pub(super) fn estimate_ranges(
+    view: &GrooveView,
+    ordinal: usize,
+    ranges: &[KeyRange],
+) -> Result<u64, ReadError> {
+    let tree = &view.index_trees[ordinal];
+    let limbs = tree.limbs();
+    let prefix = if is_unique(view, ordinal) { limbs } else { limbs - 1 };
+    let counted = &ranges[..ranges.len().min(COUNTED_RANGES_MAX)];
+    let mut entries = 0_u64;
+    for range in counted {
+        let (mut min, mut max) = ([0; KEY_LIMBS_MAX], [u64::MAX; KEY_LIMBS_MAX]);
+        min[..prefix].copy_from_slice(range.min.limbs(prefix));
+        max[..prefix].copy_from_slice(range.max.limbs(prefix));
+        entries = entries.saturating_add(tree.estimate(&min[..limbs], &max[..limbs])?);
+    }
+    let (ranges, counted) = (ranges.len() as u64, (counted.len() as u64).max(1));
+    Ok((entries.saturating_mul(ranges) / counted).min(view.object_count))
 }
 
 /// The parts of `window` whose timestamps are in `set`, ascending.

@@ -25,13 +25,13 @@ use crate::error::{QueryError, ReadError};
 use crate::groove::GrooveView;
 use crate::tree::Direction;
 
-use super::key_range::RangeSet;
+use super::key_range::{KeyRange, RangeSet};
 use super::predicate::Node;
 use super::row_key::ReadKey;
 use super::stream::{BoxStream, Window};
 use normal::{Normal, Subject, Term};
 
-pub(crate) use choose::{COLLECTED_BYTES, Goal};
+pub(crate) use choose::{COLLECTED_BYTES, Goal, REGRET_MAX};
 pub(crate) use keep::Keep;
 pub(crate) use meter::Meters;
 pub(crate) use step::{Kind, RowTest, Step, Test};
@@ -40,12 +40,16 @@ pub(crate) use step::{Kind, RowTest, Step, Test};
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     normal: Normal,
+    /// As the predicate says it: what an index does not have is counted by what it has.
+    counted: Normal,
     readers: BTreeMap<usize, ReadKey>,
 }
 
 impl Plan {
     pub(crate) fn new(view: &GrooveView, node: &Node) -> Plan {
-        Plan { normal: Normal::new(view.schema, node), readers: normal::readers(node) }
+        let counted = Normal::new(view.schema, node);
+        let normal = counted.complemented(view.schema);
+        Plan { normal, counted, readers: normal::readers(node) }
     }
 
     /// Decides how the timestamps of `window` that meet the predicate are found. Reads counts of
@@ -67,17 +71,33 @@ impl Plan {
         view: &GrooveView,
         window: Window,
     ) -> Result<Option<u64>, QueryError> {
-        count::count(&self.normal, view, window)
+        count::count(&self.counted, view, window)
     }
 
-    /// The predicate as a test of single objects; `None` if something would be collected for it.
+    /// The predicate as a test of single objects that have keys of [`Plan::keys_of`] in the index of
+    /// this ordinal; `None` if something would be collected for it.
     pub(crate) fn keep(
         &self,
         view: &GrooveView,
+        ordinal: usize,
         window: Window,
+        explains: bool,
     ) -> Result<Option<Keep>, ReadError> {
-        let test = choose::Planner::new(view, &self.readers, false).keep(&self.normal, window)?;
+        let mut normal = self.normal.clone();
+        if let (Term::And { kept, .. }, false) = (&mut normal.term, normal.negative) {
+            kept.retain(|term| !is_of(term, ordinal));
+        }
+        let test = choose::Planner::new(view, &self.readers, explains).keep(&normal, window)?;
         Ok(test.map(|test| Keep { test }))
+    }
+
+    /// About how many entries an index has in `ranges`.
+    pub(crate) fn entries(
+        view: &GrooveView,
+        ordinal: usize,
+        ranges: &[KeyRange],
+    ) -> Result<u64, ReadError> {
+        choose::estimate_ranges(view, ordinal, ranges)
     }
 
     /// Whether nothing is said but which keys the index has.
@@ -91,8 +111,7 @@ impl Plan {
 
     /// The keys of the index that all objects of the answer have; `None` if that is not said.
     pub(crate) fn keys_of(&self, ordinal: usize) -> Option<&RangeSet> {
-        let of =
-            |term: &'_ Term| matches!(term, Term::Keys(Subject::Index(at), _) if *at == ordinal);
+        let of = |term: &Term| is_of(term, ordinal);
         let term = match &self.normal.term {
             _ if self.normal.negative => None,
             Term::And { kept, .. } => kept.iter().find(|term| of(term)),
@@ -103,6 +122,11 @@ impl Plan {
             _ => None,
         }
     }
+}
+
+/// Whether the term is what is said of the index of this ordinal.
+fn is_of(term: &Term, ordinal: usize) -> bool {
+    matches!(term, Term::Keys(Subject::Index(at), _) if *at == ordinal)
 }
 
 impl Step {

@@ -105,6 +105,24 @@ impl Normal {
         }
     }
 
+    /// The same objects without a negation, if they are those without some keys of an index that every
+    /// object is in: those with its other keys.
+    pub(super) fn complemented(&self, schema: &Schema) -> Normal {
+        if let (Term::Keys(subject @ Subject::Index(_), set), true) = (&self.term, self.negative)
+            && let Some(full) = full(schema, *subject)
+        {
+            let others = RangeSet::from_ranges(vec![full]).difference(set);
+            let ranges = others.ranges().iter().map(|range| match first_some(schema, *subject) {
+                // Of the keys before the first value there is one: that of `None`.
+                Some(first) if range.max < first => KeyRange { max: range.min, ..*range },
+                _ => *range,
+            });
+            let others = RangeSet::from_ranges(ranges.collect());
+            return Normal::positive(Term::Keys(*subject, others));
+        }
+        self.clone()
+    }
+
     fn positive(term: Term) -> Normal {
         Normal { term, negative: false }
     }
@@ -152,21 +170,28 @@ fn full(schema: &Schema, subject: Subject) -> Option<KeyRange> {
 /// The keys of an index that stand for a value: all but `None` in an index on an `Option` that is
 /// not optional itself.
 fn present(schema: &Schema, ordinal: usize) -> KeyRange {
+    let full = KeyRange::full(schema.indexes[ordinal].key_width);
+    let first = first_some(schema, Subject::Index(ordinal));
+    first.map_or(full, |first| KeyRange { min: first, ..full })
+}
+
+/// The first key that is not `None` in an index on an `Option` that is not optional itself.
+fn first_some(schema: &Schema, subject: Subject) -> Option<EncodedKey> {
+    let Subject::Index(ordinal) = subject else { return None };
     let index = &schema.indexes[ordinal];
-    let full = KeyRange::full(index.key_width);
-    let IndexSource::Fields(&[name]) = index.source else { return full };
+    let IndexSource::Fields(&[name]) = index.source else { return None };
     let field = schema.fields.iter().find(|field| field.name == name);
     let mut field_type = field.map(|field| field.field_type);
     while let Some(FieldType::Newtype(_, inner)) = field_type {
         field_type = Some(*inner);
     }
     if index.optional || !matches!(field_type, Some(FieldType::Option(_))) {
-        return full;
+        return None;
     }
     // `None` is all zeros, `Some` begins with a byte of 1.
     let mut first = vec![0; index.key_width];
     first[0] = 1;
-    KeyRange { min: EncodedKey::from_bytes(&first), ..full }
+    Some(EncodedKey::from_bytes(&first))
 }
 
 /// How the fields that `node` names are read from rows.

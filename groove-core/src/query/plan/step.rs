@@ -144,7 +144,7 @@ impl Step {
 }
 
 impl Test {
-    fn steps(&self) -> usize {
+    pub(super) fn steps(&self) -> usize {
         match self {
             Test::Member(step) => step.steps(),
             Test::Row(_) => 0,

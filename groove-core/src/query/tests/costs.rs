@@ -202,12 +202,54 @@ fn the_first_of_an_index_are_a_few_entries_and_their_rows() {
     let top = query.clone().order_by(Item::WIDE).descending().limit(3);
     let top = top.collect().expect("no read fails");
     assert_eq!(top.iter().map(|item| item.timestamp).collect::<Vec<_>>(), [9_999, 9_998, 9_997]);
-    assert_eq!((device.scanned.load(Relaxed), device.looked_up.load(Relaxed)), (3, 3));
+    let (scanned, rows) = (device.scanned.load(Relaxed), device.looked_up.load(Relaxed));
+    assert_eq!((scanned, rows), (4, 3), "an entry more, to know whether there is more");
+}
+
+#[test]
+fn the_first_few_of_many_are_found_on_the_index_and_those_of_few_are_sorted() {
+    let ids = |query: Query<Item>| {
+        let lowest = query.order_by(Item::ID).limit(3).collect().expect("no read fails");
+        lowest.iter().map(|item| item.id).collect::<Vec<_>>()
+    };
+    let (query, device) = query(Item::TINY.eq(1));
+    assert_eq!(ids(query), [2, 4, 6]);
+    let (scanned, rows) = (device.scanned.load(Relaxed), device.looked_up.load(Relaxed));
+    assert_eq!((scanned, rows), (8, 8), "every other one is in the answer, and four are wanted");
 
     let (query, device) = self::query(Item::WIDE.eq(3) & Item::TINY.eq(1));
-    let lowest = query.order_by(Item::ID).limit(3).collect().expect("no read fails");
-    assert_eq!(lowest.iter().map(|item| item.id).collect::<Vec<_>>(), [1_000, 2_000, 3_000]);
+    assert_eq!(ids(query), [1_000, 2_000, 3_000]);
+    let (scanned, rows) = (device.scanned.load(Relaxed), device.looked_up.load(Relaxed));
+    assert!(scanned <= 60 && rows == 10, "{scanned} entries and {rows} rows, of ten of the answer");
+
+    // A row does not tell what a function computes: the timestamps are collected, entries walked.
+    let (query, device) = self::query(Item::WIDE.eq(3));
+    let deepest = query.order_by(Item::DEPTH).limit(3).collect().expect("no read fails");
+    assert_eq!(deepest.iter().map(|item| item.id).collect::<Vec<_>>(), [1_000, 2_000, 3_000]);
     assert_eq!(device.looked_up.load(Relaxed), 3, "the rows of the answer only");
+}
+
+/// Sorted rows and collected timestamps are within the budget, or tests take their place.
+#[test]
+fn an_order_that_does_not_fit_into_the_budget_is_found_by_tests_or_refused_by_name() {
+    let (query, device) = query(Item::SMALL.eq(7));
+    let ordered = query.order_by(Item::ID);
+    let whole = ordered.collect().expect("no read fails");
+    assert_eq!(device.scanned.load(Relaxed), 100, "sorted");
+    for budget in [0, 100, 8 * 100, 64 * 100] {
+        device.withheld_memory.store(u64::MAX - budget, Relaxed);
+        assert_eq!(ordered.collect().expect("no read fails"), whole, "within {budget} bytes");
+    }
+    // What other grooves share is no test of a row.
+    let (view, device) = view_of(&whole);
+    let query = Query::new(view, Predicate::all());
+    let shared = query.clone().sharing_timestamps(&query).order_by(Item::ID);
+    assert_eq!(shared.collect().expect("no read fails")[..], whole[..]);
+    device.withheld_memory.store(u64::MAX - 100, Relaxed);
+    let refused = shared.collect().expect_err("it does not fit");
+    assert!(matches!(refused, QueryError::OutOfMemory { index: "id", budget: 100, .. }));
+    let first = shared.first().expect_err("the timestamps do not fit either");
+    assert!(matches!(first, QueryError::OutOfMemory { .. }), "{first}");
 }
 
 #[test]
@@ -239,7 +281,7 @@ fn explain_shows_what_was_expected_and_what_there_was() {
     assert_eq!((explanation.rows(), explanation.estimated_rows()), (20, 50));
     let printed = "\
 Item, newest first, limit 20                    expected      rows    blocks
-that have wide >= 1 in the row                        50        21         0
+where wide >= 1, tested on rows                       50        21         0
   all of, by zig-zag                                 100        48         0
     small = 7, scanned                               100        48         0
     tiny = 1, scanned                              5000        48         0";

@@ -8,7 +8,7 @@ use crate::query::{Predicate, Query};
 use super::Random;
 use super::item::{Item, Trees};
 use super::mock::TREE_OFFSET;
-use super::random::{items, predicate};
+use super::random::{in_order, items, predicate};
 
 fn is_injected(error: &QueryError) -> bool {
     matches!(error, QueryError::Read(ReadError::Io { offset: 4096, .. }))
@@ -66,6 +66,55 @@ fn a_failed_read_is_an_error_and_never_a_short_answer() {
             trees.device.reset(call);
             match query.first() {
                 Ok(first) => assert_eq!(first, whole.first().copied(), "seed {seed}, call {call}"),
+                Err(error) => assert!(is_injected(&error)),
+            }
+        }
+    }
+    assert!(failures > 1_000, "only {failures} reads failed");
+}
+
+/// As above, in the order of an index: by walks, tests, collected timestamps and sorted rows.
+#[test]
+fn a_failed_read_of_an_order_is_an_error_and_never_a_short_answer() {
+    let mut failures = 0;
+    for seed in 1..150 {
+        let mut random = Random(seed);
+        let items = items(&mut random);
+        let trees = Trees::new(&items);
+        let query = Query::new(trees.view(), predicate(&mut random, &items, 2).predicate);
+        let ordered = in_order(&mut random, query).limit(random.of(&[1, 5, 1000]));
+        let whole = ordered.collect().expect("no read fails yet");
+        trees.device.reset(0);
+        ordered.iter().for_each(drop);
+        let calls = trees.device.calls.load(Relaxed);
+        for call in 1..=calls + 2 {
+            trees.device.reset(call);
+            let mut iter = ordered.iter();
+            let given: Vec<Item> = iter.by_ref().map_while(Result::ok).collect();
+            assert!(whole.starts_with(&given), "seed {seed}, call {call}: {ordered:?}");
+            assert!(iter.next().is_none(), "it ended for good");
+            let failed = trees.device.calls.load(Relaxed) >= call;
+            assert!(failed || given == whole[..]);
+
+            trees.device.reset(call);
+            let errors = ordered.iter().filter_map(Result::err).collect::<Vec<_>>();
+            assert_eq!(errors.len(), usize::from(failed), "seed {seed}, call {call}: {ordered:?}");
+            assert!(errors.iter().all(is_injected));
+            failures += errors.len();
+
+            trees.device.reset(call);
+            match ordered.collect() {
+                Ok(page) => assert_eq!(page, whole, "seed {seed}, call {call}"),
+                Err(error) => assert!(is_injected(&error)),
+            }
+            trees.device.reset(call);
+            match ordered.first() {
+                Ok(first) => assert_eq!(first, whole.first().copied(), "seed {seed}, call {call}"),
+                Err(error) => assert!(is_injected(&error)),
+            }
+            trees.device.reset(call);
+            match ordered.explain() {
+                Ok(explanation) => assert_eq!(explanation.rows(), whole.len() as u64),
                 Err(error) => assert!(is_injected(&error)),
             }
         }
@@ -133,6 +182,8 @@ fn a_timestamp_that_no_object_can_have_is_passed_over() {
     for predicate in [Item::TINY.eq(5), Item::TINY.gt(1)] {
         let query = Query::new(trees.view(), predicate);
         assert_eq!(query.collect().expect("no read fails").len(), 0);
+        let ordered = query.clone().order_by(Item::TINY);
         assert_eq!(query.newest_first().collect().expect("no read fails").len(), 0);
+        assert_eq!(ordered.collect().expect("no read fails").len(), 0);
     }
 }

@@ -2,6 +2,7 @@
 
 mod algebra;
 mod costs;
+mod explain;
 mod faults;
 mod handles;
 mod item;

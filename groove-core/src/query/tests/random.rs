@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::constants::TIMESTAMP_MAX;
 use crate::error::QueryError;
 use crate::field::Text;
-use crate::query::{Cursor, Predicate, Query};
+use crate::query::{Cursor, Ordered, Predicate, Query};
 
 use super::Random;
 use super::item::{Item, Trees};
@@ -253,6 +253,24 @@ pub(super) fn pages(query: &Query<Item>, limit: usize) -> Vec<Item> {
             Some(next) => cursor = Some(Cursor::from_bytes(&next.to_bytes()).expect("its bytes")),
         }
     }
+}
+
+/// Orders a query by a random index, in a random direction.
+pub(super) fn in_order(random: &mut Random, query: Query<Item>) -> Ordered<Item> {
+    let ordered = match random.below(11) {
+        0 => query.order_by(Item::ID),
+        1 => query.order_by(Item::CODE),
+        2 => query.order_by(Item::TINY),
+        3 => query.order_by(Item::SMALL),
+        4 => query.order_by(Item::WIDE),
+        5 => query.order_by(Item::HUGE),
+        6 => query.order_by(Item::HASH),
+        7 => query.order_by(Item::MAYBE),
+        8 => query.order_by(Item::TEXT),
+        9 => query.order_by(Item::TINY_SMALL),
+        _ => query.order_by(Item::DEPTH),
+    };
+    if random.one_in(2) { ordered.descending() } else { ordered }
 }
 
 fn check(random: &mut Random, trees: &Trees, items: &[Item], seed: u64) {

@@ -1,0 +1,311 @@
+//! The objects of an answer in the order of an index, one after the other.
+
+use std::mem::take;
+use std::sync::Arc;
+use std::vec;
+
+use crate::error::{Damage, QueryError};
+use crate::groove::GrooveView;
+use crate::query::plan::{COLLECTED_BYTES, Meters};
+use crate::query::request::{Chosen, ChosenMeters};
+use crate::query::row_key::RowKey;
+use crate::query::rows::{BATCH_ROWS_MAX, Row};
+use crate::tree::{Direction, TreeRead};
+
+use super::index_walk::{IndexWalk, Position};
+use super::method::{Choice, Method};
+use super::order::Order;
+
+/// An object: where it is in the order, and its row.
+pub(super) struct Found {
+    pub(super) at: Position,
+    pub(super) row: Vec<u8>,
+}
+
+/// Bytes of memory for each object that is sorted.
+pub(super) fn sorted_bytes(view: &GrooveView) -> u64 {
+    (size_of::<Found>() + view.object_tree.payload_width()) as u64
+}
+
+/// Meters of all that an ordered answer reads.
+pub(in crate::query) struct OrderMeters {
+    /// The walk over the index.
+    pub(in crate::query) entries: Meters,
+    /// The rows of what is found on it.
+    pub(in crate::query) rows: Meters,
+    /// The plan that is collected or sorted.
+    pub(in crate::query) chosen: Option<ChosenMeters>,
+    /// What a test asks.
+    pub(in crate::query) test: Option<Meters>,
+}
+
+impl OrderMeters {
+    fn new(method: &Method) -> OrderMeters {
+        let (chosen, test) = match method {
+            Method::Entries => (None, None),
+            Method::Test(keep) => (None, Some(keep.meters())),
+            Method::Collect(chosen) | Method::Sort(chosen, _) => (Some(chosen.meters()), None),
+        };
+        OrderMeters { entries: Meters::new(1), rows: Meters::new(1), chosen, test }
+    }
+}
+
+/// The objects, the next one first.
+pub(in crate::query) struct Source {
+    order: Order,
+    pub(in crate::query) method: Method,
+    /// If it is to be explained.
+    pub(in crate::query) meters: Option<OrderMeters>,
+    /// What was read already.
+    batch: vec::IntoIter<Found>,
+    /// Entries of the next batch.
+    batch_entries: usize,
+    /// `None` if nothing is left but the batch.
+    walk: Option<IndexWalk>,
+    /// The timestamps of the answer, ascending, if they were collected.
+    timestamps: Vec<u64>,
+    /// The object tree.
+    objects: Arc<dyn TreeRead>,
+    /// Objects of the answer that were collected or sorted.
+    pub(in crate::query) answered: u64,
+}
+
+impl Source {
+    /// The objects of `order`, by the first of the methods whose memory fits into the budget. Batches
+    /// begin with `batch` entries, or with less if that is enough.
+    pub(super) fn open(
+        order: &Order,
+        mut choice: Choice,
+        batch: usize,
+        explains: bool,
+    ) -> Result<Source, QueryError> {
+        let mut refused = None;
+        for method in take(&mut choice.methods) {
+            match Source::by(method, order, &choice, batch, explains) {
+                Err(error @ QueryError::OutOfMemory { .. }) => {
+                    refused.get_or_insert(error);
+                }
+                opened => return opened,
+            }
+        }
+        Err(refused.expect("there is a method"))
+    }
+
+    fn by(
+        method: Method,
+        order: &Order,
+        choice: &Choice,
+        batch: usize,
+        explains: bool,
+    ) -> Result<Source, QueryError> {
+        let meters = explains.then(|| OrderMeters::new(&method));
+        let chosen_meters = meters.as_ref().and_then(|meters| meters.chosen.as_ref());
+        let (mut sorted, mut timestamps, mut answered) = (Vec::new(), Vec::new(), 0);
+        let mut batch_entries = batch.min(BATCH_ROWS_MAX);
+        match &method {
+            Method::Entries => {}
+            Method::Test(_) => {
+                let walked = usize::try_from(choice.walked).unwrap_or(usize::MAX);
+                batch_entries = batch_entries.min(walked.max(1));
+            }
+            Method::Collect(chosen) => {
+                timestamps = collect_timestamps(order, chosen, chosen_meters)?;
+                answered = timestamps.len() as u64;
+            }
+            Method::Sort(chosen, row_key) => {
+                let mut best = Best::new(choice.after, choice.wanted);
+                answered = best.read(order, chosen, row_key, chosen_meters)?;
+                sorted = best.sorted(order.direction);
+            }
+        }
+        let mut view = order.request.view.clone();
+        if let Some(meters) = &meters {
+            let mut trees = view.index_trees.to_vec();
+            trees[order.ordinal] = meters.entries.tree(0, trees[order.ordinal].clone());
+            view.index_trees = trees.into();
+            view.object_tree = meters.rows.tree(0, view.object_tree.clone());
+        }
+        let objects = view.object_tree.clone();
+        let Choice { ranges, after, .. } = choice;
+        let (window, direction) = (order.request.window, order.direction);
+        let walk = (!matches!(method, Method::Sort(..)))
+            .then(|| IndexWalk::new(view, order.ordinal, ranges, *after, window, direction));
+        let order = order.clone();
+        Ok(Source {
+            order,
+            method,
+            meters,
+            batch: sorted.into_iter(),
+            batch_entries,
+            walk,
+            timestamps,
+            objects,
+            answered,
+        })
+    }
+
+    /// The next object; `wanted` are, this one included.
+    pub(super) fn next(&mut self, wanted: usize) -> Result<Option<Found>, QueryError> {
+        loop {
+            if let Some(next) = self.batch.next() {
+                return Ok(Some(next));
+            }
+            if !self.read_batch(wanted)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether there is another object. It is not given any more.
+    pub(super) fn has_more(&mut self) -> Result<bool, QueryError> {
+        match self.method {
+            _ if self.batch.len() > 0 => Ok(true),
+            Method::Test(_) => Ok(self.next(1)?.is_some()),
+            _ => Ok(self.next_entry()?.is_some()),
+        }
+    }
+
+    /// Entries that were walked.
+    pub(in crate::query) fn walked(&self) -> u64 {
+        self.walk.as_ref().map_or(0, IndexWalk::walked)
+    }
+
+    /// The next entry whose object is in the answer, or may be, if rows are to be tested.
+    fn next_entry(&mut self) -> Result<Option<Position>, QueryError> {
+        let Some(walk) = &mut self.walk else { return Ok(None) };
+        while let Some(at) = walk.next()? {
+            let collected = matches!(self.method, Method::Collect(_));
+            if !collected || self.timestamps.binary_search(&at.timestamp).is_ok() {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the objects of the next batch of entries, of which there may be none; `false` at the end.
+    fn read_batch(&mut self, wanted: usize) -> Result<bool, QueryError> {
+        let most = match self.method {
+            Method::Test(_) => self.batch_entries,
+            _ => self.batch_entries.min(wanted),
+        };
+        self.batch_entries = BATCH_ROWS_MAX.min(self.batch_entries * 2);
+        let mut places = Vec::with_capacity(most);
+        while places.len() < most
+            && let Some(at) = self.next_entry()?
+        {
+            places.push(at);
+        }
+        if places.is_empty() {
+            return Ok(false);
+        }
+        let request = &self.order.request;
+        let timestamps: Vec<u64> = places.iter().map(|at| at.timestamp).collect();
+        let mut batch = Vec::with_capacity(places.len());
+        if let Method::Test(keep) = &self.method {
+            let meters = self.meters.as_ref().and_then(|meters| meters.test.as_ref());
+            let kept = keep.of(&request.view, &self.objects, &timestamps, meters)?;
+            let mut places = places.into_iter();
+            for (timestamp, row) in kept {
+                let at = places.find(|at| at.timestamp == timestamp);
+                batch.push(Found { at: at.expect("it is one of the batch"), row });
+            }
+        } else {
+            let rows = self.objects.lookup_batch(&timestamps)?;
+            let width = self.objects.payload_width();
+            for (i, at) in places.into_iter().enumerate() {
+                if !rows.found[i] {
+                    let timestamp = at.timestamp;
+                    return Err(request.damaged(timestamp, Damage::EntryForeign { timestamp }));
+                }
+                batch.push(Found { at, row: rows.payload[i * width..(i + 1) * width].to_vec() });
+            }
+        }
+        self.batch = batch.into_iter();
+        Ok(true)
+    }
+}
+
+/// The timestamps of the answer, ascending.
+fn collect_timestamps(
+    order: &Order,
+    chosen: &Chosen,
+    meters: Option<&ChosenMeters>,
+) -> Result<Vec<u64>, QueryError> {
+    let plain = order.plain();
+    let budget = plain.view.object_tree.query_memory();
+    let mut answer = plain.open(chosen, plain.window, meters);
+    let mut timestamps = Vec::new();
+    while let Some(timestamp) = answer.next()? {
+        if (timestamps.len() as u64) >= budget / COLLECTED_BYTES {
+            return Err(order.out_of_memory());
+        }
+        timestamps.push(timestamp);
+    }
+    Ok(timestamps)
+}
+
+/// The first objects behind a place, of those that come in any order.
+struct Best {
+    after: Option<Position>,
+    /// How many are kept.
+    length: usize,
+    objects: Vec<Found>,
+    /// What is no better than this is none of them.
+    worst: Option<Position>,
+}
+
+impl Best {
+    fn new(after: Option<Position>, length: usize) -> Best {
+        Best { after, length, objects: Vec::new(), worst: None }
+    }
+
+    /// Reads the objects of the answer; returns how many there are.
+    fn read(
+        &mut self,
+        order: &Order,
+        chosen: &Chosen,
+        row_key: &RowKey,
+        meters: Option<&ChosenMeters>,
+    ) -> Result<u64, QueryError> {
+        let mut read = 0;
+        let (plain, direction) = (order.plain(), order.direction);
+        let budget = plain.view.object_tree.query_memory() / sorted_bytes(&plain.view);
+        let mut rows = plain.open_rows(chosen, plain.window, BATCH_ROWS_MAX, meters);
+        while let Some(row) = rows.next()? {
+            read += 1;
+            let (timestamp, row) = match row {
+                Row::Found(timestamp, row) => (timestamp, row),
+                Row::Missing(timestamp) => {
+                    return Err(plain.damaged(timestamp, Damage::EntryForeign { timestamp }));
+                }
+            };
+            let damaged = |_| plain.damaged(timestamp, Damage::Invalid { what: "row" });
+            let Some(key) = row_key.read(row).map_err(damaged)? else { continue };
+            let at = Position { key, timestamp };
+            let wanted = self.after.is_none_or(|after| at.is_behind(&after, direction))
+                && self.worst.is_none_or(|worst| worst.is_behind(&at, direction));
+            if !wanted {
+                continue;
+            }
+            if self.objects.len() as u64 >= budget {
+                return Err(order.out_of_memory());
+            }
+            self.objects.push(Found { at, row: row.to_vec() });
+            if self.objects.len() / 2 >= self.length {
+                let last = self.length - 1;
+                let compare = |one: &Found, other: &Found| one.at.compare(&other.at, direction);
+                self.objects.select_nth_unstable_by(last, compare);
+                self.worst = Some(self.objects[last].at);
+                self.objects.truncate(self.length);
+            }
+        }
+        Ok(read)
+    }
+
+    /// What was kept, in order.
+    fn sorted(mut self, direction: Direction) -> Vec<Found> {
+        self.objects.sort_unstable_by(|one, other| one.at.compare(&other.at, direction));
+        self.objects.truncate(self.length);
+        self.objects
+    }
+}

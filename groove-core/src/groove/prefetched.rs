@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn check(prefetched: &Prefetched<1>, key: u64) {
-        let expected = (key % 3 != 0).then(|| key.to_le_bytes());
+        let expected = (!key.is_multiple_of(3)).then(|| key.to_le_bytes());
         let found = prefetched.get(&[key]).expect("it was prefetched");
         assert_eq!(found, expected.as_ref().map(|bytes| &bytes[..]), "{key}");
     }

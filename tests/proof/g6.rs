@@ -59,6 +59,7 @@ const OPERATIONS: &[&str] = &[
     "query: iter",
     "query: iter_timestamps",
     "query: pages",
+    "query: pages in an order",
     "read of a snapshot",
     "remove",
     "remove: not found",

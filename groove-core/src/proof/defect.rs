@@ -167,6 +167,8 @@ defects! {
     NegationIgnored: "G6",
     /// A page begins with the object that the cursor stands behind.
     CursorRepeats: "G6",
+    /// A page in the order of an index begins with the object that the cursor stands behind.
+    OrderedCursorRepeats: "G6",
     /// A query gives one object less than its limit.
     LimitTooSmall: "G6",
     /// A count takes removed entries away once and not twice.

@@ -41,7 +41,8 @@ use super::stream::Window;
 /// * `a & b`: in proportion to the smaller one, the larger is skipped through;
 /// * `a | b`: both, as far as the limit;
 /// * `a & !b`: `a`, and `b` where `a` is;
-/// * `!b` alone: all timestamps, as far as the limit;
+/// * `!b` alone: all timestamps, as far as the limit; or, if every object is in the index of `b`, its
+///   other keys;
 /// * ranges of timestamps: nothing, they narrow what the other conditions read.
 ///
 /// Counts of the trees decide between these ways; [`explain`](Query::explain) shows what was decided.

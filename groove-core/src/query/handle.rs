@@ -74,7 +74,8 @@ macro_rules! index_handle {
             /// Objects whose key is not `value`, those without a key in an optional index included:
             /// the same as `!eq(value)`.
             ///
-            /// Cheap beside a positive condition; alone it walks all objects.
+            /// Cheap beside a positive condition; alone it walks all objects, or the other keys if every
+            /// object is in the index and that is less.
             pub fn ne(self, value: impl Operand<F>) -> Predicate<O> {
                 !self.eq(value)
             }
@@ -193,14 +194,16 @@ index_handle!(
     eq: "Cost: a scan of the entries of this key only, in timestamp order, as far as it is asked for.",
     range: "Cost: reads all entries in the range and sorts their timestamps; or tests the rows of \
             what other conditions leave, or of all objects as far as the limit, if that is less.",
-    none: "Cost: walks the objects that other conditions leave; alone, all objects."
+    none: "Cost: walks the objects that other conditions leave; alone, all objects, or the entries of \
+            `None` in an index on an `Option`."
 );
 index_handle!(
     UniqueIndex: IndexKey,
     eq: "Cost: one look-up.",
     range: "Cost: reads all entries in the range and sorts their timestamps; or tests the rows of \
             what other conditions leave, or of all objects as far as the limit, if that is less.",
-    none: "Cost: walks the objects that other conditions leave; alone, all objects."
+    none: "Cost: walks the objects that other conditions leave; alone, all objects, or the entries of \
+            `None` in an index on an `Option`."
 );
 index_handle!(
     Unindexed: FieldKey,

@@ -5,13 +5,13 @@ use std::{slice, vec};
 
 use super::cursor::Cursor;
 
-/// The objects that [`Query::collect`](super::Query::collect) gives: a slice of them, and where the
-/// next page begins.
+/// The objects that [`Query::collect`](super::Query::collect) and
+/// [`Ordered::collect`](super::Ordered::collect) give: a slice of them, and where the next page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<O> {
     objects: Vec<O>,
-    /// What to give to [`Query::after`](super::Query::after) for the next page; `None` if there is
-    /// nothing more.
+    /// What to give to [`Query::after`](super::Query::after) or
+    /// [`Ordered::after`](super::Ordered::after) for the next page; `None` if there is nothing more.
     pub next: Option<Cursor>,
     /// What to give to the same query in the other direction for what lies before this page, the
     /// nearest first; `None` if the page is empty. That there is something is not promised.

@@ -193,7 +193,8 @@ impl<O> BitOr for Predicate<O> {
 
 /// The objects that do not meet it.
 ///
-/// Cheap beside a positive condition (`a & !b`); alone it walks all objects.
+/// Cheap beside a positive condition (`a & !b`); alone it walks all objects, or the other keys of an index
+/// that every object is in.
 impl<O> Not for Predicate<O> {
     type Output = Predicate<O>;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use groove::{Lookup, Predicate, Timestamps};
+use groove::{Cursor, Lookup, Page, Predicate, Query, Timestamps};
 
 use super::store::{Event, IDS, Id, Model, Order, REFERENCES, SHELVES, StoreSnapshot, TAGS, id};
 use crate::model::rng::Rng;
@@ -130,15 +130,61 @@ fn ask(snapshot: &StoreSnapshot, model: &Model, rng: &mut Rng) {
     let count = snapshot.orders.count(predicate.clone()).unwrap();
     assert_eq!(count, expected.len() as u64, "the count of {shown}");
     let mut query = snapshot.orders.query(predicate);
+    let limit = 1 + rng.below(60) as usize;
+    if rng.chance(30) {
+        return ask_in_order(query, expected, limit, rng, &shown);
+    }
     if rng.chance(50) {
         query = query.newest_first();
         expected.reverse();
     }
-    let limit = 1 + rng.below(60) as usize;
+    pages(
+        |cursor| query.clone().limit(limit).after(cursor).collect().unwrap(),
+        &expected,
+        limit,
+        &shown,
+    );
+}
+
+/// In the order of an index, in pages.
+fn ask_in_order(
+    query: Query<Order>,
+    mut expected: Vec<Order>,
+    limit: usize,
+    rng: &mut Rng,
+    shown: &str,
+) {
+    let mut ordered = if rng.chance(50) {
+        expected.retain(|order| order.tag != [0; 32]);
+        expected.sort_by_key(|order| (order.tag, order.timestamp));
+        query.order_by(Order::TAG)
+    } else {
+        expected.sort_by_key(|order| (order.shelf, order.timestamp));
+        query.order_by(Order::SHELF)
+    };
+    if rng.chance(50) {
+        ordered = ordered.descending();
+        expected.reverse();
+    }
+    pages(
+        |cursor| ordered.clone().limit(limit).after(cursor).collect().unwrap(),
+        &expected,
+        limit,
+        shown,
+    );
+}
+
+/// Page by page it is the whole answer.
+fn pages(
+    page: impl Fn(Option<Cursor>) -> Page<Order>,
+    expected: &[Order],
+    limit: usize,
+    shown: &str,
+) {
     let mut found: Vec<Order> = Vec::new();
     let mut cursor = None;
     loop {
-        let page = query.clone().limit(limit).after(cursor).collect().unwrap();
+        let page = page(cursor);
         cursor = page.next;
         let page = page.into_vec();
         assert!(page.len() == limit || cursor.is_none(), "a page is full or the last of {shown}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Bound;
 
-use groove::{Index, IndexKey, Object, Predicate, UniqueIndex};
+use groove::{Index, IndexKey, Object, Ordered, Predicate, Query, UniqueIndex};
 
 use super::reader::Reader;
 use super::rng::Rng;
@@ -18,15 +18,19 @@ pub(crate) struct Condition<O> {
 pub(crate) type Holds<O> = Box<dyn Fn(&O) -> bool>;
 
 /// An index without its key type.
-pub(crate) trait IndexModel<O> {
+pub(crate) trait IndexModel<O: Object> {
     /// A random comparison; its values are often those of `objects`.
     fn condition(&self, rng: &mut Rng, objects: &BTreeMap<u64, O>) -> Condition<O>;
+    /// The query in the order of the index.
+    fn ordered(&self, query: Query<O>) -> Ordered<O>;
+    /// Leaves the objects that have a key, in the order of keys and timestamps.
+    fn sort(&self, objects: &mut Vec<O>);
     /// Compares the whole index with `objects`, key by key, in both directions.
     fn verify(&self, rng: &mut Rng, reader: &mut dyn Reader<O>, objects: &BTreeMap<u64, O>);
 }
 
 /// The methods that both kinds of handle have.
-pub(crate) trait Handle<O, F>: Copy {
+pub(crate) trait Handle<O: Object, F>: Copy {
     fn eq(self, value: F) -> Predicate<O>;
     fn ne(self, value: F) -> Predicate<O>;
     fn lt(self, value: F) -> Predicate<O>;
@@ -37,11 +41,12 @@ pub(crate) trait Handle<O, F>: Copy {
     fn one_of(self, values: Vec<F>) -> Predicate<O>;
     fn is_some(self) -> Predicate<O>;
     fn is_none(self) -> Predicate<O>;
+    fn ordered(self, query: Query<O>) -> Ordered<O>;
 }
 
 macro_rules! handle {
     ($handle:ident) => {
-        impl<O, F: IndexKey> Handle<O, F> for $handle<O, F> {
+        impl<O: Object, F: IndexKey> Handle<O, F> for $handle<O, F> {
             fn eq(self, value: F) -> Predicate<O> {
                 self.eq(value)
             }
@@ -72,6 +77,9 @@ macro_rules! handle {
             fn is_none(self) -> Predicate<O> {
                 self.is_none()
             }
+            fn ordered(self, query: Query<O>) -> Ordered<O> {
+                query.order_by(self)
+            }
         }
     };
 }
@@ -90,7 +98,7 @@ pub(crate) struct Typed<O, F, H> {
 }
 
 /// The index `name`: which key an object has in it, and random values.
-pub(crate) fn typed<O, F, H: Handle<O, F>>(
+pub(crate) fn typed<O: Object, F, H: Handle<O, F>>(
     name: &'static str,
     handle: H,
     key: fn(&O) -> Option<F>,
@@ -176,6 +184,15 @@ where
             ),
         };
         Condition { predicate, holds }
+    }
+
+    fn ordered(&self, query: Query<O>) -> Ordered<O> {
+        self.handle.ordered(query)
+    }
+
+    fn sort(&self, objects: &mut Vec<O>) {
+        objects.retain(|object| (self.key)(object).is_some());
+        objects.sort_by_key(|object| ((self.key)(object), object.timestamp()));
     }
 
     fn verify(&self, rng: &mut Rng, reader: &mut dyn Reader<O>, objects: &BTreeMap<u64, O>) {

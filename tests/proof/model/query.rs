@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use groove::{Cursor, Predicate, Query, QueryError, Timestamps};
+use groove::{Cursor, Ordered, Predicate, Query, QueryError, Timestamps};
 
 use super::counts::Counts;
 use super::index::{Condition, Holds, IndexModel};
@@ -143,6 +143,17 @@ pub(crate) fn ask<O: Kind>(
         1 => query = query.oldest_first(),
         _ => {}
     }
+    if rng.chance(20) {
+        let index = &indexes[rng.below(indexes.len() as u64) as usize];
+        index.sort(&mut expected);
+        let mut ordered = index.ordered(query);
+        if rng.chance(50) {
+            ordered = ordered.descending();
+            expected.reverse();
+        }
+        ordered_pages(rng, counts, ordered, &expected, &shown);
+        return;
+    }
     if rng.chance(35) {
         pages(rng, counts, query, &expected, &shown);
         return;
@@ -219,6 +230,35 @@ fn pages<O: Kind>(
             let refused = other.after(next).collect();
             assert!(matches!(refused, Err(QueryError::ForeignCursor { .. })), "{refused:?}");
         }
+        cursor = Some(next);
+        if rng.chance(10) {
+            return;
+        }
+    }
+}
+
+/// As [`pages`], in the order of an index.
+fn ordered_pages<O: Kind>(
+    rng: &mut Rng,
+    counts: &mut Counts,
+    ordered: Ordered<O>,
+    mut expected: &[O],
+    shown: &str,
+) {
+    counts.add("query: pages in an order");
+    if rng.chance(20) {
+        assert_eq!(ordered.first().expect("readable").as_ref(), expected.first(), "{shown}");
+    }
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let limit = 1 + rng.below(60) as usize;
+        let page = ordered.clone().after(cursor).limit(limit).collect().expect("readable");
+        let (head, rest) = expected.split_at(limit.min(expected.len()));
+        assert_eq!(&page[..], head, "page of {ordered:?}, {shown}");
+        assert_eq!(page.next.is_some(), !rest.is_empty(), "end of {ordered:?}, {shown}");
+        expected = rest;
+        let Some(next) = page.next else { return };
+        assert_eq!(Cursor::from_bytes(&next.to_bytes()), Some(next));
         cursor = Some(next);
         if rng.chance(10) {
             return;

@@ -1,5 +1,6 @@
 //! A sorted, immutable sequence of values: what a memory table consists of.
 
+use std::hint::black_box;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -21,9 +22,6 @@ pub(crate) fn limbs_to_key<const K: usize>(limbs: &[u64]) -> Key<K> {
 
 /// Lengths from which on a filter is asked before a search.
 const FILTERED_LENGTH_MIN: usize = 256;
-/// Bytes that a processor takes from memory at a time.
-const CACHE_LINE: usize = 64;
-
 /// How values of the same key relate to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Usage {
@@ -278,19 +276,21 @@ pub(crate) struct Guess<'a, const K: usize> {
     density: f64,
 }
 
-impl<const K: usize> Guess<'_, K> {
-    /// Reads a byte of the key at the guess and of each part of its payload, so that they are near
-    /// afterwards.
+impl<'a, const K: usize> Guess<'a, K> {
+    /// The payload at the guess; reads a byte of the key there, unless all keys are there, whose
+    /// payloads are found without.
     #[inline]
-    pub(crate) fn touch(&self, key: &Key<K>) -> u8 {
+    pub(crate) fn payload(&self, key: &Key<K>) -> Option<&'a [u8]> {
         if key[0] < self.first || key[0] > self.last {
-            return 0;
+            return None;
+        }
+        if let Some(at) = self.run.dense_position(key) {
+            return Some(self.run.payload(at));
         }
         let at = ((key[0] - self.first) as f64 * self.density) as usize;
         let at = at.min(self.run.keys.len() - 1);
-        let payload = self.run.payload(at);
-        let lines = payload.iter().step_by(CACHE_LINE).chain(payload.last());
-        lines.fold(self.run.keys[at][K - 1] as u8, |touched, byte| touched ^ byte)
+        black_box(self.run.keys[at][K - 1]);
+        Some(self.run.payload(at))
     }
 }
 

@@ -316,12 +316,20 @@ impl<const K: usize> Columns<K> {
         }
     }
 
-    /// Reads a byte of each place where the payload lies, so that they are near afterwards.
+    /// Calls with each place in the block where the payload lies.
     #[inline]
-    pub(super) fn touch(&self, bytes: &[u8], at: usize, count: usize) -> u8 {
-        let mut touched = 0;
-        self.each_varying(bytes, |_, lane| touched ^= lane.touch(bytes, at, count));
-        touched
+    pub(super) fn each_place(
+        &self,
+        bytes: &[u8],
+        at: usize,
+        count: usize,
+        mut call: impl FnMut(usize),
+    ) {
+        self.each_varying(bytes, |_, lane| {
+            if let Some(place) = lane.place_of(bytes, at, count) {
+                call(place);
+            }
+        });
     }
 
     /// The lane of the last limb.

@@ -12,6 +12,8 @@ use super::value_block::ValueBlock;
 /// little between two of them that the processor waits for many at a time.
 pub(crate) struct Gather<'a, const K: usize> {
     columns: Vec<Wanted<'a, K>>,
+    /// Blocks, and places in them.
+    places: Vec<(&'a [u8], usize)>,
 }
 
 struct Wanted<'a, const K: usize> {
@@ -27,7 +29,7 @@ struct Wanted<'a, const K: usize> {
 impl<'a, const K: usize> Gather<'a, K> {
     /// Room for so many values.
     pub(crate) fn with_capacity(values: usize) -> Self {
-        Gather { columns: Vec::with_capacity(values) }
+        Gather { columns: Vec::with_capacity(values), places: Vec::new() }
     }
 
     /// Notes the value at `position` of a block, whose payload goes to `out[at..]`. In a block of rows
@@ -55,8 +57,12 @@ impl<'a, const K: usize> Gather<'a, K> {
         for wanted in &self.columns {
             touched ^= wanted.columns.touch_lanes(wanted.bytes);
         }
-        for wanted in &self.columns {
-            touched ^= wanted.columns.touch(wanted.bytes, wanted.position, wanted.count);
+        for Wanted { columns, bytes, position, count, .. } in &self.columns {
+            let places = &mut self.places;
+            columns.each_place(bytes, *position, *count, |place| places.push((bytes, place)));
+        }
+        for (bytes, place) in self.places.drain(..) {
+            touched ^= bytes[place];
         }
         black_box(touched);
         for wanted in self.columns.drain(..) {

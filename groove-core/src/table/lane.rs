@@ -416,15 +416,15 @@ impl Lane {
         self.kind
     }
 
-    /// Reads a byte of value `at`.
+    /// Where in the block value `at` lies; `None` if it lies nowhere.
     #[inline]
-    pub(super) fn touch(&self, bytes: &[u8], at: usize, count: usize) -> u8 {
+    pub(super) fn place_of(&self, bytes: &[u8], at: usize, count: usize) -> Option<usize> {
         match self.kind {
-            PROGRESSION => 0,
-            PACKED => bytes[self.place as usize + at * usize::from(self.bits) / 8],
+            PROGRESSION => None,
+            PACKED => Some(self.place as usize + at * usize::from(self.bits) / 8),
             _ => {
                 let (frame, data) = self.frame(bytes, at, count);
-                bytes[data + frame.at + at % FRAME_ROWS * usize::from(frame.bits) / 8]
+                Some(data + frame.at + at % FRAME_ROWS * usize::from(frame.bits) / 8)
             }
         }
     }

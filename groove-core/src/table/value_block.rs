@@ -141,7 +141,9 @@ impl<const K: usize> ValueBlock<K> {
     pub(crate) fn fetch_payload(&self, at: usize, out: &mut [u8]) {
         assert!(at < self.len(), "beyond the block's end");
         if let Encoding::Columns(columns) = &self.encoding {
-            black_box(columns.touch(&self.bytes, at, self.len()));
+            let mut touched = 0;
+            columns.each_place(&self.bytes, at, self.len(), |place| touched ^= self.bytes[place]);
+            black_box(touched);
         }
         self.read_payload(at, out);
     }

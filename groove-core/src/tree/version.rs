@@ -33,6 +33,9 @@ pub(crate) struct TreeVersion<const K: usize> {
     levels: Arc<Levels<K>>,
 }
 
+/// Bytes that a processor takes from memory at a time.
+const CACHE_LINE: usize = 64;
+
 /// So many keys of a batch are looked up at a time: what was touched for them is still in the
 /// processor's cache when it is read.
 const TOUCHED: usize = 128;
@@ -225,9 +228,18 @@ impl<const K: usize> TreeVersion<K> {
             return;
         }
         let mut touched = 0;
+        let mut payloads: Vec<&[u8]> = Vec::with_capacity(keys.len());
         for run in self.runs_newest_first() {
             match run.guess() {
-                Some(guess) => keys.iter().for_each(|key| touched ^= guess.touch(key)),
+                Some(guess) => {
+                    payloads.extend(keys.iter().filter_map(|key| guess.payload(key)));
+                    for payload in payloads.drain(..) {
+                        for at in (0..payload.len()).step_by(CACHE_LINE) {
+                            touched ^= payload[at];
+                        }
+                        touched ^= payload.last().copied().unwrap_or_default();
+                    }
+                }
                 None => keys.iter().for_each(|key| touched ^= run.touch_filter(key)),
             }
         }

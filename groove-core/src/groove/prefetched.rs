@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn batch(keys: &[Key<1>]) -> LookupBatch {
-        let found: Vec<bool> = keys.iter().map(|key| key[0] % 3 != 0).collect();
+        let found: Vec<bool> = keys.iter().map(|key| !key[0].is_multiple_of(3)).collect();
         let payload = keys.iter().zip(&found);
         let payload =
             payload.flat_map(|(key, found)| if *found { key[0] } else { 0 }.to_le_bytes());

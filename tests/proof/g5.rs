@@ -4,9 +4,10 @@
 
 use groove::BlockKind;
 use groove_core::proof::anatomy::Piece;
+use groove_core::proof::{self, SimulatedStorage};
 use libtest_mimic::Trial;
 
-use crate::g4::{Image, Outcome, clean, crashed, judge};
+use crate::g4::{Image, Outcome, Reads, clean, crashed, judge};
 use crate::mutate::Random;
 use crate::run::{Goal, trial};
 use crate::shop::{Model, commit, options};
@@ -26,7 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// else has to be named, if it is read.
 fn check(image: &Image, file: Vec<u8>, at: &Piece, what: &str) {
     let is_spare = matches!(at.kind, BlockKind::Superblock | BlockKind::WalMark);
-    match judge(file, &image.expected, false) {
+    match judge(&proof::Image::from_bytes(&file), &image.expected, Reads::All) {
         Outcome::Right => assert!(is_spare, "{what} is served"),
         Outcome::Named(corruptions) => {
             assert!(!is_spare, "{what} is not spare: {corruptions:?}");
@@ -72,17 +73,17 @@ fn misdirected(goal: &Goal) {
 /// The history of a file: its bytes after each scope, and at the end what it holds.
 fn history() -> (Vec<Vec<u8>>, Image) {
     const SCOPES: u64 = 20;
-    let storage = groove::storage::MemoryStorage::new();
+    let storage = SimulatedStorage::new(0);
     let forest = groove::Forest::open_storage(std::sync::Arc::new(storage.clone()), options());
     let forest = forest.expect("memory does not fail");
     let mut model = Model::default();
-    let mut history = vec![storage.snapshot_bytes()];
+    let mut history = vec![storage.cached().to_bytes()];
     for scope in 0..SCOPES {
         commit(&forest, scope, &mut model).expect("memory is not full");
-        history.push(storage.snapshot_bytes());
+        history.push(storage.cached().to_bytes());
     }
     forest.close().expect("memory does not fail");
-    (history, Image::new(storage.snapshot_bytes(), model, SCOPES))
+    (history, Image::new(storage.cached().to_bytes(), model, SCOPES))
 }
 
 /// Every version that the sectors of a piece ever had, put back.
@@ -129,7 +130,7 @@ fn stale_sectors(goal: &Goal) {
                 file[sector.clone()].copy_from_slice(&before[sector]);
             }
         }
-        judge(file, &image.expected, false);
+        judge(&proof::Image::from_bytes(&file), &image.expected, Reads::All);
         tally::add(Count::Flips, 1);
     });
 }

@@ -245,7 +245,7 @@ impl Run {
                         written.unwrap_or_else(|error| panic!("on a sound device: {error:?}"));
                         let mut after = history.clone();
                         after.push(seed);
-                        verify(&forest, &after.at(newest + 1));
+                        verify_objects(&forest, &after.at(newest + 1));
                         drop(forest);
                         verify(&open(&storage, SOUND), &after.at(newest + 1));
                         reopen(lost, known, &history);

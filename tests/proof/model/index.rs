@@ -21,6 +21,8 @@ pub(crate) type Holds<O> = Box<dyn Fn(&O) -> bool>;
 pub(crate) trait IndexModel<O> {
     /// A random comparison; its values are often those of `objects`.
     fn condition(&self, rng: &mut Rng, objects: &BTreeMap<u64, O>) -> Condition<O>;
+    /// Compares all entries of the index with `objects`, in one scan.
+    fn scan(&self, reader: &mut dyn Reader<O>, objects: &BTreeMap<u64, O>);
     /// Compares the whole index with `objects`, key by key, in both directions.
     fn verify(&self, rng: &mut Rng, reader: &mut dyn Reader<O>, objects: &BTreeMap<u64, O>);
 }
@@ -178,6 +180,14 @@ where
         Condition { predicate, holds }
     }
 
+    fn scan(&self, reader: &mut dyn Reader<O>, objects: &BTreeMap<u64, O>) {
+        let with_key = objects.iter().filter(|(_, object)| (self.key)(object).is_some());
+        let with_key: Vec<u64> = with_key.map(|(timestamp, _)| *timestamp).collect();
+        let all = (Bound::Unbounded, Bound::Unbounded);
+        let found = reader.timestamps(self.handle.range(all));
+        assert_eq!(found, with_key, "index {}: all keys", self.name);
+    }
+
     fn verify(&self, rng: &mut Rng, reader: &mut dyn Reader<O>, objects: &BTreeMap<u64, O>) {
         let mut entries: BTreeMap<F, Vec<u64>> = BTreeMap::new();
         for (timestamp, object) in objects {
@@ -197,9 +207,7 @@ where
         // The reverse: no entry but these.
         let all = (Bound::Unbounded, Bound::Unbounded);
         assert_eq!(reader.count(self.handle.range(all)), total, "index {name}: all entries");
-        let mut with_key: Vec<u64> = entries.values().flatten().copied().collect();
-        with_key.sort_unstable();
-        assert_eq!(reader.timestamps(self.handle.range(all)), with_key, "index {name}: all keys");
+        self.scan(reader, objects);
         let present = |key: &F| (self.present)(key);
         let some = entries.iter().filter(|(key, _)| present(key)).map(|(_, list)| list.len());
         let some = some.sum::<usize>() as u64;

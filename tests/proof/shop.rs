@@ -339,4 +339,8 @@ impl Storage for Counted {
     fn allocate(&self, offset: u64, length: u64) -> std::io::Result<()> {
         self.device.allocate(offset, length)
     }
+
+    fn release(&self, offset: u64, length: u64) {
+        self.device.release(offset, length);
+    }
 }

@@ -121,4 +121,8 @@ impl Storage for Switching {
     fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
         self.switched(|device| device.allocate(offset, length))
     }
+
+    fn release(&self, offset: u64, length: u64) {
+        self.switched(|device| device.release(offset, length));
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use groove::{BlockKind, Corruption, Damage, Forest, OpenError, ReadError};
 use groove_core::proof::anatomy::{Piece, pieces};
-use groove_core::proof::{self, SimulatedStorage};
+use groove_core::proof::{self, Random, SimulatedStorage};
 use libtest_mimic::Trial;
 
 use crate::allocations::bounded;
@@ -26,6 +26,17 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("g4_flips_of_a_clean_file", |goal| flips(goal, &clean())),
         trial("g4_flips_of_a_crashed_file", |goal| flips(goal, &crashed())),
     ]
+}
+
+/// Flips in a few bytes of each piece of a file.
+pub(crate) fn hunt(seed: u64) {
+    let image = if seed.is_multiple_of(2) { clean() } else { crashed() };
+    let sound = proof::Image::from_bytes(&image.file);
+    let mut random = Random::new(seed);
+    for piece in image.pieces.iter().flat_map(|piece| [piece; 3]) {
+        let at = piece.offset + random.below(piece.ranges[0].len() as u64) as usize;
+        flip(&image, &sound, at, random.below(8), Reads::Trees);
+    }
 }
 
 /// A file, what it holds, and what its bytes are.
@@ -153,20 +164,20 @@ fn flips(goal: &Goal, image: &Image) {
     goal.seeds(length, |seed| {
         let at = scattered(seed);
         let bit = (at as u64 / 3 + seed / length) % 8;
-        let mut file = sound.clone();
-        file.write(at as u64, &[image.file[at] ^ 1 << bit]);
         let reads = match seed {
             seed if seed.is_multiple_of(31) => Reads::AllAndScope,
             seed if seed.is_multiple_of(4) => Reads::All,
             _ => Reads::Trees,
         };
-        flip(image, &file, at, reads);
+        flip(image, &sound, at, bit, reads);
         tally::add(Count::Flips, 1);
     });
 }
 
-fn flip(image: &Image, file: &proof::Image, at: usize, reads: Reads) {
-    let outcome = judge(file, &image.expected, reads);
+fn flip(image: &Image, sound: &proof::Image, at: usize, bit: u64, reads: Reads) {
+    let mut file = sound.clone();
+    file.write(at as u64, &[image.file[at] ^ 1 << bit]);
+    let outcome = judge(&file, &image.expected, reads);
     let piece = image.piece(at);
     match (&outcome, piece.map(|piece| piece.kind)) {
         // Three copies and one mark are left; what nothing refers to is harmless.
@@ -184,7 +195,7 @@ fn flip(image: &Image, file: &proof::Image, at: usize, reads: Reads) {
         _ => panic!("byte {at} of {piece:?}: {outcome:?}"),
     }
     if matches!(reads, Reads::AllAndScope) {
-        go_on(image, file);
+        go_on(image, &file);
     }
 }
 

@@ -1,6 +1,6 @@
 //! G5: blocks in the wrong place and blocks of another time. A write that went to the address of
 //! another block of its kind, and a write that never came although a later one did, are detected when
-//! they are read, and never served.
+//! they are read, and never served. One copy of the superblock of a later time counts for nothing.
 
 use groove::BlockKind;
 use groove_core::proof::anatomy::Piece;
@@ -10,7 +10,7 @@ use libtest_mimic::Trial;
 use crate::g4::{Image, Outcome, Reads, clean, crashed, judge};
 use crate::mutate::Random;
 use crate::run::{Goal, trial};
-use crate::shop::{Model, commit, options};
+use crate::shop::{Expected, Model, commit, filled, options};
 use crate::tally::{self, Count};
 
 const SECTOR: usize = 4096;
@@ -20,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("g5_blocks_in_the_place_of_others", misdirected),
         trial("g5_blocks_of_another_time", stale),
         trial("g5_several_sectors_of_another_time", stale_sectors),
+        trial("g5_a_copy_of_a_later_time", |goal| goal.seeds(400, later_copy)),
     ]
 }
 
@@ -68,6 +69,41 @@ fn misdirected(goal: &Goal) {
             check(image, file, b, &format!("{a:?} in the place of {b:?}"));
         }
     });
+}
+
+/// A copy of the superblock of a later time in a file.
+pub(crate) fn hunt(seed: u64) {
+    (seed * 20..seed * 20 + 20).for_each(later_copy);
+}
+
+/// Of four copies of the superblock one is newer than the three others, as a read from the wrong place
+/// gives it: the state is that of the three.
+fn later_copy(seed: u64) {
+    const SCOPES: u64 = 24;
+    let mut random = Random::new(seed);
+    let end = 2 + random.below(SCOPES);
+    let (storage, forest, mut model) = filled(1 + random.below(end));
+    let file = storage.cached();
+    let expected = Expected::new(&model);
+    let copies = |image: &proof::Image| image.to_bytes()[..4 * SECTOR].to_vec();
+    let before = copies(&file);
+    let mut later = before.clone();
+    for scope in end..end + SCOPES {
+        commit(&forest, scope, &mut model).expect("memory is not full");
+        later = copies(&storage.cached());
+        if later != before && random.below(2) == 0 {
+            break;
+        }
+    }
+    assert!(later != before, "no checkpoint in {SCOPES} scopes");
+    let copy = random.below(4) as usize * SECTOR;
+    let mut mixed = file.clone();
+    mixed.write(copy as u64, &later[copy..copy + SECTOR]);
+    match judge(&mixed, &expected, Reads::All) {
+        Outcome::Right => {}
+        named => panic!("copy {} of a later time counts: {named:?}", copy / SECTOR),
+    }
+    tally::add(Count::Flips, 1);
 }
 
 /// The history of a file: its bytes after each scope, and at the end what it holds.

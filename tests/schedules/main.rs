@@ -9,7 +9,7 @@
 //! atomic and call of the device, which one goes on: half of the orders at random, half by priorities
 //! that change at a few places (PCT), all from fixed seeds. An order in which something is wrong is
 //! printed; `GROOVE_SCHEDULE=<it>` before the same command repeats it. Some defects are seeded too (see
-//! `tests/proof/g20`), and must be found. Atomics count as sequentially consistent: what weaker
+//! `tests/proof/g20.rs`), and must be found. Atomics count as sequentially consistent: what weaker
 //! orderings allow is not explored.
 //!
 //! The power losses are those of the proof (`tests/proof/g1.rs`, `g2.rs`), judged by the same code; an

@@ -13,6 +13,8 @@ mod ask;
 mod column;
 #[path = "queries/kinds.rs"]
 mod kinds;
+#[path = "queries/limits.rs"]
+mod limits;
 #[path = "queries/predicate.rs"]
 mod predicate;
 #[path = "proof/model/rng.rs"]

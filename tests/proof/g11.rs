@@ -131,7 +131,7 @@ fn run_child(random: &mut Random, path: &Path, seed: u64, run: u64) -> Said {
     let mut lines = BufReader::new(child.0.stdout.take().expect("piped")).lines();
     let mut said = Said::default();
     let early = random.chance(35);
-    let wanted = 1 + random.below(250);
+    let wanted = 1 + random.below(150);
     let reached = |said: &Said| match early {
         true => said.opening,
         false => said.acknowledgements >= wanted,

@@ -27,6 +27,8 @@ fn schedules(_: &Goal) {
         let number = words.find_map(|part| part.trim().strip_suffix(name)?.trim().parse().ok());
         number.unwrap_or_else(|| panic!("no number of {name} in: {text}"))
     };
+    add(Count::Images, count("images"));
+    add(Count::CrashPoints, count("crash points"));
     add(Count::Schedules, count("schedules"));
     add(Count::Defects, count("defects found"));
 }

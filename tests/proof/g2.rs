@@ -35,14 +35,14 @@ fn in_recovery(goal: &Goal, seed: u64, setting: Setting) {
 }
 
 /// A crash of the script, and crashes in what follows.
-fn chain(script: &Script, seed: u64) {
+pub(crate) fn chain(script: &Script, seed: u64) {
     let mut random = Random::new(seed);
     let (tape, point) = script.point(random.below(script.points() as u64) as usize);
     let (medium, unsynced) = tape.journal.at(point);
     let mut image = crash_image(medium, unsynced, random.below(12), &mut random);
     let mut history = tape.history.clone();
     let mut known = tape.known(point);
-    let setting = Setting { threads: 0, cache_size: 1 << 20, ..tape.setting };
+    let setting = Setting { cache_size: 1 << 20, ..tape.setting };
     for _ in 0..DEPTH {
         (image, known) = crash_again(&image, known, &mut history, setting, &mut random);
     }

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use groove::storage::MemoryStorage;
 use groove::{BlockKind, Corruption, Damage, Forest, OpenError, ReadError};
 use groove_core::proof::anatomy::{Piece, pieces};
+use groove_core::proof::{self, Random, SimulatedStorage};
 use libtest_mimic::Trial;
 
 use crate::allocations::bounded;
@@ -26,6 +26,17 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("g4_flips_of_a_clean_file", |goal| flips(goal, &clean())),
         trial("g4_flips_of_a_crashed_file", |goal| flips(goal, &crashed())),
     ]
+}
+
+/// Flips in a few bytes of each piece of a file.
+pub(crate) fn hunt(seed: u64) {
+    let image = if seed.is_multiple_of(2) { clean() } else { crashed() };
+    let sound = proof::Image::from_bytes(&image.file);
+    let mut random = Random::new(seed);
+    for piece in image.pieces.iter().flat_map(|piece| [piece; 3]) {
+        let at = piece.offset + random.below(piece.ranges[0].len() as u64) as usize;
+        flip(&image, &sound, at, random.below(8), Reads::Trees);
+    }
 }
 
 /// A file, what it holds, and what its bytes are.
@@ -58,7 +69,7 @@ impl Image {
 pub(crate) fn clean() -> Image {
     let (storage, forest, model) = filled(SCOPES);
     forest.close().expect("memory does not fail");
-    Image::new(storage.snapshot_bytes(), model, SCOPES)
+    Image::new(storage.cached().to_bytes(), model, SCOPES)
 }
 
 /// A file of which a crash cut off the entry that was being written.
@@ -66,9 +77,9 @@ pub(crate) fn crashed() -> Image {
     // One scope more, so that the next one does not end a bar: it writes an entry and nothing else.
     let next = SCOPES + 1;
     let (storage, forest, model) = filled(next);
-    let mut file = storage.snapshot_bytes();
+    let mut file = storage.cached().to_bytes();
     commit(&forest, next, &mut model.clone()).expect("memory is not full");
-    let later = storage.snapshot_bytes();
+    let later = storage.cached().to_bytes();
     let mut ring = 6 * SECTOR..6 * SECTOR + (32 << 10);
     let entry = ring.find(|at| file[*at] != later[*at]).expect("an entry was written");
     // The first sector of the device and a part of the second; the rest was lost.
@@ -88,18 +99,31 @@ pub(crate) enum Outcome {
     Named(Vec<Corruption>),
 }
 
+/// What is asked of a damaged file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reads {
+    /// Every tree, once.
+    Trees,
+    /// Every tree in every way.
+    All,
+    /// The same, and reads ahead and one by one within a scope.
+    AllAndScope,
+}
+
 /// Opens a damaged file, reads everything back and verifies it. Nothing that comes back may be wrong,
 /// and a refused open leaves the file unchanged.
-pub(crate) fn judge(file: Vec<u8>, expected: &Expected, in_scope: bool) -> Outcome {
+pub(crate) fn judge(file: &proof::Image, expected: &Expected, reads: Reads) -> Outcome {
     bounded(|| {
-        let storage = MemoryStorage::from_bytes(file);
+        let storage = SimulatedStorage::from_image(file.clone(), 0);
         let verified = Forest::<Shop>::verify_storage(Counted::new(&storage), options());
-        let before = storage.snapshot_bytes();
         let mut corruptions = Vec::new();
         match Forest::<Shop>::open_storage(Counted::new(&storage), options()) {
             Ok(forest) => {
-                let mut result = expected.read_back(&forest.snapshot());
-                if in_scope {
+                let mut result = match reads {
+                    Reads::Trees => expected.read_trees(&forest.snapshot()),
+                    Reads::All | Reads::AllAndScope => expected.read_back(&forest.snapshot()),
+                };
+                if matches!(reads, Reads::AllAndScope) {
                     let in_scope = expected.read_in_scope(&forest);
                     result.wrong.extend(in_scope.wrong);
                     result.errors.extend(in_scope.errors);
@@ -111,7 +135,7 @@ pub(crate) fn judge(file: Vec<u8>, expected: &Expected, in_scope: bool) -> Outco
                 }));
             }
             Err(OpenError::Corrupt { source, .. }) => {
-                assert!(storage.snapshot_bytes() == before, "a refused open changes nothing");
+                assert!(storage.cached() == *file, "a refused open changes nothing");
                 corruptions.push(source);
             }
             Err(other) => panic!("{other}"),
@@ -133,20 +157,27 @@ pub(crate) fn judge(file: Vec<u8>, expected: &Expected, in_scope: bool) -> Outco
 /// Each byte once, scattered over the file; at larger scales the other bits too.
 fn flips(goal: &Goal, image: &Image) {
     let length = image.file.len() as u64;
+    // Copies share what nobody writes to.
+    let sound = proof::Image::from_bytes(&image.file);
     // Odd and no divisor of a length that is a multiple of 4096: every byte comes once.
     let scattered = |seed: u64| (seed % length * 75_503 % length) as usize;
     goal.seeds(length, |seed| {
         let at = scattered(seed);
         let bit = (at as u64 / 3 + seed / length) % 8;
-        let mut file = image.file.clone();
-        file[at] ^= 1 << bit;
-        flip(image, file, at, seed.is_multiple_of(31));
+        let reads = match seed {
+            seed if seed.is_multiple_of(31) => Reads::AllAndScope,
+            seed if seed.is_multiple_of(4) => Reads::All,
+            _ => Reads::Trees,
+        };
+        flip(image, &sound, at, bit, reads);
         tally::add(Count::Flips, 1);
     });
 }
 
-fn flip(image: &Image, file: Vec<u8>, at: usize, in_scope: bool) {
-    let outcome = judge(file.clone(), &image.expected, in_scope);
+fn flip(image: &Image, sound: &proof::Image, at: usize, bit: u64, reads: Reads) {
+    let mut file = sound.clone();
+    file.write(at as u64, &[image.file[at] ^ 1 << bit]);
+    let outcome = judge(&file, &image.expected, reads);
     let piece = image.piece(at);
     match (&outcome, piece.map(|piece| piece.kind)) {
         // Three copies and one mark are left; what nothing refers to is harmless.
@@ -163,14 +194,14 @@ fn flip(image: &Image, file: Vec<u8>, at: usize, in_scope: bool) {
         }
         _ => panic!("byte {at} of {piece:?}: {outcome:?}"),
     }
-    if in_scope {
-        go_on(image, file);
+    if matches!(reads, Reads::AllAndScope) {
+        go_on(image, &file);
     }
 }
 
 /// Writes to a damaged file what is acknowledged is there, and nothing is wrong.
-fn go_on(image: &Image, file: Vec<u8>) {
-    let storage = MemoryStorage::from_bytes(file);
+fn go_on(image: &Image, file: &proof::Image) {
+    let storage = SimulatedStorage::from_image(file.clone(), 0);
     let Ok(forest) = Forest::<Shop>::open_storage(Counted::new(&storage), options()) else {
         return;
     };

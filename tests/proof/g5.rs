@@ -1,15 +1,16 @@
 //! G5: blocks in the wrong place and blocks of another time. A write that went to the address of
 //! another block of its kind, and a write that never came although a later one did, are detected when
-//! they are read, and never served.
+//! they are read, and never served. One copy of the superblock of a later time counts for nothing.
 
 use groove::BlockKind;
 use groove_core::proof::anatomy::Piece;
+use groove_core::proof::{self, SimulatedStorage};
 use libtest_mimic::Trial;
 
-use crate::g4::{Image, Outcome, clean, crashed, judge};
+use crate::g4::{Image, Outcome, Reads, clean, crashed, judge};
 use crate::mutate::Random;
 use crate::run::{Goal, trial};
-use crate::shop::{Model, commit, options};
+use crate::shop::{Expected, Model, commit, filled, options};
 use crate::tally::{self, Count};
 
 const SECTOR: usize = 4096;
@@ -19,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("g5_blocks_in_the_place_of_others", misdirected),
         trial("g5_blocks_of_another_time", stale),
         trial("g5_several_sectors_of_another_time", stale_sectors),
+        trial("g5_a_copy_of_a_later_time", |goal| goal.seeds(400, later_copy)),
     ]
 }
 
@@ -26,7 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// else has to be named, if it is read.
 fn check(image: &Image, file: Vec<u8>, at: &Piece, what: &str) {
     let is_spare = matches!(at.kind, BlockKind::Superblock | BlockKind::WalMark);
-    match judge(file, &image.expected, false) {
+    match judge(&proof::Image::from_bytes(&file), &image.expected, Reads::All) {
         Outcome::Right => assert!(is_spare, "{what} is served"),
         Outcome::Named(corruptions) => {
             assert!(!is_spare, "{what} is not spare: {corruptions:?}");
@@ -69,20 +71,55 @@ fn misdirected(goal: &Goal) {
     });
 }
 
+/// A copy of the superblock of a later time in a file.
+pub(crate) fn hunt(seed: u64) {
+    (seed * 20..seed * 20 + 20).for_each(later_copy);
+}
+
+/// Of four copies of the superblock one is newer than the three others, as a read from the wrong place
+/// gives it: the state is that of the three.
+fn later_copy(seed: u64) {
+    const SCOPES: u64 = 24;
+    let mut random = Random::new(seed);
+    let end = 2 + random.below(SCOPES);
+    let (storage, forest, mut model) = filled(1 + random.below(end));
+    let file = storage.cached();
+    let expected = Expected::new(&model);
+    let copies = |image: &proof::Image| image.to_bytes()[..4 * SECTOR].to_vec();
+    let before = copies(&file);
+    let mut later = before.clone();
+    for scope in end..end + SCOPES {
+        commit(&forest, scope, &mut model).expect("memory is not full");
+        later = copies(&storage.cached());
+        if later != before && random.below(2) == 0 {
+            break;
+        }
+    }
+    assert!(later != before, "no checkpoint in {SCOPES} scopes");
+    let copy = random.below(4) as usize * SECTOR;
+    let mut mixed = file.clone();
+    mixed.write(copy as u64, &later[copy..copy + SECTOR]);
+    match judge(&mixed, &expected, Reads::All) {
+        Outcome::Right => {}
+        named => panic!("copy {} of a later time counts: {named:?}", copy / SECTOR),
+    }
+    tally::add(Count::Flips, 1);
+}
+
 /// The history of a file: its bytes after each scope, and at the end what it holds.
 fn history() -> (Vec<Vec<u8>>, Image) {
     const SCOPES: u64 = 20;
-    let storage = groove::storage::MemoryStorage::new();
+    let storage = SimulatedStorage::new(0);
     let forest = groove::Forest::open_storage(std::sync::Arc::new(storage.clone()), options());
     let forest = forest.expect("memory does not fail");
     let mut model = Model::default();
-    let mut history = vec![storage.snapshot_bytes()];
+    let mut history = vec![storage.cached().to_bytes()];
     for scope in 0..SCOPES {
         commit(&forest, scope, &mut model).expect("memory is not full");
-        history.push(storage.snapshot_bytes());
+        history.push(storage.cached().to_bytes());
     }
     forest.close().expect("memory does not fail");
-    (history, Image::new(storage.snapshot_bytes(), model, SCOPES))
+    (history, Image::new(storage.cached().to_bytes(), model, SCOPES))
 }
 
 /// Every version that the sectors of a piece ever had, put back.
@@ -129,7 +166,7 @@ fn stale_sectors(goal: &Goal) {
                 file[sector.clone()].copy_from_slice(&before[sector]);
             }
         }
-        judge(file, &image.expected, false);
+        judge(&proof::Image::from_bytes(&file), &image.expected, Reads::All);
         tally::add(Count::Flips, 1);
     });
 }

@@ -30,29 +30,35 @@ const CONFIGURATIONS: [(Sizes, bool); 11] = [
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("g7_configurations", |goal: &Goal| goal.seeds(20, history))]
+    let history = |seed| history(seed, OPERATIONS, &CONFIGURATIONS);
+    vec![trial("g7_configurations", move |goal: &Goal| goal.seeds(20, history))]
 }
 
-fn history(seed: u64) {
+/// A short history under the configurations that have other caches.
+pub(crate) fn hunt(seed: u64) {
+    history(seed, OPERATIONS / 2, &CONFIGURATIONS[..4]);
+}
+
+fn history(seed: u64, operations: u64, configurations: &[(Sizes, bool)]) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut ends: Vec<String> = Vec::new();
-    for (sizes, in_file) in CONFIGURATIONS {
-        let backing = match in_file {
+    for (sizes, in_file) in configurations {
+        let backing = match *in_file {
             true => Backing::File(directory.path().join("configured.groove")),
             false => Backing::Memory(MemoryStorage::new()),
         };
-        ends.push(end(seed, backing, sizes));
+        ends.push(end(seed, backing, *sizes, operations));
     }
-    for (end, (sizes, _)) in ends.iter().zip(CONFIGURATIONS) {
+    for (end, (sizes, _)) in ends.iter().zip(configurations) {
         assert!(*end == ends[0], "the history ended differently: {sizes:?}");
     }
 }
 
 /// What there is at the end of the history.
-fn end(seed: u64, backing: Backing, sizes: Sizes) -> String {
+fn end(seed: u64, backing: Backing, sizes: Sizes, operations: u64) -> String {
     let mut world = World::new(Context::new(seed), backing, sizes);
     world.keeps_settings = true;
-    world.run(OPERATIONS);
+    world.run(operations);
     add(Count::Ops, world.context.counts.total());
     world.contents()
 }

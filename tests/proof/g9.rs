@@ -3,15 +3,17 @@
 //! The script is cut in stretches that each begin with an open. Within a stretch the n-th call fails,
 //! for every n: a read (in one of twelve stretches, where each read of a reader fails too), a write
 //! that is torn, a sync after which what it should have written is lost, a reservation. Asserted: the
-//! error reaches the caller; a handle that may have lost something takes no writes any more and goes
-//! on reading; a disk that is full refuses without harm, and takes writes again when it has space; a
-//! reopen, and a power loss before or after it, give a state that was promised, in which nothing that
-//! was refused is.
+//! error reaches the caller; what a reader has seen is not lost; a handle that may have lost something takes
+//! no writes any more and goes on reading; a reopen, and a power loss before or after it, give a state
+//! that was promised, in which nothing that was refused is. Then the disk is full, with each number of
+//! sectors left: it refuses without harm, and takes writes again when it has space.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use groove::{CommitError, Forest, InsertError, OpenError, ReadError, UpdateError, WriteError};
+use groove::{
+    CommitError, Durability, Forest, InsertError, OpenError, ReadError, UpdateError, WriteError,
+};
 use groove_core::proof::{Call, Fault, Image, Random, SimulatedStorage};
 use libtest_mimic::Trial;
 
@@ -23,6 +25,9 @@ use crate::tape::{History, Known, open};
 
 /// Reads fail in one of so many stretches, all other calls in each.
 const READS_EVERY: usize = 12;
+/// The disk is full in one of so many stretches.
+const FULL_EVERY: usize = 6;
+const SECTOR: u64 = 4096;
 /// How a device is opened that fails no more: with a cache, since no read is to reach it.
 const SOUND: Setting = Setting { cache_size: 4 << 20, ..SYNCED };
 /// Ops of a stretch.
@@ -52,9 +57,11 @@ const FAULTS: &[(&[Call], ErrorKind, bool)] = &[
 /// A few stretches with each fault at each call.
 pub(crate) fn hunt(seed: u64) {
     let setting = if seed.is_multiple_of(2) { SYNCED } else { BUFFERED };
-    for (fault, stretch) in stretches(seed, 4, setting).iter().flat_map(at_each_fault) {
+    let stretches = stretches(seed, 4, setting);
+    for (fault, stretch) in stretches.iter().flat_map(at_each_fault) {
         fail_each_call(stretch, fault, setting, seed);
     }
+    fill_the_disk(&stretches[3], setting, seed);
 }
 
 fn at_each_fault(stretch: &Stretch) -> impl Iterator<Item = (usize, &Stretch)> {
@@ -72,7 +79,11 @@ fn each_call(goal: &Goal, seed: u64, setting: Setting) {
         if FAULTS[fault].0.contains(&Call::Read) && !stretch.is_multiple_of(READS_EVERY) {
             return;
         }
-        fail_each_call(&stretches[stretch % stretches.len()], fault, setting, seed);
+        let of_seed = &stretches[stretch % stretches.len()];
+        fail_each_call(of_seed, fault, setting, seed);
+        if fault == 0 && stretch.is_multiple_of(FULL_EVERY) {
+            fill_the_disk(of_seed, setting, seed);
+        }
     });
 }
 
@@ -130,11 +141,35 @@ fn fail_each_call(stretch: &Stretch, fault: usize, setting: Setting, seed: u64) 
     }
 }
 
+/// Runs a stretch on a disk with room for some sectors more, from none on until it needs no more. Nothing
+/// is reserved behind the last block.
+fn fill_the_disk(stretch: &Stretch, setting: Setting, seed: u64) {
+    let mut image = stretch.image.clone();
+    let mut grid_end = [0; 8];
+    assert!(image.read(280, &mut grid_end), "a superblock is in the file");
+    image.set_length(u64::from_le_bytes(grid_end));
+    for sectors in 0.. {
+        let storage = SimulatedStorage::from_image(image.clone(), seed ^ sectors);
+        storage.set_capacity(image.length() + sectors * SECTOR);
+        let mut run = Run::new(storage, stretch.history.clone(), setting, seed);
+        run.run();
+        add(Count::CrashPoints, 1);
+        assert!(!matches!(run.end, End::Dead(_)), "{sectors} sectors: refused with harm");
+        let is_refused = run.is_refused || matches!(run.end, End::Refused(_));
+        run.judge(ErrorKind::StorageFull);
+        if !is_refused {
+            break;
+        }
+    }
+}
+
 /// A stretch on a device that fails.
 struct Run {
     storage: SimulatedStorage,
     history: History,
     known: Known,
+    /// Whether an op was refused for want of space.
+    is_refused: bool,
     setting: Setting,
     random: Random,
     end: End,
@@ -158,7 +193,8 @@ impl Run {
             Ok(forest) => End::Open(forest),
             Err(error) => End::Refused(error),
         };
-        Run { storage, history, known, setting, random: Random::new(seed), end }
+        let random = Random::new(seed);
+        Run { storage, history, known, is_refused: false, setting, random, end }
     }
 
     fn run(&mut self) {
@@ -170,12 +206,14 @@ impl Run {
             match forest.write(|tx| apply(tx, seed, op)) {
                 Ok(()) => {
                     self.history.push(seed);
-                    if self.setting.durability == groove::Durability::Sync {
+                    if self.setting.durability == Durability::Sync {
                         self.known.acknowledged = op;
                     }
                 }
                 Err(error) => {
-                    assert!(self.storage.failed() > 0, "without a reason: {error:?}");
+                    let is_full = matches!(error, WriteError::Commit(CommitError::NoSpace { .. }));
+                    self.is_refused |= is_full;
+                    assert!(is_full || self.storage.failed() > 0, "without a reason: {error:?}");
                     if is_final(&error) {
                         // It may be in the log.
                         self.history.push(seed);
@@ -192,7 +230,7 @@ impl Run {
             };
             match ended {
                 Ok(()) => self.known.acknowledged = self.history.op(),
-                Err(CommitError::NoSpace { .. }) => {}
+                Err(CommitError::NoSpace { .. }) => self.is_refused = true,
                 Err(CommitError::Dead { .. } | CommitError::Read(ReadError::Io { .. })) => {
                     self.end = End::Dead(forest);
                     return;
@@ -220,7 +258,7 @@ impl Run {
 
     /// Repairs the device and looks at what is left.
     fn judge(self, kind: ErrorKind) {
-        let Run { storage, history, known, mut random, end, .. } = self;
+        let Run { storage, history, mut known, setting, mut random, end, .. } = self;
         let failed = storage.failed();
         let newest = history.op();
         // While the device still fails, a read is right or an error.
@@ -228,9 +266,14 @@ impl Run {
             let snapshot = forest.snapshot();
             let shown = snapshot.parcels.op();
             assert!((known.acknowledged..=newest).contains(&shown), "{shown} is shown, {known:?}");
+            // What a reader has seen is not lost any more.
+            if setting.durability == Durability::Sync {
+                known.acknowledged = shown;
+            }
             let _ = compare(&snapshot, &history.at(shown));
         }
         storage.repair();
+        storage.set_capacity(u64::MAX);
         let lost = storage.crash(random.below(12), &mut random);
         match end {
             End::Refused(error) => assert_refused(&error, kind),
@@ -245,7 +288,7 @@ impl Run {
                         written.unwrap_or_else(|error| panic!("on a sound device: {error:?}"));
                         let mut after = history.clone();
                         after.push(seed);
-                        verify(&forest, &after.at(newest + 1));
+                        verify_objects(&forest, &after.at(newest + 1));
                         drop(forest);
                         verify(&open(&storage, SOUND), &after.at(newest + 1));
                         reopen(lost, known, &history);

@@ -27,7 +27,6 @@ mod g6;
 mod g7;
 mod g8;
 mod g9;
-mod hunts;
 mod model;
 mod mutate;
 mod post;
@@ -61,7 +60,6 @@ fn main() -> ExitCode {
         g16::trials(),
         g17::trials(),
         g20::trials(),
-        hunts::trials(),
         reopen::trials(),
     ];
     let trials: Vec<Trial> = goals.into_iter().flatten().collect();

@@ -1,12 +1,13 @@
 //! A small forest with every kind of tree, its model, and a reader of everything: what goals damage.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use groove::storage::{MemoryStorage, Storage};
+use groove::storage::Storage;
 use groove::{
     CommitError, Forest, Groove, Lookup, Options, Predicate, QueryError, ReadError, WriteError,
 };
+use groove_core::proof::SimulatedStorage;
 
 #[derive(Groove, Clone, Copy, Debug, PartialEq)]
 #[groove(orphaned_ids, index(by_customer_discount = (customer, discount)))]
@@ -48,7 +49,10 @@ const ORPHANS: u64 = 1_000_000;
 
 /// Blocks of a sector, tables of one block and a log of 32 KiB: a few hundred objects fill levels.
 pub(crate) fn options() -> Options {
-    Options::default()
+    // The default asks the system how many cores there are.
+    static DEFAULT: OnceLock<Options> = OnceLock::new();
+    let options = DEFAULT.get_or_init(Options::default).clone();
+    options
         .block_size(4096)
         .table_size(4096)
         .wal_size(32 << 10)
@@ -58,7 +62,7 @@ pub(crate) fn options() -> Options {
         .file_id(*b"a file of tests.")
 }
 
-pub(crate) fn open(storage: &MemoryStorage) -> Forest<Shop> {
+pub(crate) fn open(storage: &SimulatedStorage) -> Forest<Shop> {
     Forest::open_storage(Arc::new(storage.clone()), options()).expect("the file is sound")
 }
 
@@ -125,8 +129,8 @@ pub(crate) fn commit(
 }
 
 /// A file with `scopes` scopes, open.
-pub(crate) fn filled(scopes: u64) -> (MemoryStorage, Forest<Shop>, Model) {
-    let storage = MemoryStorage::new();
+pub(crate) fn filled(scopes: u64) -> (SimulatedStorage, Forest<Shop>, Model) {
+    let storage = SimulatedStorage::new(0);
     let forest = open(&storage);
     let mut model = Model::default();
     for scope in 0..scopes {
@@ -201,6 +205,33 @@ impl Expected {
         }
     }
 
+    /// Reads every tree once, and compares: a part of [`read_back`](Expected::read_back).
+    pub(crate) fn read_trees(&self, shop: &ShopSnapshot) -> ReadBack {
+        let mut result = ReadBack::default();
+        let timestamps = |wanted: Predicate<Sale>| -> Result<Vec<u64>, ReadError> {
+            let query = shop.sales.query(wanted);
+            query.iter_timestamps().collect::<Result<_, _>>().map_err(read_error)
+        };
+        let of = |sales: &[Sale]| -> Vec<u64> { sales.iter().map(|sale| sale.timestamp).collect() };
+        let all = shop.sales.query(Predicate::all()).iter().collect::<Result<_, _>>();
+        result.compare("all", all.map_err(read_error), &self.all);
+        result.compare("by id", shop.sales.get_many(self.ids.iter().copied()), &self.by_id);
+        for (customer, expected) in (0..).zip(&self.of_customer) {
+            let found = timestamps(Sale::CUSTOMER.eq(customer));
+            result.compare("of customer", found, &of(expected));
+            let found = timestamps(Sale::BY_CUSTOMER_DISCOUNT.prefix((customer,)));
+            result.compare("of customer and any discount", found, &of(expected));
+        }
+        let found = timestamps(Sale::RECEIPT.gt(0));
+        result.compare("with receipt", found, &of(&self.with_receipt));
+        for sale in self.with_receipt.iter().step_by(7) {
+            result.compare("find", shop.sales.find(Sale::RECEIPT, sale.receipt), &Some(*sale));
+        }
+        let visits = shop.visits.query(Predicate::all()).iter().collect::<Result<_, _>>();
+        result.compare("visits", visits.map_err(read_error), &self.model.visits);
+        result
+    }
+
     /// Reads everything through every tree, and compares.
     pub(crate) fn read_back(&self, shop: &ShopSnapshot) -> ReadBack {
         let mut result = ReadBack::default();
@@ -271,9 +302,9 @@ impl Expected {
     }
 }
 
-/// Memory that counts how often it is read, and stops a reader that does not end.
+/// A device that counts how often it is read, and stops a reader that does not end.
 pub(crate) struct Counted {
-    memory: MemoryStorage,
+    device: SimulatedStorage,
     reads: std::sync::atomic::AtomicU64,
 }
 
@@ -281,8 +312,8 @@ pub(crate) struct Counted {
 const READS_MAX: u64 = 200_000;
 
 impl Counted {
-    pub(crate) fn new(memory: &MemoryStorage) -> Arc<Counted> {
-        Arc::new(Counted { memory: memory.clone(), reads: Default::default() })
+    pub(crate) fn new(device: &SimulatedStorage) -> Arc<Counted> {
+        Arc::new(Counted { device: device.clone(), reads: Default::default() })
     }
 }
 
@@ -290,22 +321,26 @@ impl Storage for Counted {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<()> {
         let reads = self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         assert!(reads < READS_MAX, "reading does not end");
-        self.memory.read_at(offset, buffer)
+        self.device.read_at(offset, buffer)
     }
 
     fn write_at(&self, offset: u64, buffer: &[u8]) -> std::io::Result<()> {
-        self.memory.write_at(offset, buffer)
+        self.device.write_at(offset, buffer)
     }
 
     fn sync(&self) -> std::io::Result<()> {
-        self.memory.sync()
+        self.device.sync()
     }
 
     fn length(&self) -> std::io::Result<u64> {
-        self.memory.length()
+        self.device.length()
     }
 
     fn allocate(&self, offset: u64, length: u64) -> std::io::Result<()> {
-        self.memory.allocate(offset, length)
+        self.device.allocate(offset, length)
+    }
+
+    fn release(&self, offset: u64, length: u64) {
+        self.device.release(offset, length);
     }
 }

@@ -31,6 +31,12 @@ pub(crate) fn add(count: Count, number: u64) {
     COUNTS[count as usize].fetch_add(number, Ordering::Relaxed);
 }
 
+/// What was counted so far.
+#[cfg(shuttle)]
+pub(crate) fn count(count: Count) -> u64 {
+    COUNTS[count as usize].load(Ordering::Relaxed)
+}
+
 /// Prints the line of the run.
 pub(crate) fn print(failures: u64) {
     let counts = NAMES.iter().zip(&COUNTS);

@@ -1,11 +1,12 @@
-//! A device in memory at whose calls another thread may go on, and that knows which scopes are on
-//! disk.
+//! Devices at whose calls another thread may go on: one in memory that knows which scopes are on disk,
+//! and one that can lose its power.
 
 use std::collections::HashSet;
 use std::io;
 use std::sync::Mutex;
 
 use groove::storage::{MemoryStorage, Storage};
+use groove_core::proof::SimulatedStorage;
 use shuttle::thread::yield_now;
 
 /// The upper half of a number that a scope writes into a row, and nothing else writes.
@@ -76,5 +77,52 @@ impl Storage for Device {
 
     fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
         self.bytes.allocate(offset, length)
+    }
+}
+
+/// The simulated device. Another thread may go on before each call that changes something, and before
+/// it returns: what is written while a sync is under way is not on disk for that.
+pub(crate) struct Switching {
+    device: SimulatedStorage,
+    /// A place to go on from, without being put behind all others as by `yield_now`.
+    turn: shuttle::sync::Mutex<()>,
+}
+
+impl Switching {
+    pub(crate) fn new(device: SimulatedStorage) -> Switching {
+        Switching { device, turn: shuttle::sync::Mutex::new(()) }
+    }
+
+    fn switched<T>(&self, call: impl FnOnce(&SimulatedStorage) -> T) -> T {
+        drop(self.turn.lock().unwrap());
+        let result = call(&self.device);
+        drop(self.turn.lock().unwrap());
+        result
+    }
+}
+
+impl Storage for Switching {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.device.read_at(offset, buffer)
+    }
+
+    fn write_at(&self, offset: u64, buffer: &[u8]) -> io::Result<()> {
+        self.switched(|device| device.write_at(offset, buffer))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.switched(SimulatedStorage::sync)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.device.length()
+    }
+
+    fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
+        self.switched(|device| device.allocate(offset, length))
+    }
+
+    fn release(&self, offset: u64, length: u64) {
+        self.switched(|device| device.release(offset, length));
     }
 }

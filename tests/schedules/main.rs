@@ -1,4 +1,5 @@
-//! G16: writers, readers, a checkpointer and a compaction worker in many orders.
+//! G16: writers, readers, a checkpointer and a compaction worker in many orders; and the part of G1 and G2
+//! that has compaction threads.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg shuttle" cargo test --release --test schedules --target-dir target/shuttle
@@ -8,18 +9,47 @@
 //! atomic and call of the device, which one goes on: half of the orders at random, half by priorities
 //! that change at a few places (PCT), all from fixed seeds. An order in which something is wrong is
 //! printed; `GROOVE_SCHEDULE=<it>` before the same command repeats it. Some defects are seeded too (see
-//! `tests/proof/g20`), and must be found. Atomics count as sequentially consistent: what weaker
+//! `tests/proof/g20.rs`), and must be found. Atomics count as sequentially consistent: what weaker
 //! orderings allow is not explored.
 //!
-//! `GROOVE_PROOF_SCALE` multiplies the number of orders. Without `--cfg shuttle` there is nothing
+//! The power losses are those of the proof (`tests/proof/g1.rs`, `g2.rs`), judged by the same code; an
+//! order follows from the seed of its script, and is long: `GROOVE_PROOF_SEED=<it>` repeats it.
+//!
+//! `GROOVE_PROOF_SCALE` multiplies the number of orders and scripts. Without `--cfg shuttle` there is nothing
 //! to schedule, and nothing is run.
 
+#[cfg(shuttle)]
+mod bursts;
+#[cfg(shuttle)]
+mod crashes;
 #[cfg(shuttle)]
 mod device;
 #[cfg(shuttle)]
 mod orders;
 #[cfg(shuttle)]
 mod scenario;
+
+/// Declares modules of the proof that are used here too.
+#[cfg(shuttle)]
+macro_rules! of_the_proof {
+    ($($name:ident: $path:literal,)*) => {
+        $(
+            #[allow(dead_code, reason = "the proof uses the rest")]
+            #[path = $path]
+            mod $name;
+        )*
+    };
+}
+
+#[cfg(shuttle)]
+of_the_proof! {
+    g1: "../proof/g1.rs",
+    g2: "../proof/g2.rs",
+    post: "../proof/post.rs",
+    run: "../proof/run.rs",
+    tally: "../proof/tally.rs",
+    tape: "../proof/tape.rs",
+}
 
 #[cfg(shuttle)]
 fn main() {

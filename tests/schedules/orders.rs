@@ -1,4 +1,4 @@
-//! The orders in which the scenario is run, and what they must find.
+//! The orders in which the scenario is run, and what they must find; then the power losses.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -6,7 +6,9 @@ use groove_core::proof::Defect;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, FailurePersistence, Runner};
 
+use crate::crashes;
 use crate::scenario::scenario;
+use crate::tally::{Count, count};
 
 const COMMAND: &str = "RUSTFLAGS='--cfg shuttle' \
     cargo test --release --test schedules --target-dir target/shuttle";
@@ -46,7 +48,12 @@ pub(crate) fn run() {
     }
     // The others count where the goal named for them finds them.
     let found = DEFECTS.iter().filter(|defect| defect.goal() == "G16").count();
-    println!("schedules: {done} schedules / {found} defects found / 0 failures");
+    crashes::run(scale, COMMAND);
+    let (images, points) = (count(Count::Images), count(Count::CrashPoints));
+    println!(
+        "schedules: {images} images / {points} crash points / {done} schedules / \
+         {found} defects found / 0 failures"
+    );
 }
 
 /// Runs the scenario in the orders that `scheduler` chooses; returns how many those were.

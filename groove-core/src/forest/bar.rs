@@ -57,8 +57,8 @@ pub(super) struct Bar {
 
 /// Bytes of a block of the manifest log at the most.
 const MANIFEST_BLOCK_BYTES: u64 = 128 << 10;
-/// Free extents from this length on are given back to the device.
-const TRIM_BYTES: u64 = 128 << 10;
+/// Free extents of so many blocks or more are given back to the device: of 128 KiB by default.
+const TRIM_BLOCKS: u64 = 8;
 
 /// The state of the forest at a seal.
 struct Sealed {
@@ -361,8 +361,13 @@ impl Engine {
             freed.iter().any(|extent| extent.address < to && from < extent.end())
         };
         let gaps = self.free_set.gaps().map(|(from, to)| (from.max(start), to));
-        let gaps = gaps.filter(|(from, to)| to.saturating_sub(*from) >= TRIM_BYTES);
-        let gaps = gaps.filter(|(from, to)| is_new(*from, *to)).collect();
+        let least = TRIM_BLOCKS * u64::from(self.superblock.options.block_size);
+        let gaps = gaps.filter(|(from, to)| to.saturating_sub(*from) >= least);
+        let mut gaps: Vec<(u64, u64)> = gaps.filter(|(from, to)| is_new(*from, *to)).collect();
+        if defect!(TrimmedWhileHeld) {
+            let held = self.retired.iter().map(|table| table.extent());
+            gaps.extend(held.map(|extent| (extent.address, extent.end())));
+        }
         TrimJob::new(self.storage.clone(), gaps)
     }
 

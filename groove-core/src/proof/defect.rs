@@ -91,6 +91,8 @@ defects! {
     FreedBeforeCheckpoint: "G1",
     /// Tables are free while a snapshot holds them.
     FreedWhileHeld: "G6",
+    /// The space of tables that a snapshot holds is given back to the device.
+    TrimmedWhileHeld: "G1",
     /// The old manifest log is free before the new one is durable.
     ManifestFreedEarly: "G1",
     /// More space than was left over is given back.

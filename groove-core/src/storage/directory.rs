@@ -29,6 +29,13 @@ mod tests {
         sync_parent_directory(Path::new("bare-name.groove")).unwrap();
     }
 
+    /// Nothing else shows whether a sync is made. A directory that cannot be synced refuses it.
+    #[test]
+    fn the_sync_reaches_the_system_and_its_error_the_caller() {
+        let error = sync_parent_directory(Path::new("/proc/self/a.groove")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+
     #[test]
     fn a_missing_directory_is_an_error() {
         let directory = tempfile::tempdir().unwrap();

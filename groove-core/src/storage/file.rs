@@ -226,7 +226,9 @@ fn extend(file: &File, end: u64) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{File, FileOpenError, FileStorage, Storage, extend};
+    use super::{
+        Errno, File, FileOpenError, FileStorage, OpenOptions, Ordering, Path, Storage, extend,
+    };
     use std::io;
 
     #[test]
@@ -307,6 +309,21 @@ mod tests {
         assert_eq!(metadata.len(), 1 << 20);
         assert!(metadata.blocks() * 512 >= 1 << 20, "{} blocks", metadata.blocks());
         assert_eq!(std::fs::read(&path).unwrap()[4096..8192], [7; 4096]);
+    }
+
+    /// Nothing else shows whether a sync is made: the file is the same before and after. A device that
+    /// cannot be synced refuses it.
+    #[test]
+    fn a_sync_reaches_the_system_and_its_error_the_caller() {
+        let path = Path::new("/dev/null");
+        let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+        let storage = FileStorage::locked(path, file).unwrap();
+        for length_changed in [false, true] {
+            storage.length_changed.store(length_changed, Ordering::SeqCst);
+            let error = storage.sync().unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(Errno::INVAL.raw_os_error()));
+            assert_eq!(storage.length_changed.load(Ordering::SeqCst), length_changed);
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ fn seed() -> u64 {
 enum Words {
     Constant(u64),
     Steps(u64, u64),
+    /// Steps so wide that the words wrap around, once or at every step.
+    Wide(u64, u64),
     Small(u64, u64),
     /// A walk upwards with uneven steps.
     Rising(u64, u64),
@@ -49,9 +51,10 @@ enum Words {
 impl Words {
     fn choose(random: &mut Random) -> Words {
         let bits = random.below(64);
-        match random.below(6) {
+        match random.below(7) {
             0 => Words::Constant(random.next() >> bits),
             1 => Words::Steps(random.next() >> bits, random.below(5)),
+            6 => Words::Wide(random.next(), random.next() >> random.below(16)),
             2 => Words::Small(random.next() >> bits, 1 + random.below(1 << (bits % 40))),
             3 => Words::Rising(random.next() >> bits, 1 + random.below(1 << (bits % 50))),
             4 => Words::Signed,
@@ -62,7 +65,9 @@ impl Words {
     fn at(self, i: u64, random: &mut Random) -> u64 {
         match self {
             Words::Constant(word) => word,
-            Words::Steps(base, step) => base.wrapping_add(step.wrapping_mul(i)),
+            Words::Steps(base, step) | Words::Wide(base, step) => {
+                base.wrapping_add(step.wrapping_mul(i))
+            }
             Words::Small(base, range) => base.wrapping_add(random.below(range)),
             Words::Rising(base, gap) => {
                 base.wrapping_add(gap.wrapping_mul(i)).wrapping_add(random.below(gap))
@@ -219,7 +224,12 @@ impl<const K: usize> Sample<K> {
             for _ in 0..20 {
                 let mut key = values[random.below(values.len() as u64) as usize].0;
                 let limb = random.below(K as u64) as usize;
-                key[limb] = key[limb].wrapping_add(random.below(3)).wrapping_sub(1);
+                match random.below(3) {
+                    0 => key[limb] = key[limb].wrapping_add(random.below(3)).wrapping_sub(1),
+                    // What a query of a prefix begins and ends with.
+                    1 => key[limb..].fill(0),
+                    _ => key[limb..].fill(u64::MAX),
+                }
                 key[0] &= self.high_mask;
                 let expected = values.partition_point(|(other, ..)| *other < key);
                 assert_eq!(block.lower_bound(&key), expected, "{}", self.about);

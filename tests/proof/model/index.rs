@@ -25,6 +25,8 @@ pub(crate) trait IndexModel<O: Object> {
     fn ordered(&self, query: Query<O>) -> Ordered<O>;
     /// Leaves the objects that have a key, in the order of keys and timestamps.
     fn sort(&self, objects: &mut Vec<O>);
+    /// Compares all entries of the index with `objects`, in one scan.
+    fn scan(&self, reader: &mut dyn Reader<O>, objects: &BTreeMap<u64, O>);
     /// Compares the whole index with `objects`, key by key, in both directions.
     fn verify(&self, rng: &mut Rng, reader: &mut dyn Reader<O>, objects: &BTreeMap<u64, O>);
 }
@@ -195,6 +197,14 @@ where
         objects.sort_by_key(|object| ((self.key)(object), object.timestamp()));
     }
 
+    fn scan(&self, reader: &mut dyn Reader<O>, objects: &BTreeMap<u64, O>) {
+        let with_key = objects.iter().filter(|(_, object)| (self.key)(object).is_some());
+        let with_key: Vec<u64> = with_key.map(|(timestamp, _)| *timestamp).collect();
+        let all = (Bound::Unbounded, Bound::Unbounded);
+        let found = reader.timestamps(self.handle.range(all));
+        assert_eq!(found, with_key, "index {}: all keys", self.name);
+    }
+
     fn verify(&self, rng: &mut Rng, reader: &mut dyn Reader<O>, objects: &BTreeMap<u64, O>) {
         let mut entries: BTreeMap<F, Vec<u64>> = BTreeMap::new();
         for (timestamp, object) in objects {
@@ -214,9 +224,7 @@ where
         // The reverse: no entry but these.
         let all = (Bound::Unbounded, Bound::Unbounded);
         assert_eq!(reader.count(self.handle.range(all)), total, "index {name}: all entries");
-        let mut with_key: Vec<u64> = entries.values().flatten().copied().collect();
-        with_key.sort_unstable();
-        assert_eq!(reader.timestamps(self.handle.range(all)), with_key, "index {name}: all keys");
+        self.scan(reader, objects);
         let present = |key: &F| (self.present)(key);
         let some = entries.iter().filter(|(key, _)| present(key)).map(|(_, list)| list.len());
         let some = some.sum::<usize>() as u64;

@@ -22,7 +22,25 @@ pub(crate) fn verify_forest(rng: &mut Rng, snapshot: &mut ShopSnapshot, model: &
     verify(rng, &mut snapshot.items, &model.items);
 }
 
-/// The same for one groove, in a scope or in a snapshot.
+/// Everything in the store is in the model and the reverse, as one scan of each tree shows it: every
+/// block of values is read, and no key is looked up. A tenth of the time of [`verify_forest`].
+pub(crate) fn scan_forest(snapshot: &mut ShopSnapshot, model: &ForestModel) {
+    scan(&mut snapshot.orders, &model.orders);
+    scan(&mut snapshot.events, &model.events);
+    scan(&mut snapshot.items, &model.items);
+}
+
+fn scan<O: Kind>(reader: &mut dyn Finder<O>, model: &GrooveModel<O>) {
+    let objects = model.objects.map();
+    assert_eq!(reader.length(), (objects.len() as u64, objects.is_empty()));
+    let query = reader.query(Predicate::all());
+    let stored = query.iter().map(|object| object.expect("readable"));
+    assert!(stored.eq(objects.values().copied()), "objects of a scan");
+    let indexes: Vec<Box<dyn IndexModel<O>>> = O::indexes();
+    indexes.iter().for_each(|index| index.scan(reader, objects));
+}
+
+/// As [`verify_forest`], for one groove in a scope or in a snapshot.
 pub(crate) fn verify<O: Kind>(rng: &mut Rng, reader: &mut dyn Finder<O>, model: &GrooveModel<O>) {
     let objects = model.objects.map();
     assert_eq!(reader.length(), (objects.len() as u64, objects.is_empty()));

@@ -94,6 +94,18 @@ impl Image {
         }
     }
 
+    /// Takes the contents of `length` bytes at `offset` away: zeros are left, as far as the device goes.
+    pub fn clear(&mut self, offset: u64, length: u64) {
+        let end = offset.saturating_add(length).min(self.length);
+        for (sector, from, part) in parts(offset, end.saturating_sub(offset) as usize) {
+            match &mut self.sectors[sector] {
+                stored if part.len() == SECTOR => *stored = None,
+                Some(stored) => Arc::make_mut(stored)[from..from + part.len()].fill(0),
+                None => {}
+            }
+        }
+    }
+
     /// The sectors in which two devices differ, by number.
     pub fn differences(&self, other: &Image) -> Vec<usize> {
         let zeros = [0; SECTOR];

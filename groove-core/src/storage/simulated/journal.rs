@@ -19,6 +19,13 @@ pub enum Event {
         /// The length, in bytes.
         end: u64,
     },
+    /// Space was given back: its contents are lost.
+    Release {
+        /// Where, in bytes.
+        offset: u64,
+        /// How many bytes.
+        length: u64,
+    },
     /// What was written before is durable.
     Sync,
 }
@@ -29,6 +36,7 @@ impl Event {
         match self {
             Event::Write { offset, bytes } => image.write(*offset, bytes),
             Event::Allocate { end } => image.grow(*end),
+            Event::Release { offset, length } => image.clear(*offset, *length),
             Event::Sync => {}
         }
     }

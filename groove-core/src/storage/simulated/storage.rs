@@ -27,6 +27,8 @@ pub struct Counters {
     pub syncs: u64,
     /// Reservations that succeeded.
     pub allocations: u64,
+    /// Extents that were given back.
+    pub releases: u64,
     /// 80 microseconds for a read, 20 for a write, 1 GB/s for bytes, 1 millisecond for a sync. Counted,
     /// not waited for, and as if one call came after the other.
     pub time: Duration,
@@ -272,5 +274,16 @@ impl Storage for SimulatedStorage {
         }
         state.counters.allocations += 1;
         Ok(())
+    }
+
+    /// The contents are gone at once; a crash may bring them back as long as nothing is synced.
+    fn release(&self, offset: u64, length: u64) {
+        let state = &mut *self.state();
+        let length = length.min(state.cached.length().saturating_sub(offset));
+        if length > 0 {
+            state.damage.written(offset, usize::try_from(length).expect("in memory"));
+            state.change(Event::Release { offset, length });
+            state.counters.releases += 1;
+        }
     }
 }

@@ -108,6 +108,22 @@ fn damage_is_read_until_it_is_healed_or_written_over() {
 }
 
 #[test]
+fn what_is_given_back_is_lost_at_once_and_for_good_after_a_sync() {
+    let storage = written();
+    storage.release(1000, 5000);
+    let expected = [[1; 1000].as_slice(), &[0; 5000], &[1; 2192]].concat();
+    assert_eq!(read(&storage, 0, 8192), expected);
+    let mut random = Random::new(5);
+    let before = (0..100).filter(|nth| storage.crash(*nth, &mut random).to_bytes() == [1; 8192]);
+    assert!((10..90).contains(&before.count()), "some crashes come before it, some after");
+    storage.sync().unwrap();
+    assert_eq!(storage.medium().to_bytes(), expected);
+    storage.release(0, u64::MAX);
+    assert_eq!(storage.length().unwrap(), 8192, "the length stays");
+    assert_eq!(read(&storage, 0, 8192), [0; 8192]);
+}
+
+#[test]
 fn a_full_device_refuses_to_grow_and_takes_what_has_its_place() {
     let storage = written();
     storage.set_capacity(8192);

@@ -134,7 +134,7 @@ defects! {
     /// A commit leaves the rows that it changed in the object cache.
     StaleRowCached: "G6",
     /// A block that is kept in memory is put beside its place.
-    BlockKeptBeside: "G7",
+    BlockKeptBeside: "G8",
     /// A block's checksum is not compared.
     ChecksumIgnored: "G4",
 

@@ -30,7 +30,7 @@ fn forest() -> Forest<Reading> {
     let options = Options::default()
         .block_size(4096)
         .table_size(64 << 10)
-        .wal_size(512 << 10)
+        .wal_size(256 << 10)
         .growth_factor(2)
         .cache_size(64 << 20)
         .durability(Durability::Buffered);

@@ -108,7 +108,7 @@ fn later_copy(seed: u64) {
 
 /// The history of a file: its bytes after each scope, and at the end what it holds.
 fn history() -> (Vec<Vec<u8>>, Image) {
-    const SCOPES: u64 = 20;
+    const SCOPES: u64 = 18;
     let storage = SimulatedStorage::new(0);
     let forest = groove::Forest::open_storage(std::sync::Arc::new(storage.clone()), options());
     let forest = forest.expect("memory does not fail");

@@ -189,6 +189,17 @@ impl<const K: usize> Job<K> {
         Ok(())
     }
 
+    /// Gives what was reserved and is not needed back to the device at once if it is more than what was
+    /// written: the first tables of a tree, of which nobody knew how well they pack. Less is given back
+    /// when the extent is free.
+    fn give_back(&self) {
+        let written: u64 = self.output.added.iter().map(|table| u64::from(table.sectors)).sum();
+        if u64::from(self.reserved) > written {
+            let length = u64::from(self.reserved) * SECTOR_SIZE as u64;
+            self.grid.storage().release(self.space.address, length);
+        }
+    }
+
     /// Merges `rows` values of the inputs; `true` when there are no more.
     fn merge(&mut self, mut rows: usize) -> Result<bool, JobError> {
         while rows > 0 {
@@ -202,6 +213,7 @@ impl<const K: usize> Job<K> {
             if self.newer.keys().is_empty() && self.older.keys().is_empty() {
                 self.write_table()?;
                 if self.space.sectors > 0 {
+                    self.give_back();
                     let sectors = self.space.sectors + u32::from(defect!(UnusedExtentTooLong));
                     self.output.unused = Some(Extent { sectors, ..self.space });
                 }

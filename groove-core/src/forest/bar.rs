@@ -1,9 +1,9 @@
 //! The end of a bar.
 //!
 //! A bar is the span between two seals of the memory tables: as many commits as half the log takes, or as
-//! the whole of it would take if they were not packed, whichever are fewer. The first bounds the log, which
-//! holds two bars: the one whose values are being written to tables, and the current one. The second bounds
-//! the memory.
+//! have the log's size as their weight, whichever are fewer. The first bounds the log, which holds two bars: the
+//! one whose values are being written to tables, and the current one. The second bounds memory and the time
+//! that merges and replay take. The weight of a change is its length before it is packed, and 64 at the least.
 //! At the end of a bar, in this order:
 //!
 //! 1. The last bar's compactions are waited for and installed.
@@ -26,7 +26,7 @@ use crate::error::CommitError;
 use crate::grid::{Extent, sectors};
 use crate::table::TableRecord;
 use crate::tree::{Demand, LevelEdit};
-use crate::wal::WalWriter;
+use crate::wal::{WalWriter, entry_slots};
 
 use super::compactor::Failure;
 use super::engine::{Engine, Writer, visit_grooves};
@@ -37,18 +37,25 @@ use super::trim::TrimJob;
 /// What an entry takes of a bar, in slots of the log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EntrySlots {
-    /// As it is in the log.
-    pub(super) packed: u32,
-    /// As it would be if nothing was packed.
-    pub(super) plain: u32,
+    /// Those that it has in the log.
+    pub(super) log: u64,
+    /// As many as its weight would have.
+    pub(super) weight: u64,
+}
+
+impl EntrySlots {
+    /// Of an entry whose body has that many bytes and that weight.
+    pub(super) fn new(body: usize, weight: usize) -> EntrySlots {
+        EntrySlots { log: entry_slots(body as u64), weight: entry_slots(weight as u64) }
+    }
 }
 
 /// Where the current bar stands.
 pub(super) struct Bar {
-    /// Slots that the entries of a bar may take plainly, and twice of those that they take in the log.
+    /// What the entries of a bar may have as their weight, and twice of what they may take in the log.
     slots: u64,
-    packed: u64,
-    plain: u64,
+    log: u64,
+    weight: u64,
     /// What was sealed and is not in a durable checkpoint yet.
     sealed: Option<Sealed>,
     /// What the running jobs and the moves beside them do, tree by tree.
@@ -71,13 +78,12 @@ impl Bar {
     /// The first bar after a checkpoint.
     pub(super) fn new(wal_slots: u32) -> Self {
         let slots = u64::from(wal_slots / 2 * 2);
-        Bar { slots, packed: 0, plain: 0, sealed: None, plans: Vec::new() }
+        Bar { slots, log: 0, weight: 0, sealed: None, plans: Vec::new() }
     }
 
     /// What of the bar is used with one entry more.
     fn used(&self, entry: EntrySlots) -> u64 {
-        let packed = self.packed + u64::from(entry.packed);
-        (2 * packed).max(self.plain + u64::from(entry.plain))
+        (2 * (self.log + entry.log)).max(self.weight + entry.weight)
     }
 
     /// How far the bar is with one entry more, and how far it may be until the compactions have to be done.
@@ -91,8 +97,8 @@ impl Bar {
     }
 
     pub(super) fn add(&mut self, entry: EntrySlots) {
-        self.packed += u64::from(entry.packed);
-        self.plain += u64::from(entry.plain);
+        self.log += entry.log;
+        self.weight += entry.weight;
     }
 
     pub(super) fn is_sealed(&self) -> bool {
@@ -109,7 +115,7 @@ impl Bar {
         timestamp_max: u64,
     ) {
         assert!(!self.is_sealed(), "the last seal is on disk by now");
-        (self.packed, self.plain) = (0, 0);
+        (self.log, self.weight) = (0, 0);
         if op == checkpoint_op {
             return;
         }

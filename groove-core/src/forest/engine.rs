@@ -11,7 +11,7 @@ use crate::manifest::ManifestLog;
 use crate::storage::Storage;
 use crate::superblock::Superblock;
 use crate::tree::{AnyTree, TableHandle};
-use crate::wal::{AppendError, WalWriter, entry_slots};
+use crate::wal::{AppendError, WalWriter};
 
 use super::bar::{Bar, EntrySlots};
 use super::compactor::Compactor;
@@ -56,14 +56,16 @@ pub(super) struct Engine {
     pub(super) is_doubtful: bool,
 }
 
-/// A groove's part of a log entry: its number, the length of its changes, and what that was before they
-/// were packed, before the changes.
+/// A groove's part of a log entry: its number, the length of its changes, and what they count in a bar,
+/// before the changes.
 pub(super) const SECTION_HEADER_SIZE: usize = 12;
 
-fn section_header(groove: usize, length: usize, plain: usize) -> [u8; SECTION_HEADER_SIZE] {
-    assert!(length <= plain, "packed changes are not longer");
+fn section_header(groove: usize, length: usize, weight: usize) -> [u8; SECTION_HEADER_SIZE] {
+    assert!(length <= weight, "packed changes are not longer");
+    // Of changes that fill a bar alone it makes no difference how many they are.
+    let weight = weight.min(u32::MAX as usize);
     let mut header = [0; SECTION_HEADER_SIZE];
-    for (bytes, number) in header.as_chunks_mut::<4>().0.iter_mut().zip([groove, length, plain]) {
+    for (bytes, number) in header.as_chunks_mut::<4>().0.iter_mut().zip([groove, length, weight]) {
         *bytes = u32::try_from(number).expect("a log entry is below 4 GiB").to_le_bytes();
     }
     header
@@ -85,10 +87,12 @@ impl<S: Grooves> Writer<S> {
             self.checkpoint()?;
         }
         let mut lengths = [0; GROOVES_MAX];
+        let mut weight = 0;
         let mut at = 0;
         let mut torn = false;
         self.visit_grooves(&mut |groove| {
             lengths[at] = groove.changes_length();
+            weight += groove.changes_weight();
             torn |= groove.is_torn();
             at += 1;
         });
@@ -105,17 +109,14 @@ impl<S: Grooves> Writer<S> {
             return Err(CommitError::ScopeTooLarge { bytes: bytes as u64, bytes_max });
         }
         let body = self.body(&lengths, bytes);
-        let slots = |bytes: usize| {
-            u32::try_from(entry_slots(bytes as u64)).expect("at most the ring's slots")
-        };
-        let entry = EntrySlots { packed: slots(body.len()), plain: slots(bytes) };
+        let entry = EntrySlots::new(body.len(), weight + sections * SECTION_HEADER_SIZE);
         if self.engine.bar.has_room(entry) {
             self.checkpoint_early(entry)?;
         } else {
             self.end_bar()?;
         }
         // Two bars fit the log, unless what a forged file says was replayed.
-        if self.engine.wal.free_slots() < entry.packed {
+        if u64::from(self.engine.wal.free_slots()) < entry.log {
             self.checkpoint()?;
         }
         self.engine.keep_pace(entry);
@@ -143,7 +144,7 @@ impl<S: Grooves> Writer<S> {
                 body[header..header + SECTION_HEADER_SIZE].copy_from_slice(&section_header(
                     at,
                     length,
-                    lengths[at],
+                    groove.changes_weight(),
                 ));
             }
             at += 1;

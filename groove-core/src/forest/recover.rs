@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::constants::SECTOR_SIZE;
 use crate::error::{CommitError, OpenError};
 use crate::storage::Storage;
-use crate::wal::{self, Recovered, WalWriter, entry_slots};
+use crate::wal::{self, Recovered, WalWriter};
 
 use super::bar::{Bar, EntrySlots};
 use super::compactor::Compactor;
@@ -95,12 +95,14 @@ pub(super) fn replay<S: Grooves>(
     let superblock = checked.superblock.clone();
     let bar = Bar::new(superblock.options.wal_slots);
     let mut replayed = Replayed { checked, bar, op: superblock.checkpoint.op, uncommitted: 0 };
+    replayed.set_replay(true);
     let entry = |op, offset, body: &[u8]| {
         replayed.entry(op, body).map_err(|what| invalid_entry(offset, what))
     };
     let recovered = wal::recover(&*storage, &superblock, entry);
     let recovered = recovered.map_err(|error| read_error(path, error))?;
     replayed.commit();
+    replayed.set_replay(false);
     Ok((replayed, recovered))
 }
 
@@ -109,28 +111,26 @@ pub(super) struct Replayed<S: Grooves> {
     pub(super) checked: Checked<S>,
     bar: Bar,
     pub(super) op: u64,
-    /// Slots that the entries since the last call of `commit` would take if they were not packed.
-    uncommitted: u32,
+    /// The weight of the entries since the last call of `commit`, in slots.
+    uncommitted: u64,
 }
 
-/// Runs are made of so many slots: 12 MiB. Larger ones take longer to sort, because the processor's
+/// Runs are made of entries of this weight, in slots: 12 MiB. Larger ones take longer to sort, because the processor's
 /// cache does not hold them; what of several runs is to be merged, compactions do in the background.
-const RUN_SLOTS: u32 = (12 << 20) / SECTOR_SIZE as u32;
+const RUN_SLOTS: u64 = (12 << 20) / SECTOR_SIZE as u64;
 
 impl<S: Grooves> Replayed<S> {
     /// An error says what no writer writes.
     fn entry(&mut self, op: u64, body: &[u8]) -> Result<(), &'static str> {
         let sections = sections(body, S::GROOVES.len())?;
-        let headers = sections.iter().filter(|section| section.plain > 0).count();
-        let plain: usize = sections.iter().map(|section| section.plain).sum();
-        let slots = |bytes: usize| u32::try_from(entry_slots(bytes as u64)).map_err(|_| "length");
-        let plain = slots(plain + headers * SECTION_HEADER_SIZE)?;
-        let entry = EntrySlots { packed: slots(body.len())?, plain };
+        let headers = sections.iter().filter(|section| section.weight > 0).count();
+        let weight: usize = sections.iter().map(|section| section.weight).sum();
+        let entry = EntrySlots::new(body.len(), weight + headers * SECTION_HEADER_SIZE);
         // The writer sealed before the entry that had no room in its bar. The log holds two bars,
         // so this happens once; a second time would only make the memory tables larger.
         let mut early = entry;
         if defect!(ReplaySealsElsewhere) {
-            early.packed += 1;
+            early.log += 1;
         }
         if !self.bar.has_room(early) && !self.bar.is_sealed() {
             self.commit();
@@ -141,11 +141,17 @@ impl<S: Grooves> Replayed<S> {
         self.bar.add(entry);
         self.replay(sections)?;
         self.op = op;
-        self.uncommitted = self.uncommitted.saturating_add(entry.plain);
+        self.uncommitted = self.uncommitted.saturating_add(entry.weight);
         if self.uncommitted >= RUN_SLOTS {
             self.commit();
         }
         Ok(())
+    }
+
+    fn set_replay(&mut self, is_replay: bool) {
+        visit_grooves::<S>(&mut self.checked.grooves, &mut |groove| {
+            groove.visit_trees(&mut |tree| tree.set_replay(is_replay));
+        });
     }
 
     /// Turns everything that was replayed since the last call into one run per tree.
@@ -171,8 +177,8 @@ impl<S: Grooves> Replayed<S> {
 #[derive(Clone, Copy, Default)]
 struct Section<'a> {
     bytes: &'a [u8],
-    /// Their length before they were packed.
-    plain: usize,
+    /// What they count in a bar.
+    weight: usize,
 }
 
 /// The sections of an entry, by groove; empty for grooves that it does not change.
@@ -184,17 +190,17 @@ fn sections(mut body: &[u8], grooves: usize) -> Result<Vec<Section<'_>>, &'stati
             let bytes = header[at..at + 4].try_into().expect("4 bytes");
             u32::from_le_bytes(bytes) as usize
         };
-        let (groove, length, plain) = (number(0), number(4), number(8));
+        let (groove, length, weight) = (number(0), number(4), number(8));
         let (bytes, rest) = rest.split_at_checked(length).ok_or("length of a section")?;
         // Less would let a bar take more of the log than it has.
-        if plain < length {
-            return Err("length of a section before it was packed");
+        if weight < length {
+            return Err("weight of a section");
         }
         let section = sections.get_mut(groove).ok_or("groove")?;
-        if section.plain > 0 {
+        if section.weight > 0 {
             return Err("groove, which comes twice,");
         }
-        *section = Section { bytes, plain };
+        *section = Section { bytes, weight };
         body = rest;
     }
     Ok(sections)

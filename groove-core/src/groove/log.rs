@@ -62,10 +62,23 @@ pub(super) enum Change<'a> {
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog {
     bytes: Vec<u8>,
+    count: usize,
 }
+
+/// A position in the changes, to cut back to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ChangeMark {
+    length: usize,
+    count: usize,
+}
+
+/// What a change counts in a bar at the least. Small rows take as long to sort, to merge and to replay as
+/// larger ones.
+const WEIGHT_MIN: usize = 64;
 
 impl ChangeLog {
     fn begin(&mut self, kind: u8, timestamp: u64) {
+        self.count += 1;
         self.bytes.push(kind);
         self.bytes.extend_from_slice(&timestamp.to_le_bytes());
     }
@@ -107,6 +120,7 @@ impl ChangeLog {
     }
 
     pub(super) fn orphan(&mut self, key: &[u64]) {
+        self.count += 1;
         self.bytes.push(ORPHAN);
         self.bytes.extend(key.iter().flat_map(|limb| limb.to_le_bytes()));
     }
@@ -120,9 +134,25 @@ impl ChangeLog {
         &self.bytes
     }
 
-    pub(super) fn truncate(&mut self, length: usize) {
-        assert!(length <= self.bytes.len(), "scopes are closed in reverse order");
-        self.bytes.truncate(length);
+    /// What the changes count in a bar: their bytes, if these are not few.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes.len().max(self.count * WEIGHT_MIN)
+    }
+
+    pub(super) fn mark(&self) -> ChangeMark {
+        ChangeMark { length: self.bytes.len(), count: self.count }
+    }
+
+    /// Takes all changes since `mark` back.
+    pub(super) fn truncate(&mut self, mark: ChangeMark) {
+        assert!(mark.length <= self.bytes.len(), "scopes are closed in reverse order");
+        self.bytes.truncate(mark.length);
+        self.count = mark.count;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.count = 0;
     }
 }
 
@@ -425,6 +455,23 @@ mod tests {
         assert_eq!(log.bytes().len(), 1 + 8 + 100 + 4 + (8 + 5) + (8 + 1));
         let read: Vec<_> = changes(log.bytes(), 100, 0, &[]).map(Result::unwrap).collect();
         assert_eq!(read, [Change::Update { timestamp: 5, old, new: &new }]);
+    }
+
+    #[test]
+    fn changes_weigh_their_bytes_and_small_ones_more() {
+        let mut log = ChangeLog::default();
+        let start = log.mark();
+        (1..=10).for_each(|i| log.insert(i, &[7]));
+        log.orphan(&[9]);
+        log.remove(1, &[7]);
+        assert_eq!(log.weight(), 12 * WEIGHT_MIN);
+        let small = log.mark();
+        log.insert(11, &[0; 1000]);
+        assert_eq!(log.weight(), log.bytes().len(), "one large row, and nothing on top of it");
+        log.truncate(small);
+        assert_eq!(log.weight(), 12 * WEIGHT_MIN);
+        log.truncate(start);
+        assert_eq!((log.weight(), log.bytes()), (0, &[][..]));
     }
 
     #[test]

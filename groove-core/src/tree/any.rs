@@ -56,6 +56,8 @@ pub(crate) struct LevelEdit {
 /// What the forest does with a tree.
 pub(crate) trait AnyTree: Send {
     fn meta(&self) -> &Arc<TreeMeta>;
+    /// Says whether changes come from the log from now on, which looks for nothing and takes nothing back.
+    fn set_replay(&mut self, is_replay: bool);
     /// The end of the open scope's changes.
     fn mark(&self) -> PendingMark;
     /// Takes the changes since `mark` back.
@@ -92,6 +94,10 @@ pub(crate) trait AnyTree: Send {
 impl<const K: usize> AnyTree for Tree<K> {
     fn meta(&self) -> &Arc<TreeMeta> {
         &self.meta
+    }
+
+    fn set_replay(&mut self, is_replay: bool) {
+        self.pending.set_replay(is_replay);
     }
 
     fn mark(&self) -> PendingMark {

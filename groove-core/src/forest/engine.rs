@@ -13,7 +13,7 @@ use crate::superblock::Superblock;
 use crate::tree::{AnyTree, TableHandle};
 use crate::wal::{AppendError, WalWriter, entry_slots};
 
-use super::bar::{Bar, EntrySlots};
+use super::bar::{Bar, EntrySlots, PACKED_WEIGHT};
 use super::compactor::Compactor;
 use super::grooves::Grooves;
 use super::publish::{Dead, Publisher};
@@ -100,14 +100,19 @@ impl<S: Grooves> Writer<S> {
             return Ok(None);
         }
         let bytes = lengths.iter().sum::<usize>() + sections * SECTION_HEADER_SIZE;
-        let bytes_max = self.engine.wal.body_length_max().min(u64::from(u32::MAX));
-        if bytes as u64 > bytes_max {
-            return Err(CommitError::ScopeTooLarge { bytes: bytes as u64, bytes_max });
-        }
+        // What a scope takes plainly is bounded for the memory tables' sake; see `bar`.
+        let packed_max = self.engine.wal.body_length_max().min(u64::from(u32::MAX));
+        let plain_max = (packed_max * PACKED_WEIGHT / 2).min(u64::from(u32::MAX));
+        let fits = |bytes: usize, bytes_max: u64| match bytes as u64 {
+            bytes if bytes > bytes_max => Err(CommitError::ScopeTooLarge { bytes, bytes_max }),
+            _ => Ok(()),
+        };
+        fits(bytes, plain_max)?;
         let body = self.body(&lengths, bytes);
         let slots = |bytes: usize| {
             u32::try_from(entry_slots(bytes as u64)).expect("at most the ring's slots")
         };
+        fits(body.len(), packed_max)?;
         let entry = EntrySlots { packed: slots(body.len()), plain: slots(bytes) };
         if self.engine.bar.has_room(entry) {
             self.checkpoint_early(entry)?;

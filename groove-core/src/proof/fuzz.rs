@@ -265,7 +265,7 @@ fn table(storage: &MemoryStorage, meta: &Arc<TreeMeta>) -> TableRecord {
     }
     let picks: Vec<Pick> = (0..300).map(Pick::newer).collect();
     builder.append(&chunk, &Chunk::new(meta), &picks);
-    let built = builder.finish().expect("it has values");
+    let built = builder.finish(None).expect("it has values");
     storage.write_at(extent.address, &built.bytes).expect("memory");
     built.record
 }

@@ -17,6 +17,7 @@ use super::bar::{Bar, EntrySlots, PACKED_WEIGHT};
 use super::compactor::Compactor;
 use super::grooves::Grooves;
 use super::publish::{Dead, Publisher};
+use super::syncer::Syncer;
 use super::timestamps::Timestamps;
 use super::version::ForestVersion;
 
@@ -42,6 +43,8 @@ pub(super) struct Engine {
     /// What became free and may not have been given back to the device yet.
     pub(super) freed: Vec<Extent>,
     pub(super) compactor: Compactor,
+    /// With threads, if scopes are to be durable at once.
+    pub(super) syncer: Option<Syncer>,
     pub(super) bar: Bar,
     /// Tables that no level refers to; free once the checkpoint that says so is durable and no
     /// reader holds them.
@@ -109,10 +112,10 @@ impl<S: Grooves> Writer<S> {
         };
         fits(bytes, plain_max)?;
         let body = self.body(&lengths, bytes);
+        fits(body.len(), packed_max)?;
         let slots = |bytes: usize| {
             u32::try_from(entry_slots(bytes as u64)).expect("at most the ring's slots")
         };
-        fits(body.len(), packed_max)?;
         let entry = EntrySlots { packed: slots(body.len()), plain: slots(bytes) };
         if self.engine.bar.has_room(entry) {
             self.checkpoint_early(entry)?;
@@ -125,6 +128,9 @@ impl<S: Grooves> Writer<S> {
         }
         self.engine.keep_pace(entry);
         let op = self.engine.append(&body)?;
+        if let Some(syncer) = &self.engine.syncer {
+            syncer.order(op, body.len());
+        }
         self.engine.bar.add(entry);
         self.engine.op = op;
         self.engine.timestamp_max = self.engine.timestamps.highest();

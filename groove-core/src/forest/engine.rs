@@ -13,10 +13,11 @@ use crate::superblock::Superblock;
 use crate::tree::{AnyTree, TableHandle};
 use crate::wal::{AppendError, WalWriter};
 
-use super::bar::{Bar, EntrySlots};
+use super::bar::{Bar, EntrySlots, PACKED_WEIGHT};
 use super::compactor::Compactor;
 use super::grooves::Grooves;
 use super::publish::{Dead, Publisher};
+use super::syncer::Syncer;
 use super::timestamps::Timestamps;
 use super::version::ForestVersion;
 
@@ -42,6 +43,8 @@ pub(super) struct Engine {
     /// What became free and may not have been given back to the device yet.
     pub(super) freed: Vec<Extent>,
     pub(super) compactor: Compactor,
+    /// With threads, if scopes are to be durable at once.
+    pub(super) syncer: Option<Syncer>,
     pub(super) bar: Bar,
     /// Tables that no level refers to; free once the checkpoint that says so is durable and no
     /// reader holds them.
@@ -104,11 +107,16 @@ impl<S: Grooves> Writer<S> {
             return Ok(None);
         }
         let bytes = lengths.iter().sum::<usize>() + sections * SECTION_HEADER_SIZE;
-        let bytes_max = self.engine.wal.body_length_max().min(u64::from(u32::MAX));
-        if bytes as u64 > bytes_max {
-            return Err(CommitError::ScopeTooLarge { bytes: bytes as u64, bytes_max });
-        }
+        // What a scope takes plainly is bounded for the memory tables' sake; see `bar`.
+        let packed_max = self.engine.wal.body_length_max().min(u64::from(u32::MAX));
+        let plain_max = (packed_max * PACKED_WEIGHT / 2).min(u64::from(u32::MAX));
+        let fits = |bytes: usize, bytes_max: u64| match bytes as u64 {
+            bytes if bytes > bytes_max => Err(CommitError::ScopeTooLarge { bytes, bytes_max }),
+            _ => Ok(()),
+        };
+        fits(bytes, plain_max)?;
         let body = self.body(&lengths, bytes);
+        fits(body.len(), packed_max)?;
         let entry = EntrySlots::new(body.len(), weight + sections * SECTION_HEADER_SIZE);
         if self.engine.bar.has_room(entry) {
             self.checkpoint_early(entry)?;
@@ -121,6 +129,9 @@ impl<S: Grooves> Writer<S> {
         }
         self.engine.keep_pace(entry);
         let op = self.engine.append(&body)?;
+        if let Some(syncer) = &self.engine.syncer {
+            syncer.order(op, body.len());
+        }
         self.engine.bar.add(entry);
         self.engine.op = op;
         self.engine.timestamp_max = self.engine.timestamps.highest();

@@ -2,7 +2,8 @@
 //!
 //! A commit is appended to the log under the writer's lock and handed over here. Whoever needs it on
 //! disk takes the turn: the first syncs for all that were appended by then, the others sleep until
-//! it has (group commit; see [`super::turn`]). With `Durability::Sync` a version is published only
+//! it has (group commit; see [`super::turn`]). Of a large entry a thread has begun with that already
+//! ([`super::syncer`]). With `Durability::Sync` a version is published only
 //! when its op is on disk, so no reader sees what a crash could take back.
 //!
 //! Every sync of an open forest runs in a turn, after a look whether an earlier one failed: the
@@ -44,6 +45,9 @@ pub(super) struct Publisher {
     current: ArcSwap<ForestVersion>,
     /// Appended, not yet on disk; ascending.
     waiting: Mutex<VecDeque<Arc<ForestVersion>>>,
+    /// What is on disk, published or not.
+    on_disk: AtomicU64,
+    /// What is on disk and published.
     synced_op: AtomicU64,
     /// Taken while one thread syncs for all.
     turn: Turn,
@@ -60,6 +64,7 @@ impl Publisher {
     pub(super) fn new(storage: Arc<dyn Storage>, version: ForestVersion, synced_op: u64) -> Self {
         Publisher {
             storage,
+            on_disk: AtomicU64::new(synced_op),
             synced_op: AtomicU64::new(synced_op),
             current: ArcSwap::from_pointee(version),
             waiting: Mutex::new(VecDeque::new()),
@@ -98,20 +103,43 @@ impl Publisher {
         self.publish(u64::MAX);
     }
 
-    /// Returns when `op` is on disk and published: whether this thread synced it.
+    fn on_disk(&self) -> u64 {
+        self.on_disk.load(Ordering::Acquire)
+    }
+
+    /// Syncs the entry of `op`, which was appended, without publishing it. A failure is noted for
+    /// whoever waits for the op.
+    pub(super) fn sync_ahead(&self, op: u64) {
+        let on_disk = || self.on_disk();
+        let Some(_turn) = self.turn.take(op, &on_disk) else { return };
+        if self.check().is_err() {
+            return;
+        }
+        let synced = if defect!(CommitNotSynced) { Ok(()) } else { self.storage.sync() };
+        match synced {
+            Err(error) if !defect!(SyncErrorIgnored) => {
+                self.kill(Dead::Io(Arc::new(error)));
+            }
+            _ => {
+                self.on_disk.fetch_max(op, Ordering::AcqRel);
+            }
+        }
+    }
+
+    /// Returns when `op` is on disk and published: whether this thread did the latter.
     pub(super) fn sync_to(&self, op: u64) -> Result<bool, CommitError> {
-        let synced_op = || self.synced_op();
-        if synced_op() >= op {
+        if self.synced_op() >= op {
             return Ok(false);
         }
-        let Some(_turn) = self.turn.take(op, &synced_op) else { return Ok(false) };
+        if defect!(PublishedBeforeSync) {
+            self.publish(op);
+        }
+        let on_disk = || self.on_disk();
+        let Some(_turn) = self.turn.take(op, &on_disk) else { return Ok(self.synced(op)) };
         self.check()?;
         // Everything in the queue was appended before this sync begins.
         let newest = || lock(&self.waiting).back().map_or(op, |version| version.op().max(op));
         let mut target = newest();
-        if defect!(PublishedBeforeSync) {
-            self.publish(target);
-        }
         if !defect!(CommitNotSynced) {
             let synced = self.storage.sync();
             if !defect!(SyncErrorIgnored) {
@@ -121,8 +149,7 @@ impl Publisher {
         if defect!(SyncTargetTooLate) {
             target = newest();
         }
-        self.synced(target);
-        Ok(true)
+        Ok(self.synced(target))
     }
 
     /// Whether anything that was appended is not on disk yet.
@@ -135,20 +162,23 @@ impl Publisher {
         &self,
         work: impl FnOnce() -> io::Result<T>,
     ) -> Result<T, CommitError> {
-        let synced_op = || self.synced_op();
-        let _turn = self.turn.take(u64::MAX, &synced_op);
+        let on_disk = || self.on_disk();
+        let _turn = self.turn.take(u64::MAX, &on_disk);
         self.check()?;
         work().map_err(|error| self.kill(Dead::Io(Arc::new(error))))
     }
 
-    /// Notes that everything up to `op` is on disk, and publishes it.
-    pub(super) fn synced(&self, op: u64) {
+    /// Notes that everything up to `op` is on disk, and publishes it; whether there was something to
+    /// publish.
+    pub(super) fn synced(&self, op: u64) -> bool {
         if defect!(SyncedBeforePublished) {
             self.synced_op.fetch_max(op, Ordering::AcqRel);
         }
+        self.on_disk.fetch_max(op, Ordering::AcqRel);
         // In this order: whoever sees its op synced finds it in the next snapshot.
-        self.publish(op);
+        let is_new = self.publish(op);
         self.synced_op.fetch_max(op, Ordering::AcqRel);
+        is_new
     }
 
     /// Publishes a version of an op that is published already: the same objects in other tables.
@@ -159,16 +189,18 @@ impl Publisher {
         self.current.store(Arc::new(version));
     }
 
-    fn publish(&self, op: u64) {
+    fn publish(&self, op: u64) -> bool {
         // The lock is held while storing: versions are published in ascending order.
         let mut waiting = lock(&self.waiting);
         let mut newest = None;
         while waiting.front().is_some_and(|version| version.op() <= op) {
             newest = waiting.pop_front();
         }
+        let is_new = newest.is_some();
         if let Some(newest) = newest {
             self.current.store(newest);
         }
+        is_new
     }
 }
 
@@ -203,6 +235,21 @@ mod tests {
                 publisher.synced(op);
             }
         });
+    }
+
+    #[test]
+    fn what_was_synced_ahead_is_published_by_the_first_that_waits_for_it() {
+        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), version(0), 0);
+        publisher.sync_ahead(1);
+        assert_eq!((publisher.synced_op(), publisher.current().op()), (0, 0));
+        publisher.appended(version(1));
+        publisher.appended(version(2));
+        assert!(publisher.sync_to(1).unwrap());
+        assert_eq!((publisher.synced_op(), publisher.current().op()), (1, 1));
+        assert!(!publisher.sync_to(1).unwrap());
+        assert!(publisher.sync_to(2).unwrap());
+        publisher.sync_ahead(2);
+        assert_eq!((publisher.synced_op(), publisher.current().op()), (2, 2));
     }
 
     #[test]

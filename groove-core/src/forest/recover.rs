@@ -23,8 +23,9 @@ use super::engine::{Engine, SECTION_HEADER_SIZE, Writer, visit_grooves};
 use super::grooves::Grooves;
 use super::handle::Forest;
 use super::open::{Checked, commit_error, invalid_entry, io_error, read_error};
-use super::options::Options;
+use super::options::{Durability, Options};
 use super::publish::Publisher;
+use super::syncer::Syncer;
 use super::version::ForestVersion;
 
 /// Replays the log after the checkpoint, and opens the forest for writing.
@@ -49,6 +50,7 @@ pub(super) fn recover<S: Grooves>(
     let synced_op = recovered.synced_op().min(op);
     let version = ForestVersion::new(op, Vec::new(), Vec::new());
     let publisher = Arc::new(Publisher::new(storage.clone(), version, synced_op));
+    let is_ahead = options.durability == Durability::Sync && options.compaction_threads > 0;
     let engine = Engine {
         wal: WalWriter::resume(&superblock, recovered),
         unused: Vec::new(),
@@ -60,6 +62,7 @@ pub(super) fn recover<S: Grooves>(
         manifest,
         free_set,
         compactor: Compactor::new(options.compaction_threads),
+        syncer: is_ahead.then(|| Syncer::new(&publisher)),
         bar,
         retired: Vec::new(),
         timestamp_max: timestamps.highest(),

@@ -142,16 +142,16 @@ impl<O: Object> AnyGroove for Groove<O> {
                 }
                 Change::Update { timestamp, old, new } => {
                     self.row.clear();
-                    self.row.extend_from_slice(new);
+                    self.row.extend_from_slice(&new);
                     let old: O = decode(timestamp, &old)?;
-                    let new: O = decode(timestamp, new)?;
+                    let new: O = decode(timestamp, &new)?;
                     self.apply_update(&old, &new);
                 }
                 Change::Remove { timestamp, row } => {
                     if self.object_count == 0 {
                         return Err("removal of an object that is not there");
                     }
-                    let object: O = decode(timestamp, row)?;
+                    let object: O = decode(timestamp, &row)?;
                     self.erase(&object, timestamp);
                 }
                 Change::Orphan { key } => {

@@ -75,9 +75,13 @@ pub(crate) trait Stream: Send {
         let mut kept = 0;
         for at in 0..ranks.len() {
             let rank = ranks[at];
-            if self.seek(rank)? == Some(rank) {
-                ranks[kept] = rank;
-                kept += 1;
+            match self.seek(rank)? {
+                Some(found) if found == rank => {
+                    ranks[kept] = rank;
+                    kept += 1;
+                }
+                Some(_) => {}
+                None => break,
             }
         }
         ranks.truncate(kept);

@@ -15,6 +15,8 @@
 //! [`LanePlan`] finds the kind while values arrive, a frame at a time; [`Lane`] is the checked reader:
 //! what [`Lane::parse`] accepted can be read at every position without a panic.
 
+mod members;
+
 use std::hint::select_unpredictable;
 
 use bytemuck::{Pod, Zeroable};
@@ -398,7 +400,7 @@ impl Lane {
     }
 
     /// Value `at` of the `count` that the lane was parsed for.
-    #[inline]
+    #[inline(always)] // a call would cost as much: rows are read lane by lane
     pub(super) fn get(&self, bytes: &[u8], at: usize, count: usize) -> u64 {
         match self.kind {
             PROGRESSION => self.progress(at),

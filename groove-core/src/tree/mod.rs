@@ -6,6 +6,7 @@
 //! first answer.
 
 mod any;
+mod key_part;
 mod key_scan;
 mod levels;
 mod read;

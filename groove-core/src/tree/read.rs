@@ -110,12 +110,45 @@ pub trait Scan: Send {
     fn blocks(&self) -> u64;
 }
 
-/// The timestamps under one key of an index tree, in the scan's direction.
+/// The timestamps under one key of an index tree, as ranks, which grow in the scan's direction
+/// ([`Direction::rank`]). The ranks that it is asked for never go back. After an error it may not be asked
+/// again.
 #[doc(hidden)]
 pub trait KeyScan: Send {
-    /// The first timestamp at or beyond `timestamp`; `None` if there is none, and from then on. The
-    /// timestamps that are asked for never go back. After an error it may not be asked again.
-    fn seek(&mut self, timestamp: u64) -> Result<Option<u64>, ReadError>;
+    /// The lowest rank at or beyond `target`; `None` if there is none, and from then on.
+    fn seek(&mut self, target: u64) -> Result<Option<u64>, ReadError>;
+
+    /// Appends the lowest ranks at or beyond `target`: `count` of them, or fewer if these are all.
+    fn fill(&mut self, target: u64, count: usize, out: &mut Vec<u64>) -> Result<(), ReadError> {
+        let (end, mut target) = (out.len() + count, target);
+        while out.len() < end {
+            let Some(found) = self.seek(target)? else { break };
+            out.push(found);
+            target = found + 1;
+        }
+        Ok(())
+    }
+
+    /// Keeps, of `ranks`, which ascend, those that it has.
+    fn retain(&mut self, ranks: &mut Vec<u64>) -> Result<(), ReadError> {
+        let mut kept = 0;
+        for at in 0..ranks.len() {
+            let rank = ranks[at];
+            if self.seek(rank)? == Some(rank) {
+                ranks[kept] = rank;
+                kept += 1;
+            }
+        }
+        ranks.truncate(kept);
+        Ok(())
+    }
+
+    /// About how many timestamps there are per number, to be compared with that of other scans; `None` if it
+    /// does not know, as before the first call.
+    fn density(&self) -> Option<f64> {
+        None
+    }
+
     /// Value blocks that were looked into so far.
     fn blocks(&self) -> u64;
 }

@@ -338,7 +338,7 @@ fn a_scope_too_large_for_the_log_names_both_sizes_and_changes_nothing() {
     insert(&forest, 0..10, &mut model);
     let op = forest.snapshot().op();
     let ended = forest.write(|orders| {
-        for id in 100..1100 {
+        for id in 100..1300 {
             orders.insert(order(id))?;
         }
         Ok(())

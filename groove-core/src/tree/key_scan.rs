@@ -52,67 +52,73 @@ impl<const K: usize> MergeKeyScan<K> {
         MergeKeyScan { version, min, max, direction, parts, begun: false, blocks: 0 }
     }
 
-    /// Leaves out what lies before `rank`, of parts that are not positioned yet.
-    fn narrow(&mut self, rank: u64) {
+    /// The first and the last key of what lies at or beyond `rank`. A part that goes on leaves out what is before
+    /// its own next target; others may not have come that far.
+    fn range_from(&self, rank: u64) -> (Key<K>, Key<K>) {
         let timestamp = self.direction.rank(rank);
+        let (mut min, mut max) = (self.min, self.max);
         match self.direction {
-            Direction::Ascending => self.min[K - 1] = self.min[K - 1].max(timestamp),
-            Direction::Descending => self.max[K - 1] = self.max[K - 1].min(timestamp),
+            Direction::Ascending => min[K - 1] = min[K - 1].max(timestamp),
+            Direction::Descending => max[K - 1] = max[K - 1].min(timestamp),
         }
+        (min, max)
     }
 
     fn begin(&mut self, target: u64) -> Result<(), ReadError> {
         self.begun = true;
-        self.narrow(target);
-        if self.min > self.max {
+        let range = self.range_from(target);
+        if range.0 > range.1 {
             return Ok(());
         }
         let version = self.version.clone();
         let levels = version.levels().count();
         let runs: Vec<&Run<K>> = (0..version.run_count()).map(|at| version.run(at)).collect();
         self.parts.reserve_exact(runs.len() + levels);
-        let positions = spans(&runs, &self.min, &self.max);
+        let positions = spans(&runs, &range.0, &range.1);
         for (number, positions) in positions.into_iter().enumerate() {
             let part = KeyPart::new(&version, Place::Run(number), positions, self.direction);
             self.parts.extend(part);
         }
         for level in 0..levels {
-            let part = self.enter(level)?;
+            let part = self.enter(level, range)?;
             self.parts.extend(part);
         }
         Ok(())
     }
 
-    /// The part of a level that begins at the first entry of the range.
-    fn enter(&mut self, level: usize) -> Result<Option<KeyPart<K>>, ReadError> {
+    /// The part of a level that begins at the first entry from `min` to `max`.
+    fn enter(
+        &mut self,
+        level: usize,
+        (min, max): (Key<K>, Key<K>),
+    ) -> Result<Option<KeyPart<K>>, ReadError> {
         let version = self.version.clone();
         let tables = version.levels().level(level);
         let table = match self.direction {
-            Direction::Ascending => tables.partition_point(|table| table.key_max < self.min),
+            Direction::Ascending => tables.partition_point(|table| table.key_max < min),
             Direction::Descending => {
-                match tables.partition_point(|table| table.key_min <= self.max).checked_sub(1) {
+                match tables.partition_point(|table| table.key_min <= max).checked_sub(1) {
                     Some(table) => table,
                     None => return Ok(None),
                 }
             }
         };
-        let Some(found) = tables.get(table).filter(|table| table.overlaps(&self.min, &self.max))
-        else {
+        let Some(found) = tables.get(table).filter(|table| table.overlaps(&min, &max)) else {
             return Ok(None);
         };
         let index = found.index(version.grid(), version.meta())?;
         let block = match self.direction {
-            Direction::Ascending => index.block_at(&self.min),
-            Direction::Descending => index.block_at(&self.max).min(index.blocks.len() - 1),
+            Direction::Ascending => index.block_at(&min),
+            Direction::Descending => index.block_at(&max).min(index.blocks.len() - 1),
         };
-        if let Some(part) = self.read(level, table, block)? {
+        if let Some(part) = self.read((level, table, block), &min, &max)? {
             return Ok(Some(part));
         }
         // Beyond the last key of the block before, and before the first of this one: a scan that
         // descends goes on there. The key that it ends with tells whether there is anything.
         match (self.direction, block.checked_sub(1)) {
-            (Direction::Descending, Some(before)) if index.last_keys[before] >= self.min => {
-                self.read(level, table, before)
+            (Direction::Descending, Some(before)) if index.last_keys[before] >= min => {
+                self.read((level, table, before), &min, &max)
             }
             _ => Ok(None),
         }
@@ -121,15 +127,15 @@ impl<const K: usize> MergeKeyScan<K> {
     /// The entries of the range in a block; `None` if there are none.
     fn read(
         &mut self,
-        level: usize,
-        table: usize,
-        block: usize,
+        (level, table, block): (usize, usize, usize),
+        min: &Key<K>,
+        max: &Key<K>,
     ) -> Result<Option<KeyPart<K>>, ReadError> {
         let (grid, meta) = (self.version.grid(), self.version.meta());
         let found = &self.version.levels().level(level)[table];
         let values = found.index(grid, meta)?.block(block).hold(grid, meta)?;
         self.blocks += 1;
-        let mut positions = values.positions(&self.min, &self.max);
+        let mut positions = values.positions(min, max);
         if defect!(DescendingScanSkips)
             && self.direction == Direction::Descending
             && positions.end == values.len()
@@ -150,8 +156,8 @@ impl<const K: usize> MergeKeyScan<K> {
             && ends_at_edge
             && let Place::Block { level, .. } = part.place
         {
-            self.narrow(rank);
-            if let Some(next) = self.enter(level)? {
+            let range = self.range_from(rank);
+            if let Some(next) = self.enter(level, range)? {
                 self.parts[number] = next;
             }
         }

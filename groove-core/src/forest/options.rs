@@ -103,7 +103,7 @@ impl Options {
     /// Bytes of the write-ahead log: a multiple of 4 KiB, 32 MiB by default. One scope takes at most half of
     /// it, and at most all of it before its changes are packed. Memory tables hold, twice, what half of it
     /// logs or what twice of it would log if nothing was packed, whichever is less: with 32 MiB at most
-    /// 128 MiB of rows, and their index entries.
+    /// 128 MiB of rows, and their index entries. A change counts 64 bytes at the least.
     #[must_use]
     pub fn wal_size(mut self, bytes: u64) -> Self {
         self.wal_size = bytes;

@@ -11,6 +11,7 @@ mod key_scan;
 mod levels;
 mod read;
 mod scan;
+pub(crate) mod seeks;
 mod verify;
 mod version;
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use crate::error::{Damage, ReadError};
 
+use super::seeks;
+
 /// The direction of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(hidden)]
@@ -120,27 +122,12 @@ pub trait KeyScan: Send {
 
     /// Appends the lowest ranks at or beyond `target`: `count` of them, or fewer if these are all.
     fn fill(&mut self, target: u64, count: usize, out: &mut Vec<u64>) -> Result<(), ReadError> {
-        let (end, mut target) = (out.len() + count, target);
-        while out.len() < end {
-            let Some(found) = self.seek(target)? else { break };
-            out.push(found);
-            target = found + 1;
-        }
-        Ok(())
+        seeks::fill(|target| self.seek(target), target, count, out)
     }
 
     /// Keeps, of `ranks`, which ascend, those that it has.
     fn retain(&mut self, ranks: &mut Vec<u64>) -> Result<(), ReadError> {
-        let mut kept = 0;
-        for at in 0..ranks.len() {
-            let rank = ranks[at];
-            if self.seek(rank)? == Some(rank) {
-                ranks[kept] = rank;
-                kept += 1;
-            }
-        }
-        ranks.truncate(kept);
-        Ok(())
+        seeks::retain(|target| self.seek(target), ranks)
     }
 
     /// About how many timestamps there are per number, to be compared with that of other scans; `None` if it

@@ -49,7 +49,7 @@ pub(crate) use union::Union;
 
 use crate::constants::TIMESTAMP_MAX;
 use crate::error::QueryError;
-use crate::tree::Direction;
+use crate::tree::{Direction, seeks};
 
 /// The timestamps of a condition, in one direction.
 pub(crate) trait Stream: Send {
@@ -61,31 +61,12 @@ pub(crate) trait Stream: Send {
     /// Appends the lowest ranks that are `target` or beyond: `count` of them, or fewer if these are all.
     /// The last of them is the last answer.
     fn fill(&mut self, target: u64, count: usize, out: &mut Vec<u64>) -> Result<(), QueryError> {
-        let (end, mut target) = (out.len() + count, target);
-        while out.len() < end {
-            let Some(found) = self.seek(target)? else { break };
-            out.push(found);
-            target = found + 1;
-        }
-        Ok(())
+        seeks::fill(|target| self.seek(target), target, count, out)
     }
 
     /// Keeps, of `ranks`, which ascend, those that the stream has. The last of them was a target.
     fn retain(&mut self, ranks: &mut Vec<u64>) -> Result<(), QueryError> {
-        let mut kept = 0;
-        for at in 0..ranks.len() {
-            let rank = ranks[at];
-            match self.seek(rank)? {
-                Some(found) if found == rank => {
-                    ranks[kept] = rank;
-                    kept += 1;
-                }
-                Some(_) => {}
-                None => break,
-            }
-        }
-        ranks.truncate(kept);
-        Ok(())
+        seeks::retain(|target| self.seek(target), ranks)
     }
 
     /// About how many ranks there are per number, to be compared with that of other streams; `None` if it

@@ -1,9 +1,10 @@
 //! What to compact: a pure function of the levels of one tree.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::memory::Key;
-use crate::table::TableRecord;
+use crate::table::{Table, TableRecord};
 use crate::tree::{LEVELS_MAX, Levels};
 
 /// Where the newer input of a compaction comes from.
@@ -74,36 +75,43 @@ impl<const K: usize> Span<K> {
     }
 }
 
-/// Decides on the compactions of one bar, deepest level first.
+/// Decides which tables of one tree go down a level, deepest level first.
 ///
 /// A level `n` is to have at most `growth^(n+1)` full tables' worth of values, and of sectors if these are
 /// more: how well values pack does not change the shape of a tree, and with it what is merged how
-/// often, but many small tables do not stay either. What it has over that goes down as one group of neighbours: the group whose key range overlaps the fewest sectors of the
-/// next level, the lowest keys on a tie.
-pub(crate) fn choose<const K: usize>(
+/// often, but many small tables do not stay either. What it has over that goes down as one group of
+/// neighbours: the group whose key range overlaps the fewest sectors of the next level, the lowest keys on a tie.
+pub(crate) fn choose_levels<const K: usize>(
     levels: &Levels<K>,
-    immutable: Option<(Key<K>, Key<K>, usize)>,
     growth: u64,
     full: FullTable,
 ) -> Vec<JobPlan> {
-    let spans: Vec<Vec<Span<K>>> = levels
-        .iter()
-        .map(|tables| {
-            let span = |table: &std::sync::Arc<crate::table::Table<K>>| Span {
-                min: table.key_min,
-                max: table.key_max,
-                sectors: u64::from(table.record.sectors),
-                rows: usize::try_from(table.record.count).unwrap_or(usize::MAX),
-            };
-            tables.iter().map(span).collect()
-        })
-        .collect();
-    plan(&spans, immutable, growth, full)
+    let spans: Vec<Vec<Span<K>>> = levels.iter().map(|tables| spans(tables)).collect();
+    plan_levels(&spans, growth, full)
 }
 
-fn plan<const K: usize>(
+/// Decides what of level 0 an immutable table is merged with: its lowest and its highest key, and its values.
+/// What leaves level 0 by `level_plans`, which are chosen from the same levels, leave before that.
+pub(crate) fn choose_flush<const K: usize>(
+    levels: &Levels<K>,
+    immutable: (Key<K>, Key<K>, usize),
+    level_plans: &[JobPlan],
+) -> JobPlan {
+    plan_flush(&spans(levels.level(0)), immutable, level_plans)
+}
+
+fn spans<const K: usize>(tables: &[Arc<Table<K>>]) -> Vec<Span<K>> {
+    let span = |table: &Arc<Table<K>>| Span {
+        min: table.key_min,
+        max: table.key_max,
+        sectors: u64::from(table.record.sectors),
+        rows: usize::try_from(table.record.count).unwrap_or(usize::MAX),
+    };
+    tables.iter().map(span).collect()
+}
+
+fn plan_levels<const K: usize>(
     spans: &[Vec<Span<K>>],
-    immutable: Option<(Key<K>, Key<K>, usize)>,
     growth: u64,
     full: FullTable,
 ) -> Vec<JobPlan> {
@@ -135,19 +143,23 @@ fn plan<const K: usize>(
         }
         leaving = chosen;
     }
-    if let Some((min, max, rows)) = immutable {
-        let target = spans.first().map_or(&[][..], Vec::as_slice);
-        let older = overlapping(target, &min, &max, &leaving);
-        let rows = rows + older.iter().map(|at| target[*at].rows).sum::<usize>();
-        plans.push(JobPlan {
-            source: JobSource::Immutable,
-            target_level: 0,
-            older,
-            leaving: leaving.collect(),
-            rows,
-        });
-    }
     plans
+}
+
+fn plan_flush<const K: usize>(
+    target: &[Span<K>],
+    (min, max, rows): (Key<K>, Key<K>, usize),
+    level_plans: &[JobPlan],
+) -> JobPlan {
+    let leaving = level_plans.iter().find_map(|plan| match &plan.source {
+        JobSource::Level { level: 0, tables } => Some(tables.clone()),
+        _ => None,
+    });
+    let leaving = leaving.unwrap_or(0..0);
+    let older = overlapping(target, &min, &max, &leaving);
+    let rows = rows + older.iter().map(|at| target[*at].rows).sum::<usize>();
+    let leaving = leaving.collect();
+    JobPlan { source: JobSource::Immutable, target_level: 0, older, leaving, rows }
 }
 
 /// The tables of a level that overlap a key range, without those that leave the level.
@@ -207,15 +219,14 @@ mod tests {
     #[test]
     fn an_immutable_table_is_merged_with_what_it_overlaps_in_level_0() {
         let levels = [level(&[(0, 9), (10, 19), (20, 29)])];
-        let plans = plan(&levels, Some(([15], [25], 50)), 8, FULL);
-        assert_eq!(plans.len(), 1);
-        assert_eq!((plans[0].older.clone(), plans[0].rows), (vec![1, 2], 250));
+        let flush = plan_flush(&levels[0], ([15], [25], 50), &plan_levels(&levels, 8, FULL));
+        assert_eq!((flush.older, flush.rows), (vec![1, 2], 250));
     }
 
     #[test]
     fn a_level_over_its_size_gives_the_group_that_overlaps_least() {
         let levels = [level(&[(0, 9), (10, 19), (20, 29)]), level(&[(0, 14), (25, 40)])];
-        let plans = plan(&levels, None, 2, FULL);
+        let plans = plan_levels(&levels, 2, FULL);
         assert_eq!(plans.len(), 1);
         assert_eq!(plans[0].source, JobSource::Level { level: 0, tables: 0..1 });
         assert_eq!(plans[0].older, vec![0]);
@@ -224,7 +235,7 @@ mod tests {
     #[test]
     fn a_group_that_overlaps_nothing_is_moved() {
         let levels = [level(&[(0, 9), (10, 19), (50, 59)]), level(&[(0, 14), (15, 40)])];
-        let plans = plan(&levels, None, 2, FULL);
+        let plans = plan_levels(&levels, 2, FULL);
         assert!(plans[0].is_move());
         assert_eq!(plans[0].source, JobSource::Level { level: 0, tables: 2..3 });
     }
@@ -232,15 +243,16 @@ mod tests {
     #[test]
     fn tables_that_leave_a_level_are_not_merged_into() {
         let levels = [level(&[(0, 9), (10, 19), (20, 29)])];
-        let plans = plan(&levels, Some(([0], [29], 50)), 2, FULL);
-        assert_eq!(plans.len(), 2);
+        let plans = plan_levels(&levels, 2, FULL);
+        assert_eq!(plans.len(), 1);
         assert!(plans[0].is_move());
-        assert_eq!(plans[1].older, vec![1, 2]);
-        assert_eq!(plans[1].leaving, vec![0]);
+        let flush = plan_flush(&levels[0], ([0], [29], 50), &plans);
+        assert_eq!(flush.older, vec![1, 2]);
+        assert_eq!(flush.leaving, vec![0]);
     }
 
     #[test]
     fn a_level_within_its_size_rests() {
-        assert!(plan(&[level(&[(0, 9), (10, 19)])], None, 2, FULL).is_empty());
+        assert!(plan_levels(&[level(&[(0, 9), (10, 19)])], 2, FULL).is_empty());
     }
 }

@@ -14,5 +14,5 @@ mod job;
 mod merge;
 mod runs;
 
-pub(crate) use choose::{FullTable, JobPlan, JobSource, choose};
+pub(crate) use choose::{FullTable, JobPlan, JobSource, choose_flush, choose_levels};
 pub(crate) use job::{AddedTable, CompactionJob, Job, JobError, JobInput, JobOutput, Space};

@@ -119,7 +119,7 @@ impl<S: Grooves> Writer<S> {
         fits(body.len(), packed_max)?;
         let entry = EntrySlots::new(body.len(), weight + sections * SECTION_HEADER_SIZE);
         if self.engine.bar.has_room(entry) {
-            self.checkpoint_early(entry)?;
+            self.end_stages(entry)?;
         } else {
             self.end_bar()?;
         }

@@ -2,13 +2,15 @@
 //!
 //! - [`handle`]: what a user holds; `write`, `snapshot`.
 //! - [`scope`]: the open scope, its savepoints, how it ends.
-//! - [`engine`]: one commit: log, memory tables, pace; [`bar`]: the end of a bar: install, checkpoint,
-//!   seal, choose; [`compactor`]: who runs the compactions.
+//! - [`engine`]: one commit: log, memory tables, pace; [`bar`]: how far a bar is.
+//! - [`stages`]: the end of a bar, and its compactions: choose, install; [`space`]: where they write;
+//!   [`checkpoint`]: what makes them durable; [`compactor`]: who runs them.
 //! - [`publish`]: sync and publication of what was committed, shared by waiting writers; [`turn`]: who
 //!   of them syncs; [`syncer`]: a thread that begins before they wait.
 //! - [`open`]: create, check, recover; [`verify`]: the full check.
 
 mod bar;
+mod checkpoint;
 mod compactor;
 mod create;
 mod engine;
@@ -19,6 +21,8 @@ mod options;
 mod publish;
 mod recover;
 mod scope;
+mod space;
+mod stages;
 mod syncer;
 mod timestamps;
 mod trim;

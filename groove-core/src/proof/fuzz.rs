@@ -241,7 +241,7 @@ pub fn manifest(mut data: &[u8]) {
     let mut tree = Tree::<2>::new(meta(2, 8, Usage::Map, true), grid.clone());
     if tree.restore(&records).is_ok() && is_disjoint {
         // As the end of a bar does, with space for what the records pretend.
-        let plans = tree.choose(2);
+        let plans = tree.choose_levels(2);
         let plans = plans.iter().filter(|plan| !plan.is_move());
         for plan in plans {
             let demand = tree.demand(plan);

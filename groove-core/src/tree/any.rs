@@ -4,7 +4,8 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::compaction::{
-    AddedTable, CompactionJob, FullTable, Job, JobInput, JobPlan, JobSource, Space, choose,
+    AddedTable, CompactionJob, FullTable, Job, JobInput, JobPlan, JobSource, Space, choose_flush,
+    choose_levels,
 };
 use crate::grid::{Extent, sectors};
 use crate::memory::{Key, PendingMark, Usage};
@@ -74,8 +75,11 @@ pub(crate) trait AnyTree: Send {
     fn scope_version(&mut self) -> Arc<dyn TreeRead>;
     /// Makes the mutable table immutable.
     fn seal(&mut self);
-    /// Decides what to compact after a seal, deepest level first.
-    fn choose(&self, growth: u64) -> Vec<JobPlan>;
+    /// Decides which tables go down a level, deepest level first.
+    fn choose_levels(&self, growth: u64) -> Vec<JobPlan>;
+    /// Decides what the immutable table is merged with, if there is one, after what goes down by plans that were
+    /// just chosen.
+    fn choose_flush(&self, level_plans: &[JobPlan]) -> Option<JobPlan>;
     /// The space for the output of a chosen compaction.
     fn demand(&self, plan: &JobPlan) -> Demand;
     /// Makes a chosen compaction ready to run, with the space for its output.
@@ -134,17 +138,22 @@ impl<const K: usize> AnyTree for Tree<K> {
         self.seal_runs();
     }
 
-    fn choose(&self, growth: u64) -> Vec<JobPlan> {
-        let immutable = self.tip.immutable();
-        let immutable = (!immutable.is_empty()).then(|| {
-            let (min, max) = JobInput::Runs(immutable.to_vec()).key_range();
-            (min, max, immutable.iter().map(|run| run.len()).sum())
-        });
+    fn choose_levels(&self, growth: u64) -> Vec<JobPlan> {
         let layout = &self.meta.layout;
         let blocks = (layout.table_rows / layout.block_rows) as u64;
         let sectors = blocks * u64::from(sectors(layout.block_bytes_max()));
         let full = FullTable { rows: layout.table_rows as u64, sectors };
-        choose(self.tip.levels(), immutable, growth, full)
+        choose_levels(self.tip.levels(), growth, full)
+    }
+
+    fn choose_flush(&self, level_plans: &[JobPlan]) -> Option<JobPlan> {
+        let immutable = self.tip.immutable();
+        if immutable.is_empty() {
+            return None;
+        }
+        let (min, max) = JobInput::Runs(immutable.to_vec()).key_range();
+        let rows = immutable.iter().map(|run| run.len()).sum();
+        Some(choose_flush(self.tip.levels(), (min, max, rows), level_plans))
     }
 
     fn demand(&self, plan: &JobPlan) -> Demand {

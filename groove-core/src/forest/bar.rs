@@ -58,6 +58,7 @@ pub(super) enum Stage {
 pub(super) const PACKED_WEIGHT: u64 = 4;
 
 /// The state of the forest at a seal.
+#[derive(Clone)]
 pub(super) struct Sealed {
     pub(super) op: u64,
     pub(super) timestamp_max: u64,

@@ -69,7 +69,8 @@ impl<S: Grooves> Writer<S> {
         self.install()?;
         match self.engine.bar.stage {
             Stage::Levels { until } => {
-                self.checkpoint_stage(None)?;
+                let sealed = self.engine.bar.sealed.clone();
+                self.checkpoint_stage(sealed.filter(|_| defect!(LevelsCoverSeal)))?;
                 self.start_flush(until)
             }
             Stage::Flush { .. } => {

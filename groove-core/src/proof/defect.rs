@@ -69,6 +69,8 @@ defects! {
     SuperblockBeforeTables: "G1",
     /// A checkpoint says that it covers the newest op and not that of the seal.
     CheckpointTooNew: "G1",
+    /// The checkpoint between two stages says that it covers what is sealed, which is in no table yet.
+    LevelsCoverSeal: "G1",
     /// A checkpoint keeps the number of objects of the one before.
     ObjectCountForgotten: "G1",
     /// A checkpoint keeps the highest timestamp of the one before.

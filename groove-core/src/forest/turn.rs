@@ -44,6 +44,8 @@ impl Turn {
     pub(super) fn take<'a>(&'a self, op: u64, synced_op: &'a dyn Fn() -> u64) -> Option<Taken<'a>> {
         loop {
             let mut state = self.lock();
+            // `park` may have returned without a reason, and left this thread in the list.
+            state.sleepers.retain(|sleeper| sleeper.thread.id() != thread::current().id());
             if synced_op() >= op {
                 // Somebody else may still wait for the turn.
                 if state.called == Some(thread::current().id()) {
@@ -60,7 +62,6 @@ impl Turn {
             }
             state.sleepers.push(Sleeper { op, thread: thread::current() });
             drop(state);
-            // May return without a reason: then it looks again, and is in the list twice.
             thread::park();
         }
     }
@@ -103,6 +104,7 @@ impl Drop for Taken<'_> {
 
 #[cfg(all(test, not(shuttle)))]
 mod tests {
+    use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
@@ -136,6 +138,39 @@ mod tests {
             });
             assert!(synced_op() >= op && turn.lock().sleepers.is_empty());
         }
+    }
+
+    /// A thread that woke without a reason was in the list twice. If its sync failed later, it called
+    /// itself to take the turn next, had gone by then, and the others slept for ever. Now it takes itself off
+    /// the list when it wakes.
+    #[test]
+    fn nobody_sleeps_on_when_one_woke_without_a_reason_and_its_sync_failed() {
+        static TURN: LazyLock<Turn> = LazyLock::new(Turn::default);
+        let never_synced = &|| 0;
+        let asleep = |count: usize| {
+            while TURN.lock().sleepers.len() < count {
+                thread::yield_now();
+            }
+        };
+        let first = TURN.take(1, never_synced).expect("nobody has the turn");
+        let sleeper = |op| thread::spawn(move || drop(TURN.take(op, never_synced)));
+        let one = sleeper(2);
+        asleep(1);
+        let other = sleeper(3);
+        asleep(2);
+        one.thread().unpark();
+        for _ in 0..10_000 {
+            thread::yield_now();
+        }
+        drop(first);
+        one.join().unwrap();
+        for _ in 0..1_000_000 {
+            if other.is_finished() {
+                return;
+            }
+            thread::yield_now();
+        }
+        panic!("the other sleeps on");
     }
 
     #[test]

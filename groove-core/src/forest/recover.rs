@@ -23,7 +23,7 @@ use super::engine::{Engine, SECTION_HEADER_SIZE, Writer, visit_grooves};
 use super::grooves::Grooves;
 use super::handle::Forest;
 use super::open::{Checked, commit_error, invalid_entry, io_error, read_error};
-use super::options::Options;
+use super::options::{Durability, Options};
 use super::publish::Publisher;
 use super::version::ForestVersion;
 
@@ -48,9 +48,12 @@ pub(super) fn recover<S: Grooves>(
 
     let synced_op = recovered.synced_op().min(op);
     let version = ForestVersion::new(op, Vec::new(), Vec::new());
-    let publisher = Arc::new(Publisher::new(storage.clone(), version, synced_op));
+    let mut wal = WalWriter::resume(&superblock, recovered);
+    // What nobody waits for the disk for is written by the commit itself.
+    let group = (options.durability == Durability::Sync).then(|| wal.begin_groups());
+    let publisher = Arc::new(Publisher::new(storage.clone(), group, version, synced_op));
     let engine = Engine {
-        wal: WalWriter::resume(&superblock, recovered),
+        wal,
         unused: Vec::new(),
         freed: Vec::new(),
         storage,

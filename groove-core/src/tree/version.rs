@@ -28,7 +28,7 @@ pub(crate) struct TreeVersion<const K: usize> {
     filter: Option<Arc<MemoryFilter>>,
     /// The immutable table: the runs that were sealed at the last bar and are being merged into
     /// level 0, oldest first.
-    immutable: Vec<Arc<Run<K>>>,
+    immutable: Arc<[Arc<Run<K>>]>,
     immutable_filter: Option<Arc<MemoryFilter>>,
     levels: Arc<Levels<K>>,
 }
@@ -58,7 +58,7 @@ impl<const K: usize> TreeVersion<K> {
             grid,
             runs: Vec::new(),
             filter: None,
-            immutable: Vec::new(),
+            immutable: Arc::default(),
             immutable_filter: None,
             levels,
         }
@@ -109,42 +109,59 @@ impl<const K: usize> TreeVersion<K> {
 
     /// This version and a committed run, merged with those before it that [`first_merged`] names.
     pub(super) fn with_run(&self, run: Run<K>) -> Self {
-        let mut version = self.clone();
-        if self.meta.usage == Usage::Map {
-            version.filter = MemoryFilter::with_run(version.filter, &self.runs, &run);
-        }
-        let lengths: Vec<usize> = version.runs.iter().map(|run| run.len()).collect();
-        let first = first_merged(&lengths, run.len(), self.meta.id as usize);
-        let mut merged = version.runs.split_off(first);
-        merged.push(Arc::new(run));
-        if defect!(RunsMergedInReverse) {
-            merged.reverse();
-        }
-        let run = match merged.len() {
-            1 => merged.remove(0),
-            _ => Arc::new(Run::merge(merged, self.meta.usage)),
+        let filter = match self.meta.usage {
+            Usage::Map => MemoryFilter::with_run(self.filter.clone(), &self.runs, &run),
+            Usage::Set => self.filter.clone(),
         };
+        let lengths: Vec<usize> = self.runs.iter().map(|run| run.len()).collect();
+        let first = first_merged(&lengths, run.len(), self.meta.id as usize);
+        let run = Arc::new(run);
+        let run = match &self.runs[first..] {
+            [] => run,
+            merged => {
+                let mut merged: Vec<_> = merged.iter().cloned().chain([run]).collect();
+                if defect!(RunsMergedInReverse) {
+                    merged.reverse();
+                }
+                Arc::new(Run::merge(merged, self.meta.usage))
+            }
+        };
+        let mut runs = Vec::with_capacity(first + 1);
+        runs.extend(self.runs[..first].iter().cloned());
         if !run.is_empty() {
-            version.runs.push(run);
+            runs.push(run);
         }
-        version
+        self.with_runs(runs, filter)
+    }
+
+    fn with_runs(&self, runs: Vec<Arc<Run<K>>>, filter: Option<Arc<MemoryFilter>>) -> Self {
+        TreeVersion {
+            meta: self.meta.clone(),
+            grid: self.grid.clone(),
+            runs,
+            filter,
+            immutable: self.immutable.clone(),
+            immutable_filter: self.immutable_filter.clone(),
+            levels: self.levels.clone(),
+        }
     }
 
     /// The mutable table made immutable.
     pub(super) fn sealed(&self) -> Self {
         let mut version = self.clone();
-        version.immutable = std::mem::take(&mut version.runs);
-        version.immutable_filter = version.filter.take();
-        if defect!(SealLosesRun) && version.immutable.len() > 1 {
-            version.immutable.pop();
+        let mut sealed = std::mem::take(&mut version.runs);
+        if defect!(SealLosesRun) && sealed.len() > 1 {
+            sealed.pop();
         }
+        version.immutable = sealed.into();
+        version.immutable_filter = version.filter.take();
         version
     }
 
     /// Without the immutable table, which is in `levels` now.
     pub(super) fn installed(&self, levels: Levels<K>) -> Self {
         let mut version = self.clone();
-        version.immutable = Vec::new();
+        version.immutable = Arc::default();
         version.immutable_filter = None;
         version.levels = Arc::new(levels);
         version
@@ -165,7 +182,8 @@ impl<const K: usize> TreeVersion<K> {
     }
 
     fn find_in_memory<'a>(&'a self, key: &Key<K>) -> Option<(Found, &'a [u8])> {
-        let tables = [(&self.runs, &self.filter), (&self.immutable, &self.immutable_filter)];
+        let tables =
+            [(&self.runs[..], &self.filter), (&self.immutable[..], &self.immutable_filter)];
         tables.into_iter().find_map(|(runs, filter)| {
             if filter.as_ref().is_some_and(|filter| !filter.may_contain(key)) {
                 return None;

@@ -23,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("g13_fuzz_superblock", |goal| run(goal, "superblock", fuzz::superblock)),
         trial("g13_fuzz_wal", |goal| run(goal, "wal", fuzz::wal)),
+        trial("g13_fuzz_changes", |goal| run(goal, "changes", fuzz::changes)),
         trial("g13_fuzz_manifest", |goal| run(goal, "manifest", fuzz::manifest)),
         trial("g13_fuzz_index_block", |goal| run(goal, "index_block", fuzz::index_block)),
         trial("g13_fuzz_value_block", |goal| run(goal, "value_block", fuzz::value_block)),

@@ -1,6 +1,8 @@
 //! One compaction at work: two inputs merged into new tables.
 
+use std::any::Any;
 use std::cmp::Ordering;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -38,6 +40,15 @@ impl<const K: usize> JobInput<K> {
     }
 }
 
+/// The space for the output of a job.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Space {
+    /// What it is expected to take; reserved on the device.
+    pub(crate) likely: Extent,
+    /// What it takes at the most, if that is more; addresses only.
+    pub(crate) more: Option<Extent>,
+}
+
 /// Why a job stopped.
 #[derive(Debug)]
 pub(crate) enum JobError {
@@ -51,14 +62,28 @@ impl From<ReadError> for JobError {
     }
 }
 
+/// A table that a job wrote.
+#[derive(Clone)]
+pub(crate) struct AddedTable {
+    pub(crate) record: TableRecord,
+    /// A [`Table`] of the tree's own key width.
+    pub(crate) table: Arc<dyn Any + Send + Sync>,
+}
+
+impl fmt::Debug for AddedTable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.record.fmt(formatter)
+    }
+}
+
 /// What a job did.
 #[derive(Debug, Default)]
 pub(crate) struct JobOutput {
     /// The level and addresses of the tables that were merged.
     pub(crate) removed: Vec<(usize, u64)>,
-    pub(crate) added: Vec<TableRecord>,
-    /// What was reserved and not needed.
-    pub(crate) unused: Option<Extent>,
+    pub(crate) added: Vec<AddedTable>,
+    /// What of the space was not needed.
+    pub(crate) unused: Vec<Extent>,
     pub(crate) flushed: bool,
 }
 
@@ -85,9 +110,13 @@ pub(crate) struct Job<const K: usize> {
     space: Extent,
     /// Sectors of it that are reserved on the device, from its beginning on.
     reserved: u32,
+    /// Where the output goes on with the first table that does not fit there.
+    more: Option<Extent>,
     /// The table that is being filled.
     current: Option<TableBuilder<K>>,
     keep_tombstones: bool,
+    /// Much of what is merged was in memory: so is the output.
+    is_warm: bool,
     op: u64,
     output: JobOutput,
     done: bool,
@@ -101,7 +130,7 @@ impl<const K: usize> Job<K> {
         newer: JobInput<K>,
         older: Vec<Arc<Table<K>>>,
         plan: JobPlan,
-        (space, reserved): (Extent, u32),
+        space: Space,
         keep_tombstones: bool,
         op: u64,
     ) -> Self {
@@ -110,6 +139,15 @@ impl<const K: usize> Job<K> {
         if let (JobInput::Tables(tables), JobSource::Level { level, .. }) = (&newer, &plan.source) {
             removed.extend(tables.iter().map(|table| (*level, table.record.address)));
         }
+        // Of unique trees the writer asks for each new key: what a merge replaces it would have to read again.
+        let sources = match &newer {
+            JobInput::Runs(_) => &[][..],
+            JobInput::Tables(tables) => tables,
+        };
+        let tables = sources.iter().chain(&older);
+        let (warm, all) = tables
+            .fold((0, 0), |(warm, all), table| (warm + usize::from(table.is_warm()), all + 1));
+        let is_warm = meta.filter && 0 < all && all <= 2 * warm;
         let flushed = plan.source == JobSource::Immutable;
         let newer = match newer {
             JobInput::Runs(runs) => Input::runs(runs, &meta),
@@ -123,12 +161,14 @@ impl<const K: usize> Job<K> {
             older,
             picks: Vec::new(),
             plan,
-            space,
-            reserved,
+            space: space.likely,
+            reserved: space.likely.sectors,
+            more: space.more,
             current: None,
             keep_tombstones,
+            is_warm,
             op,
-            output: JobOutput { removed, added: Vec::new(), unused: None, flushed },
+            output: JobOutput { removed, added: Vec::new(), unused: Vec::new(), flushed },
             done: false,
         }
     }
@@ -169,10 +209,14 @@ impl<const K: usize> Job<K> {
 
     fn write_table(&mut self) -> Result<(), JobError> {
         let Some(builder) = self.current.take() else { return Ok(()) };
-        let mut table = builder.finish().expect("a table is begun with its first value");
+        let mut table = builder.finish(self.more).expect("a table is begun with its first value");
         let used = table.record.sectors;
-        if used > self.reserved {
+        if table.record.address != self.space.address {
             // The values pack worse than those before them did.
+            self.leave_space();
+            self.space = self.more.take().expect("the table is there");
+        }
+        if used > self.reserved {
             let length = u64::from(used) * SECTOR_SIZE as u64;
             let allocated = self.grid.storage().allocate(self.space.address, length);
             allocated.map_err(JobError::Write)?;
@@ -185,15 +229,31 @@ impl<const K: usize> Job<K> {
         let address = table.record.extent().end();
         self.space = Extent { address, sectors: self.space.sectors - used };
         self.reserved = self.reserved.saturating_sub(used);
-        self.output.added.push(table.record);
+        let record = table.record;
+        let table = match self.meta.filter {
+            true => Table::written(record, &table.bytes, &self.grid, &self.meta, self.is_warm),
+            false => Ok(Table::<K>::new(record)),
+        };
+        let table = Arc::new(table?);
+        self.output.added.push(AddedTable { record, table });
         Ok(())
+    }
+
+    /// Notes what is left of the space as unused.
+    fn leave_space(&mut self) {
+        if self.space.sectors > 0 {
+            let sectors = self.space.sectors + u32::from(defect!(UnusedExtentTooLong));
+            self.output.unused.push(Extent { sectors, ..self.space });
+        }
+        self.reserved = 0;
     }
 
     /// Gives what was reserved and is not needed back to the device at once if it is more than what was
     /// written: the first tables of a tree, of which nobody knew how well they pack. Less is given back
     /// when the extent is free.
     fn give_back(&self) {
-        let written: u64 = self.output.added.iter().map(|table| u64::from(table.sectors)).sum();
+        let written: u64 =
+            self.output.added.iter().map(|table| u64::from(table.record.sectors)).sum();
         if u64::from(self.reserved) > written {
             let length = u64::from(self.reserved) * SECTOR_SIZE as u64;
             self.grid.storage().release(self.space.address, length);
@@ -212,11 +272,9 @@ impl<const K: usize> Job<K> {
             }
             if self.newer.keys().is_empty() && self.older.keys().is_empty() {
                 self.write_table()?;
-                if self.space.sectors > 0 {
-                    self.give_back();
-                    let sectors = self.space.sectors + u32::from(defect!(UnusedExtentTooLong));
-                    self.output.unused = Some(Extent { sectors, ..self.space });
-                }
+                self.give_back();
+                self.leave_space();
+                self.output.unused.extend(self.more.take());
                 return Ok(true);
             }
             self.picks.clear();

@@ -15,4 +15,4 @@ mod merge;
 mod runs;
 
 pub(crate) use choose::{FullTable, JobPlan, JobSource, choose};
-pub(crate) use job::{CompactionJob, Job, JobError, JobInput, JobOutput};
+pub(crate) use job::{AddedTable, CompactionJob, Job, JobError, JobInput, JobOutput, Space};

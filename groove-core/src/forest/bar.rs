@@ -1,9 +1,9 @@
 //! The end of a bar.
 //!
 //! A bar is the span between two seals of the memory tables: as many commits as half the log takes, or as
-//! the whole of it would take if they were not packed, whichever are fewer. The first bounds the log, which
-//! holds two bars: the one whose values are being written to tables, and the current one. The second bounds
-//! the memory.
+//! have twice the log's size as their weight, whichever are fewer. The first bounds the log, which holds two
+//! bars: the one whose values are being written to tables, and the current one. The second bounds memory and the
+//! time that merges and replay take. The weight of a change is its length before it is packed, and 64 at the least.
 //! At the end of a bar, in this order:
 //!
 //! 1. The last bar's compactions are waited for and installed.
@@ -20,13 +20,13 @@
 
 use std::sync::Arc;
 
-use crate::compaction::{CompactionJob, JobError, JobOutput, JobPlan};
+use crate::compaction::{CompactionJob, JobError, JobOutput, JobPlan, Space};
 use crate::constants::SECTOR_SIZE;
 use crate::error::CommitError;
 use crate::grid::{Extent, sectors};
 use crate::table::TableRecord;
 use crate::tree::{Demand, LevelEdit};
-use crate::wal::WalWriter;
+use crate::wal::{WalWriter, entry_slots};
 
 use super::compactor::Failure;
 use super::engine::{Engine, Writer, visit_grooves};
@@ -37,24 +37,34 @@ use super::trim::TrimJob;
 /// What an entry takes of a bar, in slots of the log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EntrySlots {
-    /// As it is in the log.
-    pub(super) packed: u32,
-    /// As it would be if nothing was packed.
-    pub(super) plain: u32,
+    /// Those that it has in the log.
+    pub(super) log: u64,
+    /// As many as its weight would have.
+    pub(super) weight: u64,
+}
+
+impl EntrySlots {
+    /// Of an entry whose body has that many bytes and that weight.
+    pub(super) fn new(body: usize, weight: usize) -> EntrySlots {
+        EntrySlots { log: entry_slots(body as u64), weight: entry_slots(weight as u64) }
+    }
 }
 
 /// Where the current bar stands.
 pub(super) struct Bar {
-    /// Slots that the entries of a bar may take plainly, and twice of those that they take in the log.
+    /// What the entries of a bar may have as their weight, and [`PACKED_WEIGHT`] times of what they may take
+    /// in the log.
     slots: u64,
-    packed: u64,
-    plain: u64,
+    log: u64,
+    weight: u64,
     /// What was sealed and is not in a durable checkpoint yet.
     sealed: Option<Sealed>,
     /// What the running jobs and the moves beside them do, tree by tree.
     plans: Vec<Vec<JobPlan>>,
 }
 
+/// How many slots a bar may take plainly for each that it may take in the log.
+pub(super) const PACKED_WEIGHT: u64 = 4;
 /// Bytes of a block of the manifest log at the most.
 const MANIFEST_BLOCK_BYTES: u64 = 128 << 10;
 /// Free extents of so many blocks or more are given back to the device: of 128 KiB by default.
@@ -70,14 +80,13 @@ struct Sealed {
 impl Bar {
     /// The first bar after a checkpoint.
     pub(super) fn new(wal_slots: u32) -> Self {
-        let slots = u64::from(wal_slots / 2 * 2);
-        Bar { slots, packed: 0, plain: 0, sealed: None, plans: Vec::new() }
+        let slots = PACKED_WEIGHT * u64::from(wal_slots / 2);
+        Bar { slots, log: 0, weight: 0, sealed: None, plans: Vec::new() }
     }
 
     /// What of the bar is used with one entry more.
     fn used(&self, entry: EntrySlots) -> u64 {
-        let packed = self.packed + u64::from(entry.packed);
-        (2 * packed).max(self.plain + u64::from(entry.plain))
+        (PACKED_WEIGHT * (self.log + entry.log)).max(self.weight + entry.weight)
     }
 
     /// How far the bar is with one entry more, and how far it may be until the compactions have to be done.
@@ -91,8 +100,8 @@ impl Bar {
     }
 
     pub(super) fn add(&mut self, entry: EntrySlots) {
-        self.packed += u64::from(entry.packed);
-        self.plain += u64::from(entry.plain);
+        self.log += entry.log;
+        self.weight += entry.weight;
     }
 
     pub(super) fn is_sealed(&self) -> bool {
@@ -109,7 +118,7 @@ impl Bar {
         timestamp_max: u64,
     ) {
         assert!(!self.is_sealed(), "the last seal is on disk by now");
-        (self.packed, self.plain) = (0, 0);
+        (self.log, self.weight) = (0, 0);
         if op == checkpoint_op {
             return;
         }
@@ -199,15 +208,15 @@ impl<S: Grooves> Writer<S> {
         if reserved.is_err() {
             self.engine.trim();
         }
-        let (extents, trim) = reserved?;
-        let mut extents = extents.into_iter().zip(demands);
+        let (spaces, trim) = reserved?;
+        let mut spaces = spaces.into_iter();
         let mut jobs: Vec<Box<dyn CompactionJob>> = Vec::new();
         let mut plans = chosen.iter();
         self.visit_trees(&mut |tree| {
             let plans = plans.next().expect("a list per tree");
             for plan in plans.iter().filter(|plan| !plan.is_move()) {
-                let (extent, demand) = extents.next().expect("an extent per plan");
-                jobs.push(tree.start(plan, extent, demand.likely, op));
+                let space = spaces.next().expect("space per plan");
+                jobs.push(tree.start(plan, space, op));
             }
         });
         jobs.push(Box::new(trim));
@@ -247,7 +256,8 @@ impl<S: Grooves> Writer<S> {
             for (_, address) in edit.removed.iter().skip(defect!(TableRemovalForgotten).into()) {
                 engine.manifest.remove(*address);
             }
-            for record in moved.iter().chain(&edit.added).skip(defect!(TableEventLost).into()) {
+            let added = edit.added.iter().map(|added| &added.record);
+            for record in moved.iter().chain(added).skip(defect!(TableEventLost).into()) {
                 engine.manifest.insert(*record);
             }
             engine.unused.extend(edit.unused);
@@ -308,25 +318,28 @@ fn tree_edit(
 }
 
 impl Engine {
-    /// Takes an extent for each demand, and reserves on the device what they are likely to take and
-    /// what the manifest log takes with `tables` tables at the most. If the disk is full nothing is taken.
-    /// Space that stays free is to be given back by the job that is returned too.
+    /// Takes an extent for what each demand is likely to need, in the lowest gaps, and reserves it on the
+    /// device, as well as what the manifest log takes with `tables` tables at the most. For what they need at
+    /// the most there are addresses behind all. If the disk is full nothing is taken. Space that stays free is
+    /// to be given back by the job that is returned too.
     fn reserve(
         &mut self,
         demands: &[Demand],
         tables: usize,
-    ) -> Result<(Vec<Extent>, TrimJob), CommitError> {
+    ) -> Result<(Vec<Space>, TrimJob), CommitError> {
         let mut free_set = self.free_set.clone();
         if defect!(ExtentsByCacheState) && self.grid.counters().1 % 2 == 1 {
             free_set.acquire(1);
         }
-        let extents: Vec<Extent> =
-            demands.iter().map(|demand| free_set.acquire(demand.most)).collect();
-        let mut ranges: Vec<(u64, u64)> = Vec::new();
-        for (extent, demand) in extents.iter().zip(demands) {
-            let likely = Extent { sectors: demand.likely, ..*extent };
-            ranges.push((likely.address, likely.end()));
-        }
+        let likely: Vec<Extent> =
+            demands.iter().map(|demand| free_set.acquire(demand.likely)).collect();
+        let mut ranges: Vec<(u64, u64)> =
+            likely.iter().map(|extent| (extent.address, extent.end())).collect();
+        let spaces = likely.into_iter().zip(demands).map(|(likely, demand)| {
+            let is_all = demand.likely == demand.most;
+            Space { likely, more: (!is_all).then(|| free_set.acquire_last(demand.most)) }
+        });
+        let spaces: Vec<Space> = spaces.collect();
         // The blocks of the manifest log go into the lowest gaps that take them.
         let sector = SECTOR_SIZE as u64;
         let mut spare = ((tables + 64) * 3 * size_of::<TableRecord>()) as u64;
@@ -350,7 +363,7 @@ impl Engine {
             }
         }
         self.free_set = free_set;
-        Ok((extents, self.trim_job(kept_until)))
+        Ok((spaces, self.trim_job(kept_until)))
     }
 
     /// The job that gives space back to the device that nothing refers to, from `start` on: gaps in which

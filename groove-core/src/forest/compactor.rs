@@ -1,7 +1,8 @@
 //! Runs the compactions of a bar: on worker threads, or on the writer's own thread if there are none.
 //!
 //! Workers only compute and write into reserved extents; results are taken in the order in which the
-//! jobs were given, so the threads' timing leaves no trace.
+//! jobs were given, so the threads' timing leaves no trace. While they are ahead of the bar, one goes on
+//! alone.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -22,6 +23,9 @@ pub(super) enum Failure {
     Panicked,
 }
 
+/// The workers may be ahead by this share of a bar's rows.
+const LEAD: u64 = 8;
+
 type Outcome = Result<JobOutput, Failure>;
 
 /// The compactions of one bar at a time.
@@ -34,7 +38,7 @@ pub(super) struct Compactor {
 
 struct Shared {
     state: Mutex<State>,
-    /// Jobs were added, or the end was ordered.
+    /// Jobs were added, a worker has stopped, the bar went on, or the end was ordered.
     work: Condvar,
     /// Rows were merged, or a job ended.
     progress: Condvar,
@@ -45,6 +49,7 @@ struct Task {
     at: usize,
     job: Box<dyn CompactionJob>,
     rows_left: u64,
+    is_begun: bool,
 }
 
 #[derive(Default)]
@@ -52,7 +57,26 @@ struct State {
     queue: VecDeque<Task>,
     outcomes: Vec<(usize, Outcome)>,
     rows_done: u64,
+    /// Rows that the writer waits for at the most, and by how many the workers may be ahead of that
+    /// before one goes on alone.
+    rows_due: u64,
+    lead: u64,
+    /// So many rows somebody waits for at the moment: woken only when they are merged, or a job has ended.
+    awaited: Option<u64>,
+    /// Workers that merge.
+    working: usize,
     end: bool,
+}
+
+impl State {
+    /// Whether one worker suffices: more would only take the processor from the writer.
+    fn is_ahead(&self) -> bool {
+        self.rows_done >= self.rows_due.saturating_add(self.lead)
+    }
+
+    fn may_work(&self) -> bool {
+        self.working == 0 || !self.is_ahead()
+    }
 }
 
 impl Shared {
@@ -64,6 +88,7 @@ impl Shared {
     fn step(&self, mut task: Task) -> Option<Task> {
         let result = catch_unwind(AssertUnwindSafe(|| task.job.step(STEP_ROWS)));
         let mut state = self.lock();
+        let mut has_ended = false;
         let rest = match result {
             Ok(Ok(false)) => {
                 let rows = task.rows_left.min(STEP_ROWS as u64);
@@ -72,6 +97,7 @@ impl Shared {
                 Some(task)
             }
             ended => {
+                has_ended = true;
                 let outcome = match ended {
                     Ok(Ok(_)) => Ok(task.job.finish()),
                     Ok(Err(error)) => Err(Failure::Job(error)),
@@ -82,29 +108,47 @@ impl Shared {
                 None
             }
         };
-        self.progress.notify_all();
+        if state.awaited.is_some_and(|rows| has_ended || state.rows_done >= rows) {
+            self.progress.notify_all();
+        }
         rest
     }
 
     fn work(&self) {
-        loop {
-            let mut state = self.lock();
-            let mut task = loop {
-                if state.end {
-                    return;
-                }
-                if let Some(next) = state.queue.pop_front() {
-                    break next;
-                }
+        let mut state = self.lock();
+        while !state.end {
+            let task = if state.may_work() { state.queue.pop_front() } else { None };
+            let Some(task) = task else {
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
             };
+            state.working += 1;
             drop(state);
-            while let Some(rest) = self.step(task) {
-                if self.lock().end {
-                    return;
-                }
-                task = rest;
+            state = self.work_on(task);
+            state.working -= 1;
+            // One that waits may be the only one that has something to merge.
+            self.work.notify_all();
+        }
+    }
+
+    /// Merges until there is nothing left of the task, or others suffice to go on with it.
+    fn work_on(&self, mut task: Task) -> MutexGuard<'_, State> {
+        loop {
+            let rest = self.step(task);
+            let mut state = self.lock();
+            let Some(mut rest) = rest.filter(|_| !state.end) else { return state };
+            rest.is_begun = true;
+            if state.working > 1 && state.is_ahead() {
+                state.queue.push_front(rest);
+                return state;
             }
+            // Of what is begun, what takes longest: at the end nothing can be shared any more.
+            task = match state.queue.front_mut() {
+                Some(next) if next.is_begun && next.rows_left > rest.rows_left => {
+                    std::mem::replace(next, rest)
+                }
+                _ => rest,
+            };
         }
     }
 }
@@ -140,9 +184,12 @@ impl Compactor {
         self.rows = jobs.iter().map(|job| job.rows() as u64).sum();
         let mut state = self.shared.lock();
         state.rows_done = 0;
+        state.rows_due = 0;
+        state.lead = self.rows / LEAD;
         let tasks = jobs.into_iter().enumerate();
-        let mut tasks: Vec<Task> =
-            tasks.map(|(at, job)| Task { at, rows_left: job.rows() as u64, job }).collect();
+        let mut tasks: Vec<Task> = tasks
+            .map(|(at, job)| Task { at, rows_left: job.rows() as u64, job, is_begun: false })
+            .collect();
         tasks.sort_by_key(|task| (task.rows_left > 0, Reverse(task.rows_left)));
         state.queue = tasks.into();
         drop(state);
@@ -164,6 +211,11 @@ impl Compactor {
 
     fn advance_to(&self, rows: u64) {
         let mut state = self.shared.lock();
+        let was_ahead = state.is_ahead();
+        state.rows_due = state.rows_due.max(rows);
+        if was_ahead && !state.is_ahead() {
+            self.shared.work.notify_all();
+        }
         // The rows of all jobs may be merged a moment before the last outcome is there.
         let all = rows >= self.rows;
         while state.outcomes.len() < self.job_count && (all || state.rows_done < rows) {
@@ -177,7 +229,9 @@ impl Compactor {
                 }
             } else {
                 let progress = &self.shared.progress;
+                state.awaited = Some(rows);
                 state = progress.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.awaited = None;
             }
         }
     }
@@ -203,6 +257,73 @@ impl Drop for Compactor {
         for worker in self.workers.drain(..) {
             // A worker that panicked has nothing to say any more.
             let _ = worker.join();
+        }
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::grid::Extent;
+
+    /// A job that counts its steps, and says by its output which one it is.
+    struct Count {
+        number: u32,
+        rows: usize,
+        left: usize,
+    }
+
+    impl CompactionJob for Count {
+        fn step(&mut self, rows: usize) -> Result<bool, JobError> {
+            self.left = self.left.saturating_sub(rows);
+            std::thread::yield_now();
+            Ok(self.left == 0)
+        }
+
+        fn rows(&self) -> usize {
+            self.rows
+        }
+
+        fn finish(self: Box<Self>) -> JobOutput {
+            let unused = vec![Extent { address: 0, sectors: self.number }];
+            JobOutput { unused, ..JobOutput::default() }
+        }
+    }
+
+    #[test]
+    fn workers_that_are_ahead_leave_the_rest_to_one_and_all_jobs_end() {
+        for threads in [0, 1, 2, 4] {
+            let mut compactor = Compactor::new(threads);
+            for bar in 0..20 {
+                let sizes = [1, 400, 0, 30 + bar, 400, 7, 250].map(|steps| steps * STEP_ROWS);
+                let jobs = sizes.into_iter().zip(0..).map(|(rows, number)| {
+                    Box::new(Count { number, rows, left: rows }) as Box<dyn CompactionJob>
+                });
+                compactor.start(jobs.collect());
+                for done in 0..10 {
+                    compactor.keep_pace(done, 9);
+                    let state = compactor.shared.lock();
+                    assert!(state.working <= threads && state.rows_done <= compactor.rows);
+                }
+                let numbers = compactor
+                    .finish()
+                    .into_iter()
+                    .map(|outcome| outcome.expect("no job fails").unused[0].sectors);
+                assert!(numbers.eq(0..7), "the outcomes are in the order of the jobs");
+                assert_eq!(compactor.shared.lock().rows_done, compactor.rows);
+            }
+            // Nobody asks for progress: one goes on alone when the workers are ahead.
+            compactor.start(vec![
+                Box::new(Count { number: 0, rows: 1 << 30, left: usize::MAX }),
+                Box::new(Count { number: 1, rows: 1 << 30, left: usize::MAX }),
+            ]);
+            let is_alone = || {
+                let state = compactor.shared.lock();
+                state.is_ahead() && state.working == 1
+            };
+            while threads > 1 && !is_alone() {
+                std::thread::yield_now();
+            }
         }
     }
 }

@@ -11,12 +11,13 @@ use crate::manifest::ManifestLog;
 use crate::storage::Storage;
 use crate::superblock::Superblock;
 use crate::tree::{AnyTree, TableHandle};
-use crate::wal::{AppendError, WalWriter, entry_slots};
+use crate::wal::{AppendError, WalWriter};
 
-use super::bar::{Bar, EntrySlots};
+use super::bar::{Bar, EntrySlots, PACKED_WEIGHT};
 use super::compactor::Compactor;
 use super::grooves::Grooves;
 use super::publish::{Dead, Publisher};
+use super::syncer::Syncer;
 use super::timestamps::Timestamps;
 use super::version::ForestVersion;
 
@@ -49,6 +50,8 @@ pub(super) struct Engine {
     /// What became free and may not have been given back to the device yet.
     pub(super) freed: Vec<Extent>,
     pub(super) compactor: Compactor,
+    /// With threads, if scopes are to be durable at once.
+    pub(super) syncer: Option<Syncer>,
     pub(super) bar: Bar,
     /// Tables that no level refers to; free once the checkpoint that says so is durable and no
     /// reader holds them.
@@ -63,14 +66,16 @@ pub(super) struct Engine {
     pub(super) is_doubtful: bool,
 }
 
-/// A groove's part of a log entry: its number, the length of its changes, and what that was before they
-/// were packed, before the changes.
+/// A groove's part of a log entry: its number, the length of its changes, and what they count in a bar,
+/// before the changes.
 pub(super) const SECTION_HEADER_SIZE: usize = 12;
 
-fn section_header(groove: usize, length: usize, plain: usize) -> [u8; SECTION_HEADER_SIZE] {
-    assert!(length <= plain, "packed changes are not longer");
+fn section_header(groove: usize, length: usize, weight: usize) -> [u8; SECTION_HEADER_SIZE] {
+    assert!(length <= weight, "packed changes are not longer");
+    // Of changes that fill a bar alone it makes no difference how many they are.
+    let weight = weight.min(u32::MAX as usize);
     let mut header = [0; SECTION_HEADER_SIZE];
-    for (bytes, number) in header.as_chunks_mut::<4>().0.iter_mut().zip([groove, length, plain]) {
+    for (bytes, number) in header.as_chunks_mut::<4>().0.iter_mut().zip([groove, length, weight]) {
         *bytes = u32::try_from(number).expect("a log entry is below 4 GiB").to_le_bytes();
     }
     header
@@ -92,10 +97,12 @@ impl<S: Grooves> Writer<S> {
             self.checkpoint()?;
         }
         let mut lengths = [0; GROOVES_MAX];
+        let mut weight = 0;
         let mut at = 0;
         let mut torn = false;
         self.visit_grooves(&mut |groove| {
             lengths[at] = groove.changes_length();
+            weight += groove.changes_weight();
             torn |= groove.is_torn();
             at += 1;
         });
@@ -107,26 +114,31 @@ impl<S: Grooves> Writer<S> {
             return Ok(None);
         }
         let bytes = lengths.iter().sum::<usize>() + sections * SECTION_HEADER_SIZE;
-        let bytes_max = self.engine.wal.body_length_max().min(u64::from(u32::MAX));
-        if bytes as u64 > bytes_max {
-            return Err(CommitError::ScopeTooLarge { bytes: bytes as u64, bytes_max });
-        }
-        let body = self.body(&lengths, bytes);
-        let slots = |bytes: usize| {
-            u32::try_from(entry_slots(bytes as u64)).expect("at most the ring's slots")
+        // What a scope takes plainly is bounded for the memory tables' sake; see `bar`.
+        let packed_max = self.engine.wal.body_length_max().min(u64::from(u32::MAX));
+        let plain_max = (packed_max * PACKED_WEIGHT / 2).min(u64::from(u32::MAX));
+        let fits = |bytes: usize, bytes_max: u64| match bytes as u64 {
+            bytes if bytes > bytes_max => Err(CommitError::ScopeTooLarge { bytes, bytes_max }),
+            _ => Ok(()),
         };
-        let entry = EntrySlots { packed: slots(body.len()), plain: slots(bytes) };
+        fits(bytes, plain_max)?;
+        let body = self.body(&lengths, bytes);
+        fits(body.len(), packed_max)?;
+        let entry = EntrySlots::new(body.len(), weight + sections * SECTION_HEADER_SIZE);
         if self.engine.bar.has_room(entry) {
             self.checkpoint_early(entry)?;
         } else {
             self.end_bar()?;
         }
         // Two bars fit the log, unless what a forged file says was replayed.
-        if self.engine.wal.free_slots() < entry.packed {
+        if u64::from(self.engine.wal.free_slots()) < entry.log {
             self.checkpoint()?;
         }
         self.engine.keep_pace(entry);
         let op = self.engine.append(&body)?;
+        if let Some(syncer) = &self.engine.syncer {
+            syncer.order(op, body.len());
+        }
         self.engine.bar.add(entry);
         self.engine.op = op;
         self.engine.timestamp_max = self.engine.timestamps.highest();
@@ -150,7 +162,7 @@ impl<S: Grooves> Writer<S> {
                 body[header..header + SECTION_HEADER_SIZE].copy_from_slice(&section_header(
                     at,
                     length,
-                    lengths[at],
+                    groove.changes_weight(),
                 ));
             }
             at += 1;

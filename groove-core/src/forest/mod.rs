@@ -5,7 +5,7 @@
 //! - [`engine`]: one commit: log, memory tables, pace; [`bar`]: the end of a bar: install, checkpoint,
 //!   seal, choose; [`compactor`]: who runs the compactions.
 //! - [`publish`]: sync and publication of what was committed, shared by waiting writers; [`turn`]: who
-//!   of them syncs.
+//!   of them syncs; [`syncer`]: a thread that begins before they wait.
 //! - [`open`]: create, check, recover; [`verify`]: the full check.
 
 mod bar;
@@ -19,6 +19,7 @@ mod options;
 mod publish;
 mod recover;
 mod scope;
+mod syncer;
 mod timestamps;
 mod trim;
 mod turn;

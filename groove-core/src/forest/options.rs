@@ -71,7 +71,7 @@ impl Default for Options {
         Options {
             block_size: 16 << 10,
             table_size: 4 << 20,
-            wal_size: 64 << 20,
+            wal_size: 32 << 20,
             growth_factor: 8,
             cache_size: 64 << 20,
             query_memory: 64 << 20,
@@ -100,9 +100,10 @@ impl Options {
         self
     }
 
-    /// Bytes of the write-ahead log: a multiple of 4 KiB, 64 MiB by default. One scope takes at
-    /// most half of it. Memory tables hold, twice, what half of it logs or what all of it would log if
-    /// nothing was packed, whichever is less: with 64 MiB at most 128 MiB of rows, and their index entries.
+    /// Bytes of the write-ahead log: a multiple of 4 KiB, 32 MiB by default. One scope takes at most half of
+    /// it, and at most all of it before its changes are packed. Memory tables hold, twice, what half of it
+    /// logs or what twice of it would log if nothing was packed, whichever is less: with 32 MiB at most
+    /// 128 MiB of rows, and their index entries. A change counts 64 bytes at the least.
     #[must_use]
     pub fn wal_size(mut self, bytes: u64) -> Self {
         self.wal_size = bytes;

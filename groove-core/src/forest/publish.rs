@@ -1,9 +1,10 @@
 //! Makes commits durable and visible, in this order.
 //!
 //! A commit is appended to the log under the writer's lock and handed over here. Whoever needs it on
-//! disk takes the turn: the first writes the entries of all that were appended by then and syncs, the
-//! others sleep until it has (group commit; see [`super::turn`]). With `Durability::Sync` a version is published only
-//! when its op is on disk, so no reader sees what a crash could take back.
+//! disk takes the turn: the first writes the entries that wait in the group ([`LogGroup`]) and syncs for
+//! all that were appended by then, the others sleep until it has (group commit; see [`super::turn`]). Of a
+//! large entry a thread has begun with that already ([`super::syncer`]). With `Durability::Sync` a version
+//! is published only when its op is on disk, so no reader sees what a crash could take back.
 //!
 //! Every sync of an open forest runs in a turn, after a look whether an earlier one failed: the
 //! system reports a failed sync once, and a later one that succeeds says nothing about what the
@@ -52,6 +53,9 @@ pub(super) struct Publisher {
     group: Option<Arc<LogGroup>>,
     current: ArcSwap<ForestVersion>,
     waiting: Mutex<Waiting>,
+    /// What is on disk, published or not.
+    on_disk: AtomicU64,
+    /// What is on disk and published.
     synced_op: AtomicU64,
     /// Writers that wait for the writer's lock or have a scope open.
     arriving: AtomicU64,
@@ -66,9 +70,11 @@ pub(super) struct Publisher {
 /// Versions that are not published yet.
 #[derive(Default)]
 struct Waiting {
-    /// Appended, not yet on disk; ascending.
+    /// Appended, not published yet; ascending. Of those that are on disk together the newest is here.
     versions: VecDeque<Arc<ForestVersion>>,
-    /// Up to this op the sync reaches that is under way, or the last one did.
+    /// Up to this op the sync reaches that is under way, or the last one did. Its version is here or
+    /// published, unless it is still being made: so whoever waits for an op up to here finds a version
+    /// that has it.
     target: u64,
 }
 
@@ -76,12 +82,6 @@ impl Waiting {
     /// 0 if there is none.
     fn newest_op(&self) -> u64 {
         self.versions.back().map_or(0, |version| version.op())
-    }
-
-    /// Takes those up to `op` off the queue: the newest is to be published, the others are not needed.
-    fn take(&mut self, op: u64) -> Vec<Arc<ForestVersion>> {
-        let count = self.versions.iter().take_while(|version| version.op() <= op).count();
-        self.versions.drain(..count).collect()
     }
 }
 
@@ -101,6 +101,7 @@ impl Publisher {
         Publisher {
             storage,
             group,
+            on_disk: AtomicU64::new(synced_op),
             synced_op: AtomicU64::new(synced_op),
             current: ArcSwap::from_pointee(version),
             waiting: Mutex::default(),
@@ -131,8 +132,8 @@ impl Publisher {
         self.dead.get().map_or(Ok(()), |dead| Err(dead.clone().into()))
     }
 
-    /// Takes a version over whose log entry was appended, under the writer's lock. If the one before is
-    /// no target of a sync yet, it will never be published, and is returned: to drop it takes a while.
+    /// Takes a version over whose log entry was appended, under the writer's lock. If the one before is no
+    /// target of a sync yet it will never be published, and is returned: to drop it takes a while.
     pub(super) fn appended(&self, version: ForestVersion) -> Option<Arc<ForestVersion>> {
         let version = Arc::new(version);
         let mut waiting = lock(&self.waiting);
@@ -148,29 +149,56 @@ impl Publisher {
 
     /// Publishes everything that was appended without waiting for the disk.
     pub(super) fn publish_unsynced(&self) {
-        drop(self.publish(u64::MAX));
+        self.publish(u64::MAX);
     }
 
-    /// Returns when `op` is on disk and published: whether this thread synced it.
+    fn on_disk(&self) -> u64 {
+        self.on_disk.load(Ordering::Acquire)
+    }
+
+    /// Syncs the entry of `op`, which was appended, without publishing it. A failure is noted for
+    /// whoever waits for the op.
+    pub(super) fn sync_ahead(&self, op: u64) {
+        let on_disk = || self.on_disk();
+        let Some(_turn) = self.turn.take(op, &on_disk) else { return };
+        // Whoever waits for the op is told of an error.
+        let _ = self.sync_in_turn(op);
+    }
+
+    /// Returns when `op` is on disk and published: whether this thread did the latter.
     pub(super) fn sync_to(&self, op: u64) -> Result<bool, CommitError> {
-        let synced_op = || self.synced_op();
-        if synced_op() >= op {
+        if self.synced_op() >= op {
             return Ok(false);
         }
-        let Some(turn) = self.turn.take(op, &synced_op) else { return Ok(false) };
-        self.check()?;
+        if defect!(PublishedBeforeSync) {
+            self.publish(op);
+        }
+        let on_disk = || self.on_disk();
+        let Some(turn) = self.turn.take(op, &on_disk) else {
+            // Who synced publishes it as well, unless that was ahead of its version.
+            return Ok(self.synced_op() < op && self.synced(self.on_disk()).is_new());
+        };
         self.gather();
-        // Everything in the queue was appended before this sync begins.
+        let target = self.sync_in_turn(op)?;
+        let expected = lock(&self.waiting).newest_op().saturating_sub(self.synced_op());
+        self.expected.store(expected, Ordering::Relaxed);
+        let published = self.synced(target);
+        drop(turn);
+        // Others go on by now, while what they do not see any more is dropped.
+        Ok(published.is_new())
+    }
+
+    /// Brings everything that was appended to the disk, `op` at least, in whose turn this is: up to which
+    /// op. Publishes nothing.
+    fn sync_in_turn(&self, op: u64) -> Result<u64, CommitError> {
+        self.check()?;
+        // Everything in the queue was appended before: its entry is written, or in the group.
         let newest = || {
             let mut waiting = lock(&self.waiting);
-            waiting.target = waiting.newest_op().max(op);
+            waiting.target = waiting.target.max(waiting.newest_op()).max(op);
             waiting.target
         };
         let mut target = newest();
-        if defect!(PublishedBeforeSync) {
-            drop(self.publish(target));
-        }
-        // So its entry is written, or in the group.
         self.write_group().map_err(|error| self.kill(Dead::Io(Arc::new(error))))?;
         if !defect!(CommitNotSynced) {
             let synced = self.storage.sync();
@@ -181,13 +209,12 @@ impl Publisher {
         if defect!(SyncTargetTooLate) {
             target = newest();
         }
-        let expected = lock(&self.waiting).newest_op().saturating_sub(self.synced_op());
-        self.expected.store(expected, Ordering::Relaxed);
-        let superseded = self.publish_synced(target);
-        drop(turn);
-        // Others go on by now.
-        drop(superseded);
-        Ok(true)
+        self.on_disk.fetch_max(target, Ordering::AcqRel);
+        Ok(target)
+    }
+
+    fn write_group(&self) -> io::Result<()> {
+        self.group.as_ref().map_or(Ok(()), |group| group.write(&*self.storage))
     }
 
     /// Notes that a writer is on its way to the log, until what is returned is dropped.
@@ -220,36 +247,29 @@ impl Publisher {
         !lock(&self.waiting).versions.is_empty()
     }
 
-    /// Runs what syncs the storage for other reasons than one commit. Its failure is final.
+    /// Runs what syncs the storage for other reasons than one commit. What waits to be written is written
+    /// before. A failure is final.
     pub(super) fn exclusively<T>(
         &self,
         work: impl FnOnce() -> io::Result<T>,
     ) -> Result<T, CommitError> {
-        let synced_op = || self.synced_op();
-        let _turn = self.turn.take(u64::MAX, &synced_op);
+        let on_disk = || self.on_disk();
+        let _turn = self.turn.take(u64::MAX, &on_disk);
         self.check()?;
-        self.write_group()
-            .and_then(|()| work())
-            .map_err(|error| self.kill(Dead::Io(Arc::new(error))))
-    }
-
-    fn write_group(&self) -> io::Result<()> {
-        self.group.as_ref().map_or(Ok(()), |group| group.write(&*self.storage))
+        let worked = self.write_group().and_then(|()| work());
+        worked.map_err(|error| self.kill(Dead::Io(Arc::new(error))))
     }
 
     /// Notes that everything up to `op` is on disk, and publishes it.
-    pub(super) fn synced(&self, op: u64) {
-        drop(self.publish_synced(op));
-    }
-
-    fn publish_synced(&self, op: u64) -> Vec<Arc<ForestVersion>> {
+    pub(super) fn synced(&self, op: u64) -> Superseded {
         if defect!(SyncedBeforePublished) {
             self.synced_op.fetch_max(op, Ordering::AcqRel);
         }
+        self.on_disk.fetch_max(op, Ordering::AcqRel);
         // In this order: whoever sees its op synced finds it in the next snapshot.
-        let superseded = self.publish(op);
+        let published = self.publish(op);
         self.synced_op.fetch_max(op, Ordering::AcqRel);
-        superseded
+        published
     }
 
     /// Publishes a version of an op that is published already: the same objects in other tables.
@@ -260,15 +280,25 @@ impl Publisher {
         self.current.store(Arc::new(version));
     }
 
-    /// Publishes the newest version up to `op`, and returns those that it supersedes.
-    fn publish(&self, op: u64) -> Vec<Arc<ForestVersion>> {
+    fn publish(&self, op: u64) -> Superseded {
         // The lock is held while storing: versions are published in ascending order.
         let mut waiting = lock(&self.waiting);
-        let mut taken = waiting.take(op);
+        let count = waiting.versions.iter().take_while(|version| version.op() <= op).count();
+        let mut taken: Vec<_> = waiting.versions.drain(..count).collect();
         if let Some(newest) = taken.pop() {
             taken.push(self.current.swap(newest));
         }
-        taken
+        Superseded(taken)
+    }
+}
+
+/// Versions that another one took the place of. To drop them takes a while, if nobody else holds them.
+pub(super) struct Superseded(Vec<Arc<ForestVersion>>);
+
+impl Superseded {
+    /// Whether something was published.
+    pub(super) fn is_new(&self) -> bool {
+        !self.0.is_empty()
     }
 }
 
@@ -312,6 +342,21 @@ mod tests {
                 publisher.synced(op);
             }
         });
+    }
+
+    #[test]
+    fn what_was_synced_ahead_is_published_by_the_first_that_waits_for_it() {
+        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, version(0), 0);
+        publisher.sync_ahead(1);
+        assert_eq!((publisher.synced_op(), publisher.current().op()), (0, 0));
+        publisher.appended(version(1));
+        publisher.appended(version(2));
+        assert!(publisher.sync_to(1).unwrap());
+        assert_eq!((publisher.synced_op(), publisher.current().op()), (1, 1));
+        assert!(!publisher.sync_to(1).unwrap());
+        assert!(publisher.sync_to(2).unwrap());
+        publisher.sync_ahead(2);
+        assert_eq!((publisher.synced_op(), publisher.current().op()), (2, 2));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::constants::SECTOR_SIZE;
 use crate::error::{CommitError, OpenError};
 use crate::storage::Storage;
-use crate::wal::{self, Recovered, WalWriter, entry_slots};
+use crate::wal::{self, Recovered, WalWriter};
 
 use super::bar::{Bar, EntrySlots};
 use super::compactor::Compactor;
@@ -25,6 +25,7 @@ use super::handle::Forest;
 use super::open::{Checked, commit_error, invalid_entry, io_error, read_error};
 use super::options::{Durability, Options};
 use super::publish::Publisher;
+use super::syncer::Syncer;
 use super::version::ForestVersion;
 
 /// Replays the log after the checkpoint, and opens the forest for writing.
@@ -50,8 +51,10 @@ pub(super) fn recover<S: Grooves>(
     let version = ForestVersion::new(op, Vec::new(), Vec::new());
     let mut wal = WalWriter::resume(&superblock, recovered);
     // What nobody waits for the disk for is written by the commit itself.
-    let group = (options.durability == Durability::Sync).then(|| wal.begin_groups());
+    let is_synced = options.durability == Durability::Sync;
+    let group = is_synced.then(|| wal.begin_groups());
     let publisher = Arc::new(Publisher::new(storage.clone(), group, version, synced_op));
+    let is_ahead = is_synced && options.compaction_threads > 0;
     let engine = Engine {
         wal,
         unused: Vec::new(),
@@ -63,6 +66,7 @@ pub(super) fn recover<S: Grooves>(
         manifest,
         free_set,
         compactor: Compactor::new(options.compaction_threads),
+        syncer: is_ahead.then(|| Syncer::new(&publisher)),
         bar,
         retired: Vec::new(),
         timestamp_max: timestamps.highest(),
@@ -98,12 +102,14 @@ pub(super) fn replay<S: Grooves>(
     let superblock = checked.superblock.clone();
     let bar = Bar::new(superblock.options.wal_slots);
     let mut replayed = Replayed { checked, bar, op: superblock.checkpoint.op, uncommitted: 0 };
+    replayed.set_replay(true);
     let entry = |op, offset, body: &[u8]| {
         replayed.entry(op, body).map_err(|what| invalid_entry(offset, what))
     };
     let recovered = wal::recover(&*storage, &superblock, entry);
     let recovered = recovered.map_err(|error| read_error(path, error))?;
     replayed.commit();
+    replayed.set_replay(false);
     Ok((replayed, recovered))
 }
 
@@ -112,28 +118,26 @@ pub(super) struct Replayed<S: Grooves> {
     pub(super) checked: Checked<S>,
     bar: Bar,
     pub(super) op: u64,
-    /// Slots that the entries since the last call of `commit` would take if they were not packed.
-    uncommitted: u32,
+    /// The weight of the entries since the last call of `commit`, in slots.
+    uncommitted: u64,
 }
 
-/// Runs are made of so many slots: 12 MiB. Larger ones take longer to sort, because the processor's
+/// Runs are made of entries of this weight, in slots: 12 MiB. Larger ones take longer to sort, because the processor's
 /// cache does not hold them; what of several runs is to be merged, compactions do in the background.
-const RUN_SLOTS: u32 = (12 << 20) / SECTOR_SIZE as u32;
+const RUN_SLOTS: u64 = (12 << 20) / SECTOR_SIZE as u64;
 
 impl<S: Grooves> Replayed<S> {
     /// An error says what no writer writes.
     fn entry(&mut self, op: u64, body: &[u8]) -> Result<(), &'static str> {
         let sections = sections(body, S::GROOVES.len())?;
-        let headers = sections.iter().filter(|section| section.plain > 0).count();
-        let plain: usize = sections.iter().map(|section| section.plain).sum();
-        let slots = |bytes: usize| u32::try_from(entry_slots(bytes as u64)).map_err(|_| "length");
-        let plain = slots(plain + headers * SECTION_HEADER_SIZE)?;
-        let entry = EntrySlots { packed: slots(body.len())?, plain };
+        let headers = sections.iter().filter(|section| section.weight > 0).count();
+        let weight: usize = sections.iter().map(|section| section.weight).sum();
+        let entry = EntrySlots::new(body.len(), weight + headers * SECTION_HEADER_SIZE);
         // The writer sealed before the entry that had no room in its bar. The log holds two bars,
         // so this happens once; a second time would only make the memory tables larger.
         let mut early = entry;
         if defect!(ReplaySealsElsewhere) {
-            early.packed += 1;
+            early.log += 1;
         }
         if !self.bar.has_room(early) && !self.bar.is_sealed() {
             self.commit();
@@ -144,11 +148,17 @@ impl<S: Grooves> Replayed<S> {
         self.bar.add(entry);
         self.replay(sections)?;
         self.op = op;
-        self.uncommitted = self.uncommitted.saturating_add(entry.plain);
+        self.uncommitted = self.uncommitted.saturating_add(entry.weight);
         if self.uncommitted >= RUN_SLOTS {
             self.commit();
         }
         Ok(())
+    }
+
+    fn set_replay(&mut self, is_replay: bool) {
+        visit_grooves::<S>(&mut self.checked.grooves, &mut |groove| {
+            groove.visit_trees(&mut |tree| tree.set_replay(is_replay));
+        });
     }
 
     /// Turns everything that was replayed since the last call into one run per tree.
@@ -174,8 +184,8 @@ impl<S: Grooves> Replayed<S> {
 #[derive(Clone, Copy, Default)]
 struct Section<'a> {
     bytes: &'a [u8],
-    /// Their length before they were packed.
-    plain: usize,
+    /// What they count in a bar.
+    weight: usize,
 }
 
 /// The sections of an entry, by groove; empty for grooves that it does not change.
@@ -187,17 +197,17 @@ fn sections(mut body: &[u8], grooves: usize) -> Result<Vec<Section<'_>>, &'stati
             let bytes = header[at..at + 4].try_into().expect("4 bytes");
             u32::from_le_bytes(bytes) as usize
         };
-        let (groove, length, plain) = (number(0), number(4), number(8));
+        let (groove, length, weight) = (number(0), number(4), number(8));
         let (bytes, rest) = rest.split_at_checked(length).ok_or("length of a section")?;
         // Less would let a bar take more of the log than it has.
-        if plain < length {
-            return Err("length of a section before it was packed");
+        if weight < length {
+            return Err("weight of a section");
         }
         let section = sections.get_mut(groove).ok_or("groove")?;
-        if section.plain > 0 {
+        if section.weight > 0 {
             return Err("groove, which comes twice,");
         }
-        *section = Section { bytes, plain };
+        *section = Section { bytes, weight };
         body = rest;
     }
     Ok(sections)

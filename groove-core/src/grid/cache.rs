@@ -129,6 +129,11 @@ impl<T> ShelfGuard<'_, T> {
         self.0[place].block.as_ref()
     }
 
+    /// How many blocks are in memory.
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().filter(|place| place.block.is_some()).count()
+    }
+
     /// Whether the cache is still to be told of each hit at a place.
     #[inline]
     pub(crate) fn is_new(&self, place: usize) -> bool {

@@ -106,6 +106,12 @@ impl FreeSet {
             }
             return Extent { address, sectors };
         }
+        self.acquire_last(sectors)
+    }
+
+    /// Takes an extent of `sectors` sectors behind all that is in use.
+    pub(crate) fn acquire_last(&mut self, sectors: u32) -> Extent {
+        let length = u64::from(sectors) * SECTOR_SIZE as u64;
         // A gap at the very end is extended.
         let address = match self.free.last_key_value() {
             Some((&from, &to)) if to == self.end => {
@@ -114,7 +120,11 @@ impl FreeSet {
             }
             _ => self.end,
         };
-        self.end = address + length;
+        let end = self.end.max(address + length);
+        if address + length < end {
+            self.free.insert(address + length, end);
+        }
+        self.end = end;
         Extent { address, sectors }
     }
 

@@ -14,7 +14,7 @@ use crate::object::Object;
 use crate::schema::{GrooveSchema, Schema};
 use crate::tree::AnyTree;
 
-use super::log::{Change, ChangeLog, ChangeShape, Changes, Packer};
+use super::log::{Change, ChangeLog, ChangeMark, ChangeShape, Changes, Packer};
 use super::object_cache::ObjectCache;
 use super::open::{TreeOpener, TreeParameters, TreeVisitor};
 use super::prefetch::Queue;
@@ -28,7 +28,7 @@ use crate::table::PayloadLane;
 /// Where a scope began in one groove.
 pub(crate) struct GrooveMark {
     trees: Vec<PendingMark>,
-    log_length: usize,
+    changes: ChangeMark,
     object_count: u64,
     is_torn: bool,
 }
@@ -47,6 +47,8 @@ pub(crate) trait AnyGroove {
     fn is_made_as(&self, ordinal: usize, grid: &Arc<Grid>) -> bool;
     /// Bytes of the open scope's changes before they are packed.
     fn changes_length(&self) -> usize;
+    /// What the open scope's changes count in a bar: at least their length.
+    fn changes_weight(&self) -> usize;
     /// Appends the open scope's changes as the log keeps them: not longer than that.
     fn pack_changes(&mut self, out: &mut Vec<u8>);
     /// Makes the open scope's changes part of the committed state, and begins an empty scope.
@@ -74,15 +76,15 @@ impl<O: Object> AnyGroove for Groove<O> {
     fn mark(&mut self) -> GrooveMark {
         let mut trees = Vec::with_capacity(1 + O::SCHEMA.indexes.len());
         self.visit_trees(&mut |tree| trees.push(tree.mark()));
-        let log_length = self.log.bytes().len();
+        let changes = self.log.mark();
         let (object_count, is_torn) = (self.object_count, self.is_torn);
-        GrooveMark { trees, log_length, object_count, is_torn }
+        GrooveMark { trees, changes, object_count, is_torn }
     }
 
     fn discard(&mut self, mark: GrooveMark) {
         let mut trees = mark.trees.into_iter();
         self.visit_trees(&mut |tree| tree.discard(trees.next().expect("a mark per tree")));
-        self.log.truncate(mark.log_length);
+        self.log.truncate(mark.changes);
         self.object_count = mark.object_count;
         self.is_torn = mark.is_torn;
     }
@@ -99,6 +101,10 @@ impl<O: Object> AnyGroove for Groove<O> {
         self.log.bytes().len()
     }
 
+    fn changes_weight(&self) -> usize {
+        self.log.weight()
+    }
+
     fn pack_changes(&mut self, out: &mut Vec<u8>) {
         let meta = self.object_tree.meta();
         self.packer.pack(self.log.bytes(), change_shape::<O>(&meta.lanes), out);
@@ -110,7 +116,7 @@ impl<O: Object> AnyGroove for Groove<O> {
                 self.cache.remove(*timestamp);
             }
         }
-        self.log.truncate(0);
+        self.log.clear();
         self.committed_count = self.object_count;
         self.visit_trees(&mut |tree| tree.commit());
     }
@@ -136,16 +142,16 @@ impl<O: Object> AnyGroove for Groove<O> {
                 }
                 Change::Update { timestamp, old, new } => {
                     self.row.clear();
-                    self.row.extend_from_slice(new);
+                    self.row.extend_from_slice(&new);
                     let old: O = decode(timestamp, &old)?;
-                    let new: O = decode(timestamp, new)?;
+                    let new: O = decode(timestamp, &new)?;
                     self.apply_update(&old, &new);
                 }
                 Change::Remove { timestamp, row } => {
                     if self.object_count == 0 {
                         return Err("removal of an object that is not there");
                     }
-                    let object: O = decode(timestamp, row)?;
+                    let object: O = decode(timestamp, &row)?;
                     self.erase(&object, timestamp);
                 }
                 Change::Orphan { key } => {

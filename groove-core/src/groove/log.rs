@@ -12,9 +12,11 @@
 //! | remove | 3, timestamp (8), row |
 //! | orphan | 4, limbs of the primary key |
 //! | inserts | 5, number (4), length (4), timestamps and rows packed lane by lane ([`Batch`]) |
+//! | updates | 6, number (4), length (4), timestamps, new rows, and in what bits the old ones differ, packed |
+//! | removals | 7, number (4), length (4), timestamps and rows, packed |
 //!
-//! A scope collects its changes plainly, so that it can be cut back; [`Packer`] packs what it inserted
-//! when it is committed. No change gets longer by that.
+//! A scope collects its changes plainly, so that it can be cut back; when it is committed, [`Packer`] packs
+//! what of one kind follows each other. No change gets longer by that.
 
 use std::borrow::Cow;
 
@@ -26,10 +28,14 @@ const UPDATE: u8 = 2;
 const REMOVE: u8 = 3;
 const ORPHAN: u8 = 4;
 const INSERTS: u8 = 5;
+const UPDATES: u8 = 6;
+const REMOVES: u8 = 7;
 
-/// Inserts that are packed together at most, and at least.
+/// Changes that are packed together at most, and at least.
 const PACKED_MAX: usize = 1024;
 const PACKED_MIN: usize = 16;
+/// Bytes of changes that are packed together at most: what unpacks them has to hold as much.
+const PACKED_BYTES_MAX: usize = 16 << 20;
 /// Bytes of kind, number and length.
 const PACKED_PREFIX: usize = 9;
 
@@ -46,11 +52,11 @@ pub(super) enum Change<'a> {
     Update {
         timestamp: u64,
         old: Vec<u8>,
-        new: &'a [u8],
+        new: Cow<'a, [u8]>,
     },
     Remove {
         timestamp: u64,
-        row: &'a [u8],
+        row: Cow<'a, [u8]>,
     },
     /// An orphaned primary key: its limbs, little-endian.
     Orphan {
@@ -62,10 +68,23 @@ pub(super) enum Change<'a> {
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog {
     bytes: Vec<u8>,
+    count: usize,
 }
+
+/// A position in the changes, to cut back to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ChangeMark {
+    length: usize,
+    count: usize,
+}
+
+/// What a change counts in a bar at the least. Small rows take as long to sort, to merge and to replay as
+/// larger ones.
+const WEIGHT_MIN: usize = 64;
 
 impl ChangeLog {
     fn begin(&mut self, kind: u8, timestamp: u64) {
+        self.count += 1;
         self.bytes.push(kind);
         self.bytes.extend_from_slice(&timestamp.to_le_bytes());
     }
@@ -107,6 +126,7 @@ impl ChangeLog {
     }
 
     pub(super) fn orphan(&mut self, key: &[u64]) {
+        self.count += 1;
         self.bytes.push(ORPHAN);
         self.bytes.extend(key.iter().flat_map(|limb| limb.to_le_bytes()));
     }
@@ -120,9 +140,25 @@ impl ChangeLog {
         &self.bytes
     }
 
-    pub(super) fn truncate(&mut self, length: usize) {
-        assert!(length <= self.bytes.len(), "scopes are closed in reverse order");
-        self.bytes.truncate(length);
+    /// What the changes count in a bar: their bytes, if these are not few.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes.len().max(self.count * WEIGHT_MIN)
+    }
+
+    pub(super) fn mark(&self) -> ChangeMark {
+        ChangeMark { length: self.bytes.len(), count: self.count }
+    }
+
+    /// Takes all changes since `mark` back.
+    pub(super) fn truncate(&mut self, mark: ChangeMark) {
+        assert!(mark.length <= self.bytes.len(), "scopes are closed in reverse order");
+        self.bytes.truncate(mark.length);
+        self.count = mark.count;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.count = 0;
     }
 }
 
@@ -144,53 +180,123 @@ pub(super) struct ChangeShape<'a> {
     pub(super) lanes: &'a [PayloadLane],
 }
 
+impl ChangeShape<'_> {
+    /// Bytes behind the timestamp of one of the packed changes of a kind.
+    fn packed_width(self, kind: u8) -> usize {
+        if kind == UPDATES { 2 * self.row_width } else { self.row_width }
+    }
+
+    /// How many changes of a kind are packed together at most.
+    fn packed_max(self, kind: u8) -> usize {
+        (PACKED_BYTES_MAX / (8 + self.packed_width(kind))).min(PACKED_MAX)
+    }
+}
+
 /// Packs the changes of a scope.
 #[derive(Debug, Default)]
 pub(super) struct Packer {
     batch: Batch,
+    /// Timestamps, new rows, and the bits in which the old ones differ.
+    updates: Vec<u8>,
 }
 
 impl Packer {
-    /// Appends to `out` the changes of a log, with inserts that follow each other packed together.
+    /// Appends to `out` the changes of a log, with those of one kind that follow each other packed
+    /// together.
     pub(super) fn pack(&mut self, changes: &[u8], shape: ChangeShape<'_>, out: &mut Vec<u8>) {
-        let insert = 1 + 8 + shape.row_width;
         let mut rest = changes;
         while !rest.is_empty() {
-            let inserts = rest.chunks_exact(insert).take(PACKED_MAX);
-            let count = inserts.take_while(|change| change[0] == INSERT).count();
-            let plain = match count {
-                0 => length_of(rest, shape),
-                count => count * insert,
-            };
-            let (now, later) = rest.split_at(plain);
+            let (packed, count, length) = alike(rest, shape);
+            let (now, later) = rest.split_at(length);
             rest = later;
-            if count < PACKED_MIN || !self.pack_inserts(now, count, shape, out) {
+            if count < PACKED_MIN || !self.pack_alike(now, (packed, count), shape, out) {
                 out.extend_from_slice(now);
             }
         }
     }
 
-    /// Packs inserts, unless that is longer.
-    fn pack_inserts(
+    /// Packs changes of one kind, unless that is longer.
+    fn pack_alike(
         &mut self,
-        inserts: &[u8],
-        count: usize,
+        changes: &[u8],
+        (kind, count): (u8, usize),
         shape: ChangeShape<'_>,
         out: &mut Vec<u8>,
     ) -> bool {
         let start = out.len();
-        out.push(INSERTS);
+        out.push(kind);
         out.extend_from_slice(&(count as u32).to_le_bytes());
         out.extend_from_slice(&[0; 4]);
-        let rows = inserts.chunks_exact(1 + 8 + shape.row_width).map(|insert| &insert[1..]);
-        self.batch.pack(shape.lanes, rows, out);
-        if out.len() - start >= inserts.len() {
+        let row = 8 + shape.row_width;
+        if kind == UPDATES {
+            self.updates.clear();
+            let mut rest = changes;
+            while !rest.is_empty() {
+                let (update, later) = rest.split_at(length_of(rest, shape));
+                rest = later;
+                self.updates.extend_from_slice(&update[1..=row]);
+                differences(&update[9..], shape.row_width, &mut self.updates);
+            }
+            let rows = self.updates.chunks_exact(row + shape.row_width);
+            self.batch.pack(&update_lanes(shape), rows, out);
+        } else {
+            let rows = changes.chunks_exact(1 + row).map(|change| &change[1..]);
+            self.batch.pack(shape.lanes, rows, out);
+        }
+        if out.len() - start >= changes.len() {
             out.truncate(start);
             return false;
         }
         let length = (out.len() - start - PACKED_PREFIX) as u32;
         out[start + 5..start + PACKED_PREFIX].copy_from_slice(&length.to_le_bytes());
         true
+    }
+}
+
+/// The changes of one kind that some changes, which this process wrote, begin with, as far as they may be
+/// packed together: the kind that they are packed as, how many they are, and their bytes.
+fn alike(changes: &[u8], shape: ChangeShape<'_>) -> (u8, usize, usize) {
+    let packed = match changes[0] {
+        INSERT => INSERTS,
+        UPDATE => UPDATES,
+        REMOVE => REMOVES,
+        kind => return (kind, 0, length_of(changes, shape)),
+    };
+    let (mut count, mut length) = (0, 0);
+    let most = shape.packed_max(packed).max(1);
+    while count < most && changes.get(length) == Some(&changes[0]) {
+        length += length_of(&changes[length..], shape);
+        count += 1;
+    }
+    (packed, count, length)
+}
+
+/// The lanes of a packed update behind its timestamp: those of the new row, and once more those of the bits
+/// in which the old one differs.
+fn update_lanes(shape: ChangeShape<'_>) -> Vec<PayloadLane> {
+    let differences = shape.lanes.iter().map(|lane| PayloadLane {
+        offset: shape.row_width + lane.offset,
+        width: lane.width,
+        signed: false,
+    });
+    shape.lanes.iter().copied().chain(differences).collect()
+}
+
+/// Appends the bits in which the old row of an update that this process wrote differs from the new one;
+/// `update` begins with the latter.
+fn differences(update: &[u8], row_width: usize, out: &mut Vec<u8>) {
+    let (new, spans) = update.split_at(row_width);
+    let start = out.len();
+    out.resize(start + row_width, 0);
+    let mut spans = &spans[4..];
+    while let Some((&[a, b, c, d, e, f, g, h], rest)) = spans.split_first_chunk::<8>() {
+        let offset = u32::from_le_bytes([a, b, c, d]) as usize;
+        let (old, rest) = rest.split_at(u32::from_le_bytes([e, f, g, h]) as usize);
+        let bits = &mut out[start + offset..][..old.len()];
+        for ((bits, old), new) in bits.iter_mut().zip(old).zip(&new[offset..]) {
+            *bits = old ^ new;
+        }
+        spans = rest;
     }
 }
 
@@ -216,14 +322,17 @@ pub(super) struct Changes<'a> {
     bytes: &'a [u8],
     shape: ChangeShape<'a>,
     batch: Batch,
-    /// Inserts that were packed, and where the next one is: the timestamp and the row of each.
+    /// Changes that were packed, of which kind they are, and where the next one is: of each the timestamp
+    /// and what follows it.
     unpacked: Vec<u8>,
+    kind: u8,
     unpacked_at: usize,
 }
 
 impl<'a> Changes<'a> {
     pub(super) fn new(bytes: &'a [u8], shape: ChangeShape<'a>) -> Self {
-        Changes { bytes, shape, batch: Batch::default(), unpacked: Vec::new(), unpacked_at: 0 }
+        let (batch, unpacked) = (Batch::default(), Vec::new());
+        Changes { bytes, shape, batch, unpacked, kind: INSERTS, unpacked_at: 0 }
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], &'static str> {
@@ -241,25 +350,36 @@ impl<'a> Changes<'a> {
         valid_timestamp(self.take(8)?)
     }
 
-    /// Unpacks inserts.
-    fn inserts(&mut self) -> Result<(), &'static str> {
+    /// Unpacks changes of a kind.
+    fn unpack(&mut self, kind: u8) -> Result<(), &'static str> {
         let (count, length) = (self.number()?, self.number()?);
         let bytes = self.take(length)?;
-        if count == 0 || count > PACKED_MAX {
-            return Err("number of packed inserts");
+        if count == 0 || count > self.shape.packed_max(kind) {
+            return Err("number of packed changes");
         }
-        let ChangeShape { row_width, lanes, .. } = self.shape;
-        self.unpacked_at = 0;
-        self.batch.unpack(bytes, lanes, (count, row_width), &mut self.unpacked)
+        let lanes = match kind {
+            UPDATES => Cow::Owned(update_lanes(self.shape)),
+            _ => Cow::Borrowed(self.shape.lanes),
+        };
+        (self.kind, self.unpacked_at) = (kind, 0);
+        let size = (count, self.shape.packed_width(kind));
+        self.batch.unpack(bytes, &lanes, size, &mut self.unpacked)
     }
 
     fn unpacked(&mut self) -> Option<Result<Change<'a>, &'static str>> {
         let rest = self.unpacked.get(self.unpacked_at..)?;
-        let insert = rest.get(..8 + self.shape.row_width)?;
-        self.unpacked_at += insert.len();
-        let (timestamp, row) = insert.split_at(8);
-        let row = Cow::Owned(row.to_vec());
-        Some(valid_timestamp(timestamp).map(|timestamp| Change::Insert { timestamp, row }))
+        let change = rest.get(..8 + self.shape.packed_width(self.kind))?;
+        self.unpacked_at += change.len();
+        let (timestamp, rows) = change.split_at(8);
+        let (row, differences) = rows.split_at(self.shape.row_width);
+        Some(valid_timestamp(timestamp).map(|timestamp| match self.kind {
+            UPDATES => {
+                let old = row.iter().zip(differences).map(|(new, bits)| new ^ bits).collect();
+                Change::Update { timestamp, old, new: Cow::Owned(row.to_vec()) }
+            }
+            REMOVES => Change::Remove { timestamp, row: Cow::Owned(row.to_vec()) },
+            _ => Change::Insert { timestamp, row: Cow::Owned(row.to_vec()) },
+        }))
     }
 
     fn update(&mut self) -> Result<Change<'a>, &'static str> {
@@ -272,7 +392,7 @@ impl<'a> Changes<'a> {
             let span = offset.checked_add(length).and_then(|end| old.get_mut(offset..end));
             span.ok_or("span of an update")?.copy_from_slice(bytes);
         }
-        Ok(Change::Update { timestamp, old, new })
+        Ok(Change::Update { timestamp, old, new: Cow::Borrowed(new) })
     }
 
     fn change(&mut self) -> Result<Change<'a>, &'static str> {
@@ -285,14 +405,15 @@ impl<'a> Changes<'a> {
             UPDATE => self.update(),
             REMOVE => {
                 let timestamp = self.timestamp()?;
-                Ok(Change::Remove { timestamp, row: self.take(self.shape.row_width)? })
+                let row = Cow::Borrowed(self.take(self.shape.row_width)?);
+                Ok(Change::Remove { timestamp, row })
             }
             ORPHAN if self.shape.key_width > 0 => {
                 Ok(Change::Orphan { key: self.take(self.shape.key_width)? })
             }
-            INSERTS => {
-                self.inserts()?;
-                self.unpacked().expect("at least one insert was unpacked")
+            kind @ (INSERTS | UPDATES | REMOVES) => {
+                self.unpack(kind)?;
+                self.unpacked().expect("at least one change was unpacked")
             }
             _ => Err("kind of a change"),
         }
@@ -314,6 +435,54 @@ impl<'a> Iterator for Changes<'a> {
         }
         Some(change)
     }
+}
+
+/// Gives bytes to the reader of changes; if all are sound, they have to be the same when they are written
+/// and packed anew.
+#[cfg(feature = "proof")]
+pub(crate) fn fuzz_changes(bytes: &[u8], row_width: usize, key_width: usize) {
+    const CHANGES_MAX: usize = 20_000;
+    let lanes = crate::table::plain_lanes(row_width);
+    let shape = ChangeShape { row_width, key_width, lanes: &lanes };
+    let read = |bytes| Changes::new(bytes, shape).take(CHANGES_MAX).collect::<Result<Vec<_>, _>>();
+    let Ok(changes) = read(bytes) else { return };
+    let mut log = ChangeLog::default();
+    for change in &changes {
+        match change {
+            Change::Insert { timestamp, row } => log.insert(*timestamp, row),
+            Change::Update { timestamp, old, new } => log.update(*timestamp, old, new),
+            Change::Remove { timestamp, row } => log.remove(*timestamp, row),
+            Change::Orphan { key } => {
+                let limbs = key.as_chunks::<8>().0.iter();
+                log.orphan(&limbs.map(|limb| u64::from_le_bytes(*limb)).collect::<Vec<u64>>());
+            }
+        }
+    }
+    assert_eq!(read(log.bytes()).as_ref(), Ok(&changes));
+    let mut packed = Vec::new();
+    Packer::default().pack(log.bytes(), shape, &mut packed);
+    assert!(packed.len() <= log.bytes().len(), "packed changes are not longer");
+    assert_eq!(read(&packed), Ok(changes));
+}
+
+/// Changes of rows of 12 bytes and keys of 8, of all kinds, plain and packed.
+#[cfg(feature = "proof")]
+pub(crate) fn seed_changes() -> [Vec<u8>; 2] {
+    let lanes = crate::table::plain_lanes(12);
+    let shape = ChangeShape { row_width: 12, key_width: 8, lanes: &lanes };
+    let row = |i: u64| {
+        let mut row = [7; 12];
+        row[..8].copy_from_slice(&(i * i).to_le_bytes());
+        row
+    };
+    let mut log = ChangeLog::default();
+    (1..40).for_each(|i| log.insert(i, &row(i)));
+    (1..40).for_each(|i| log.update(i, &row(i), &row(i + i % 3)));
+    log.orphan(&[5]);
+    (1..40).for_each(|i| log.remove(i, &row(i)));
+    let mut packed = Vec::new();
+    Packer::default().pack(log.bytes(), shape, &mut packed);
+    [log.bytes().to_vec(), packed]
 }
 
 fn valid_timestamp(bytes: &[u8]) -> Result<u64, &'static str> {
@@ -339,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn packed_inserts_come_back_among_other_changes_and_are_never_longer() {
+    fn packed_changes_come_back_among_others_and_are_never_longer() {
         let lanes = plain_lanes(21);
         let shape = ChangeShape { row_width: 21, key_width: 8, lanes: &lanes };
         let mut log = ChangeLog::default();
@@ -354,8 +523,9 @@ mod tests {
         {
             (1..=inserts).for_each(|i| log.insert(i, &row(i, scatter)));
             log.orphan(&[inserts]);
-            log.update(1, &row(1, 7), &row(2, 7));
-            log.remove(2, &row(2, 7));
+            // Of some nothing differs, of others all.
+            (1..=inserts).for_each(|i| log.update(i, &row(i, scatter), &row(i + i % 3, scatter)));
+            (1..=inserts).for_each(|i| log.remove(i, &row(i, scatter)));
         }
         (1..=16).for_each(|i| log.insert(i, &row(i, 1)));
         let mut packed = Vec::new();
@@ -372,25 +542,33 @@ mod tests {
     }
 
     #[test]
-    fn damaged_packed_inserts_are_an_error_or_other_rows_and_never_a_panic() {
+    fn damaged_packed_changes_are_an_error_or_other_rows_and_never_a_panic() {
         let lanes = plain_lanes(21);
         let shape = ChangeShape { row_width: 21, key_width: 0, lanes: &lanes };
-        let mut log = ChangeLog::default();
-        (1..=300_u64).for_each(|i| {
+        let row = |i: u64| {
             let mut row = [0; 21];
             row[..8].copy_from_slice(&(i * i * 1000 + i % 7).to_le_bytes());
-            log.insert(i * i, &row);
-        });
-        let mut packed = Vec::new();
-        Packer::default().pack(log.bytes(), shape, &mut packed);
-        assert_eq!(packed[0], INSERTS);
-        for at in 0..packed.len() {
-            for bit in 0..8 {
-                let mut damaged = packed.clone();
-                damaged[at] ^= 1 << bit;
-                assert!(Changes::new(&damaged, shape).count() <= PACKED_MAX + 1);
+            row
+        };
+        for kind in [INSERTS, UPDATES, REMOVES] {
+            let mut log = ChangeLog::default();
+            (1..=150_u64).for_each(|i| match kind {
+                INSERTS => log.insert(i * i, &row(i)),
+                UPDATES => log.update(i * i, &row(i), &row(i + 1)),
+                _ => log.remove(i * i, &row(i)),
+            });
+            let mut packed = Vec::new();
+            Packer::default().pack(log.bytes(), shape, &mut packed);
+            assert_eq!(packed[0], kind);
+            for at in 0..packed.len() {
+                for bit in 0..8 {
+                    let mut damaged = packed.clone();
+                    damaged[at] ^= 1 << bit;
+                    assert!(Changes::new(&damaged, shape).count() <= PACKED_MAX + 1);
+                }
+                let cut = &packed[..at];
+                assert!(Changes::new(cut, shape).all(|change| change.is_err()) || at == 0);
             }
-            assert!(Changes::new(&packed[..at], shape).all(|change| change.is_err()) || at == 0);
         }
     }
 
@@ -406,9 +584,9 @@ mod tests {
         let expected = [
             Change::Insert { timestamp: 1, row: Cow::Borrowed(&[1, 2, 3]) },
             Change::Orphan { key: &[9, 0, 0, 0, 0, 0, 0, 0] },
-            Change::Update { timestamp: 1, old: vec![1, 2, 3], new: &[4, 2, 6] },
-            Change::Update { timestamp: 1, old: vec![4, 2, 6], new: &[4, 2, 6] },
-            Change::Remove { timestamp: 1, row: &[4, 2, 6] },
+            Change::Update { timestamp: 1, old: vec![1, 2, 3], new: Cow::Borrowed(&[4, 2, 6]) },
+            Change::Update { timestamp: 1, old: vec![4, 2, 6], new: Cow::Borrowed(&[4, 2, 6]) },
+            Change::Remove { timestamp: 1, row: Cow::Borrowed(&[4, 2, 6]) },
         ];
         assert_eq!(read, expected);
     }
@@ -424,7 +602,24 @@ mod tests {
         log.update(5, &old, &new);
         assert_eq!(log.bytes().len(), 1 + 8 + 100 + 4 + (8 + 5) + (8 + 1));
         let read: Vec<_> = changes(log.bytes(), 100, 0, &[]).map(Result::unwrap).collect();
-        assert_eq!(read, [Change::Update { timestamp: 5, old, new: &new }]);
+        assert_eq!(read, [Change::Update { timestamp: 5, old, new: Cow::Borrowed(&new) }]);
+    }
+
+    #[test]
+    fn changes_weigh_their_bytes_and_small_ones_more() {
+        let mut log = ChangeLog::default();
+        let start = log.mark();
+        (1..=10).for_each(|i| log.insert(i, &[7]));
+        log.orphan(&[9]);
+        log.remove(1, &[7]);
+        assert_eq!(log.weight(), 12 * WEIGHT_MIN);
+        let small = log.mark();
+        log.insert(11, &[0; 1000]);
+        assert_eq!(log.weight(), log.bytes().len(), "one large row, and nothing on top of it");
+        log.truncate(small);
+        assert_eq!(log.weight(), 12 * WEIGHT_MIN);
+        log.truncate(start);
+        assert_eq!((log.weight(), log.bytes()), (0, &[][..]));
     }
 
     #[test]

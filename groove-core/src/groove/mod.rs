@@ -24,6 +24,8 @@ pub use store::{Groove, Lookup};
 pub use unique_tree::{AnyUniqueTree, UniqueEntry, UniqueTree};
 
 pub(crate) use any::{AnyGroove, GrooveMark};
+#[cfg(feature = "proof")]
+pub(crate) use log::{fuzz_changes, seed_changes};
 pub(crate) use open::TreeParameters;
 pub(crate) use verify::GrooveVerified;
 pub(crate) use view::GrooveView;

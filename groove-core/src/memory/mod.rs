@@ -6,6 +6,7 @@ mod merge;
 mod payloads;
 mod pending;
 mod run;
+mod spans;
 mod tiers;
 
 pub(crate) use filter::MemoryFilter;
@@ -13,4 +14,5 @@ pub(crate) use interleave::{Pick, interleave};
 pub(crate) use merge::{Merged, Place, RunMerge};
 pub(crate) use pending::{Pending, PendingMark};
 pub(crate) use run::{Key, Run, Usage, limbs_to_key};
+pub(crate) use spans::spans;
 pub(crate) use tiers::first_merged;

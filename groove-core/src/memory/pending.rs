@@ -41,6 +41,8 @@ pub(crate) struct Pending<const K: usize> {
     ascends: bool,
     /// Changes that the last list had.
     last_length: usize,
+    /// Nobody looks for keys, so there is no hash table.
+    is_replay: bool,
 }
 
 impl<const K: usize> Pending<K> {
@@ -56,7 +58,15 @@ impl<const K: usize> Pending<K> {
             hasher: FixedState::default(),
             ascends: true,
             last_length: 0,
+            is_replay: false,
         }
+    }
+
+    /// Says whether changes come from the log from now on: then no key is looked up, and nothing is
+    /// taken back.
+    pub(crate) fn set_replay(&mut self, is_replay: bool) {
+        assert!(self.is_empty(), "between two scopes");
+        self.is_replay = is_replay;
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -82,19 +92,23 @@ impl<const K: usize> Pending<K> {
         match self.keys.last() {
             Some(last) if self.ascends && *last >= key => {
                 self.ascends = false;
-                if self.usage == Usage::Map {
+                if self.is_looked_up() {
                     (0..self.keys.len()).for_each(|at| self.enter(at, self.keys[at]));
                 }
             }
             Some(_) => {}
             None => self.make_room(),
         }
-        if !self.ascends && self.usage == Usage::Map {
+        if !self.ascends && self.is_looked_up() {
             self.enter(self.keys.len(), key);
         }
         self.keys.push(key);
         self.tombstones.push(tombstone);
         self.payload.extend_from_slice(payload);
+    }
+
+    fn is_looked_up(&self) -> bool {
+        self.usage == Usage::Map && !self.is_replay
     }
 
     /// Enters the change at a position into the hash table: the newest one of its key.
@@ -142,7 +156,7 @@ impl<const K: usize> Pending<K> {
 
     /// The newest change of a key: its payload, or `Some(None)` if it was removed. Map trees only.
     pub(crate) fn lookup(&self, key: &Key<K>) -> Option<Option<&[u8]>> {
-        assert_eq!(self.usage, Usage::Map, "index entries are scanned, not looked up");
+        assert!(self.is_looked_up(), "index entries are scanned, and replay looks for nothing");
         let at = self.find(key)?;
         Some(
             (!self.tombstones[at])
@@ -157,6 +171,7 @@ impl<const K: usize> Pending<K> {
     /// Takes all changes since `mark` back.
     pub(crate) fn truncate(&mut self, mark: PendingMark) {
         assert!(mark.0 <= self.keys.len(), "scopes are closed in reverse order");
+        assert!(!self.is_replay, "what was committed is not taken back");
         if self.usage == Usage::Map && !self.ascends {
             for at in (mark.0..self.keys.len()).rev() {
                 let hash = self.hasher.hash_one(self.keys[at]);

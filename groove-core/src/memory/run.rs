@@ -134,10 +134,19 @@ impl<const K: usize> Run<K> {
         at + usize::from(self.keys.get(at) == Some(key))
     }
 
-    /// The positions whose keys are `min`, `max` or between them: `max` is near `min`.
-    pub(crate) fn positions(&self, min: &Key<K>, max: &Key<K>) -> Range<usize> {
-        let from = self.lower_bound(min);
-        from..search::gallop(from, self.keys.len(), 1, |at| self.keys[at] <= *max)
+    /// Calls with each of `timestamps`, which are last limbs, that a key in `positions` has, where keys
+    /// agree in all other limbs: with its number and its position. Near guesses.
+    #[inline]
+    pub(crate) fn members(
+        &self,
+        positions: Range<usize>,
+        timestamps: &[u64],
+        guess: (impl Fn(u64) -> usize, f64),
+        found: impl FnMut(usize, usize),
+    ) {
+        let keys = &self.keys[..positions.end];
+        let (from, to) = (positions.start, keys.len());
+        search::members((from, to), timestamps, guess, |at| keys[at][K - 1], found);
     }
 
     /// Of keys that agree in all limbs but the last: the first position in `positions` with at least

@@ -1,7 +1,6 @@
 //! Which runs of a mutable table a new one is merged with: a pure function of their lengths.
 //!
-//! Runs of a few values are left until there are so many values that they are worth a merge: a stream of
-//! one-record commits would spend most of its time on merges of two. Short runs are merged by twos, like the digits of a binary counter, so that a stream of small commits leaves
+//! Short runs are merged by twos, like the digits of a binary counter, so that a stream of small commits leaves
 //! few of them. From [`SHORT`] on runs are merged by fours: a value is copied once where it would be
 //! copied twice, and what is merged at once comes from the processor's cache. Long runs are left
 //! alone, so that no commit merges all that is in memory.
@@ -9,8 +8,6 @@
 //! The trees of a forest get their runs by the same commits. They take turns, so that no commit merges
 //! for all of them.
 
-/// Shorter runs wait until they have so many values together.
-const TINY: usize = 8;
 /// Runs from this length on are merged by fours.
 const SHORT: usize = 1 << 12;
 /// Runs of one tier that are merged together.
@@ -25,13 +22,6 @@ pub(crate) fn first_merged(lengths: &[usize], new: usize, turn: usize) -> usize 
     let long = LONG.max(lengths.iter().sum::<usize>() / LONG_RUNS);
     let mut first = lengths.len();
     let mut length = new;
-    while first > 0 && new < TINY && lengths[first - 1] < TINY {
-        first -= 1;
-        length += lengths[first];
-    }
-    if length < TINY {
-        return lengths.len();
-    }
     while first > 0 && lengths[first - 1] < SHORT.min(2 * length) {
         first -= 1;
         length += lengths[first];
@@ -91,17 +81,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn runs_of_a_few_values_wait_until_they_are_worth_a_merge() {
-        let runs = |commits, length| after(commits, length, 1).0;
-        assert_eq!(runs(7, 1), [1; 7]);
-        assert_eq!(runs(8, 1), [8]);
-        assert_eq!(runs(15, 1), [8, 1, 1, 1, 1, 1, 1, 1]);
-        assert_eq!(runs(16, 1), [16]);
-        assert_eq!(runs(3, 3), [9]);
-        assert_eq!(runs(3, 8), [16, 8]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::checksum::{Domain, checksum};
 use crate::constants::SECTOR_SIZE;
 use crate::error::{BlockKind, ReadError};
 use crate::grid::{BLOCK_HEADER_SIZE, BlockInfo, BlockRef, Extent, FreeSet, Grid, seal_block};
+use crate::groove::{fuzz_changes, seed_changes};
 use crate::manifest::ManifestLog;
 use crate::memory::{Pick, Usage};
 use crate::storage::{MemoryStorage, Storage};
@@ -26,9 +27,10 @@ use crate::wal;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets of this module.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("superblock", superblock),
     ("wal", wal),
+    ("changes", changes),
     ("manifest", manifest),
     ("index_block", index_block),
     ("value_block", value_block),
@@ -212,6 +214,12 @@ fn block(
     reference
 }
 
+/// The changes of a log entry's body. The first byte says how wide rows are, and whether keys can be orphaned.
+pub fn changes(mut data: &[u8]) {
+    let how = usize::from(take(&mut data, 1).first().copied().unwrap_or(0));
+    fuzz_changes(data, how % 32, how / 32 % 2 * 8);
+}
+
 /// The events of two blocks of the manifest log. The first two bytes: how many events each has, or
 /// rather says that it has. The tables that come out are restored into a tree, and the free set from
 /// them.
@@ -264,7 +272,7 @@ fn table(storage: &MemoryStorage, meta: &Arc<TreeMeta>) -> TableRecord {
     }
     let picks: Vec<Pick> = (0..300).map(Pick::newer).collect();
     builder.append(&chunk, &Chunk::new(meta), &picks);
-    let built = builder.finish().expect("it has values");
+    let built = builder.finish(None).expect("it has values");
     storage.write_at(extent.address, &built.bytes).expect("memory");
     built.record
 }
@@ -438,6 +446,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             }
             seeds
         }
+        "changes" => seed_changes().map(|changes| [&[32 + 12], &changes[..]].concat()).into(),
         "manifest" => {
             let (storage, _) = grid();
             let record = table(&storage, &meta(2, 8, Usage::Map, true));

@@ -12,6 +12,8 @@ use std::ops::{BitAnd, BitOr, Not};
 
 use super::key_range::KeyRange;
 use super::row_key::ReadKey;
+use super::text::Named;
+use crate::object::Object;
 
 /// A condition on objects of type `O`.
 ///
@@ -28,7 +30,7 @@ pub struct Predicate<O> {
 }
 
 /// A condition without the type of the objects.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
     /// Every object.
     All,
@@ -103,32 +105,6 @@ impl Node {
     }
 }
 
-impl fmt::Debug for Node {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (operator, nodes) = match self {
-            Node::All => return formatter.write_str("all"),
-            Node::None => return formatter.write_str("none"),
-            Node::Keys { index, range } => return write!(formatter, "index {index}: {range:?}"),
-            Node::Present { index } => return write!(formatter, "index {index}: some"),
-            Node::Field { field, range, .. } => {
-                return write!(formatter, "field {field}: {range:?}");
-            }
-            Node::Timestamps(range) => return write!(formatter, "timestamp: {range:?}"),
-            Node::Not(node) => {
-                formatter.write_str("!")?;
-                return node.fmt(formatter);
-            }
-            Node::And(nodes) => (" & ", nodes),
-            Node::Or(nodes) => (" | ", nodes),
-        };
-        for (i, node) in nodes.iter().enumerate() {
-            formatter.write_str(if i == 0 { "(" } else { operator })?;
-            node.fmt(formatter)?;
-        }
-        formatter.write_str(")")
-    }
-}
-
 impl<O> Predicate<O> {
     pub(crate) fn new(node: Node) -> Predicate<O> {
         Predicate { node, object: PhantomData }
@@ -167,9 +143,10 @@ impl<O> Clone for Predicate<O> {
     }
 }
 
-impl<O> fmt::Debug for Predicate<O> {
+/// With the names and values of the schema: `(carrier = UA & !(delay > 30))`.
+impl<O: Object> fmt::Debug for Predicate<O> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.node.fmt(formatter)
+        Named { schema: O::SCHEMA, node: &self.node }.fmt(formatter)
     }
 }
 

@@ -14,6 +14,9 @@ use super::rows::Rows;
 use super::stream::{Answer, BoxStream, Intersection, Window};
 use super::text::Named;
 
+/// Timestamps that are counted together at the most.
+const COUNTED_TOGETHER: usize = 1024;
+
 /// What is asked for: all but the type that rows are read as.
 #[derive(Clone)]
 pub(crate) struct Request {
@@ -225,11 +228,16 @@ impl Request {
         }
         let chosen = self.choose(window, Goal { limit, rows: false }, false)?;
         let mut answer = self.open(&chosen, window, None);
-        let mut count = 0;
-        while count < limit && answer.next()?.is_some() {
-            count += 1;
+        let (mut count, mut timestamps) = (0, Vec::new());
+        loop {
+            let wanted = usize::try_from(limit - count).unwrap_or(usize::MAX).min(COUNTED_TOGETHER);
+            timestamps.clear();
+            answer.fill(wanted, &mut timestamps)?;
+            count += timestamps.len() as u64;
+            if timestamps.len() < wanted || count == limit {
+                return Ok(count);
+            }
         }
-        Ok(count)
     }
 
     /// Whether the answer has an object.

@@ -124,10 +124,7 @@ impl Lookup {
     fn read_batch(&mut self, remaining: usize) -> Result<bool, QueryError> {
         self.timestamps.clear();
         self.position = 0;
-        while self.timestamps.len() < self.batch_rows.min(remaining) {
-            let Some(timestamp) = self.answer.next()? else { break };
-            self.timestamps.push(timestamp);
-        }
+        self.answer.fill(self.batch_rows.min(remaining), &mut self.timestamps)?;
         if self.timestamps.is_empty() {
             return Ok(false);
         }

@@ -7,7 +7,9 @@
 use std::sync::Arc;
 
 use crate::error::BlockKind;
-use crate::grid::{BLOCK_HEADER_SIZE, BlockInfo, BlockRef, Extent, seal_block, sectors};
+use crate::grid::{
+    BLOCK_HEADER_SIZE, BlockHeader, BlockInfo, BlockRef, Extent, seal_block, sectors,
+};
 use crate::key::bytes_from_limbs;
 use crate::memory::{Key, Pick};
 
@@ -15,7 +17,7 @@ use super::TreeMeta;
 use super::chunk::Chunk;
 use super::columns::{ColumnPlan, Staged, write_bitmap};
 use super::filter::{Filter, filter_hash};
-use super::index::{IndexedBlock, TableIndex};
+use super::index::{IndexedBlock, TableIndex, index_block_size};
 use super::lane::FRAME_ROWS;
 use super::record::TableRecord;
 use super::value_block::{ENCODING_COLUMNS, ENCODING_ROWS};
@@ -94,9 +96,8 @@ impl<const K: usize> TableBuilder<K> {
         }
         self.key_max = last.of(&newer.keys, &older.keys);
         let (limbs, payload) = self.lanes.split_at_mut(K);
-        for (number, limb) in limbs.iter_mut().enumerate() {
-            limb.extend(picks.iter().map(|pick| pick.of(&newer.keys, &older.keys)[number]));
-        }
+        let limbs = limbs.first_chunk_mut::<K>().expect("a lane per limb");
+        gather_limbs(picks, &newer.keys, &older.keys, limbs);
         for (number, lane) in payload.iter_mut().enumerate() {
             let (newer, older) = (&newer.lanes[number][..], &older.lanes[number][..]);
             lane.extend(picks.iter().map(|pick| pick.of(newer, older)));
@@ -247,12 +248,34 @@ impl<const K: usize> TableBuilder<K> {
         seal_block(&mut self.bytes[start..], kind, address, self.file_id, info)
     }
 
-    /// Completes the table; `None` if it got no values.
-    pub(crate) fn finish(mut self) -> Option<BuiltTable> {
+    /// Moves the value blocks to another extent: their addresses are in their headers.
+    fn move_to(&mut self, extent: Extent) {
+        self.extent = extent;
+        let mut address = extent.address;
+        let mut rest = &mut self.bytes[..];
+        for block in &mut self.blocks {
+            let (bytes, behind) = rest.split_at_mut(block.reference.length as usize);
+            let BlockHeader { tree, op, encoding, count, tombstone_count, .. } =
+                BlockHeader::read(bytes);
+            let info = BlockInfo { tree, count, tombstone_count, op, encoding };
+            block.reference = seal_block(bytes, BlockKind::Value, address, self.file_id, info);
+            address += u64::from(block.reference.length);
+            rest = behind;
+        }
+    }
+
+    /// Completes the table, in the extent `more` if it does not fit into its own; `None` if it got no
+    /// values.
+    pub(crate) fn finish(mut self, more: Option<Extent>) -> Option<BuiltTable> {
         if self.count == 0 {
             return None;
         }
         self.write_blocks(true);
+        let filter = if self.meta.filter { Filter::block_bytes(self.count) } else { 0 };
+        let length = self.bytes.len() + filter + index_block_size(K, self.blocks.len());
+        if let Some(more) = more.filter(|_| sectors(length) > self.extent.sectors) {
+            self.move_to(more);
+        }
         let info = BlockInfo { tree: self.meta.id, op: self.op, ..BlockInfo::default() };
         let filter = self.meta.filter.then(|| {
             let start = self.bytes.len();
@@ -271,5 +294,24 @@ impl<const K: usize> TableBuilder<K> {
         record.count = self.count as u64;
         record.tombstone_count = self.tombstone_count as u64;
         Some(BuiltTable { record, bytes: self.bytes })
+    }
+}
+
+/// Appends the limbs of the keys that were picked to a lane each.
+fn gather_limbs<const K: usize>(
+    picks: &[Pick],
+    newer: &[Key<K>],
+    older: &[Key<K>],
+    limbs: &mut [Vec<u64>; K],
+) {
+    // Few enough that they stay in the processor's cache between one lane and the next.
+    let mut keys = [[0; K]; FRAME_ROWS];
+    for picks in picks.chunks(FRAME_ROWS) {
+        for (key, pick) in keys.iter_mut().zip(picks) {
+            *key = pick.of(newer, older);
+        }
+        for (number, limb) in limbs.iter_mut().enumerate() {
+            limb.extend(keys[..picks.len()].iter().map(|key| key[number]));
+        }
     }
 }

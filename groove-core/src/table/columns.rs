@@ -9,6 +9,7 @@
 //! [`ColumnPlan`] follows the values that are staged for the next block, a frame at a time, and knows
 //! what the block would take; [`Columns`] is the checked reader.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytemuck::Zeroable;
@@ -303,6 +304,41 @@ impl<const K: usize> Columns<K> {
             };
         }
         from
+    }
+
+    /// The positions whose keys are `min`, `max` or between them; both agree in all limbs but the last. The
+    /// lanes of the first limbs are searched once.
+    pub(super) fn span(
+        &self,
+        bytes: &[u8],
+        count: usize,
+        min: &Key<K>,
+        max: &Key<K>,
+    ) -> Range<usize> {
+        let (mut from, mut to) = (0, count);
+        let (prefix, [last]) = self.limbs.split_at(K - 1) else { return 0..0 };
+        for (lane, limb) in prefix.iter().zip(min) {
+            from = lane.lower_bound(bytes, count, from, to, *limb);
+            if from == to || lane.get(bytes, from, count) != *limb {
+                return from..from;
+            }
+            if let Some(above) = limb.checked_add(1)
+                && lane.get(bytes, to - 1, count) != *limb
+            {
+                to = lane.lower_bound(bytes, count, from, to, above);
+            }
+        }
+        if from == to {
+            return from..from;
+        }
+        let (low, high) = (min[K - 1], max[K - 1]);
+        if last.get(bytes, from, count) < low {
+            from = last.lower_bound(bytes, count, from, to, low);
+        }
+        if from < to && last.get(bytes, to - 1, count) > high {
+            to = last.lower_bound(bytes, count, from, to, high + 1);
+        }
+        from..to
     }
 
     /// Reads a byte of what tells where the payload lies, so that it is near afterwards.

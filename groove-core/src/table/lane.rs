@@ -15,6 +15,8 @@
 //! [`LanePlan`] finds the kind while values arrive, a frame at a time; [`Lane`] is the checked reader:
 //! what [`Lane::parse`] accepted can be read at every position without a panic.
 
+mod members;
+
 use std::hint::select_unpredictable;
 
 use bytemuck::{Pod, Zeroable};
@@ -114,11 +116,7 @@ impl FrameStats {
             let plan = FramePlan { base: first, slope: 0, exponent: 0, bits: bits_for(0) };
             return FrameStats { first, min: first, max: first, step, plan };
         }
-        let (mut min, mut max) = (first, first);
-        for value in values {
-            min = min.min(*value);
-            max = max.max(*value);
-        }
+        let (min, max) = extremes(values, |_, value| value);
         let step = match continued {
             Some(lane) => lane.step.and_then(|step| {
                 let goes_on = first == lane.last.wrapping_add(u64::from(step));
@@ -133,12 +131,11 @@ impl FrameStats {
             let slope = (rise << SLOPE_FRACTION) / (values.len() as u64 - 1);
             let exponent = (64 - slope.leading_zeros()).saturating_sub(32);
             let slope = (slope >> exponent) as u32;
-            let (mut low, mut high) = (0, 0);
-            for (i, value) in values.iter().enumerate() {
-                let off = value.wrapping_sub(line(slope, exponent, i)).wrapping_sub(first) as i64;
-                low = low.min(off);
-                high = high.max(off);
-            }
+            // Of the first value nothing is off, so there are low ones and high ones.
+            let off = |i, value: u64| {
+                value.wrapping_sub(line(slope, exponent, i)).wrapping_sub(first) as i64
+            };
+            let (low, high) = extremes(values, off);
             let bits = bits_for(high.wrapping_sub(low) as u64);
             if bits < plan.bits {
                 plan = FramePlan { base: first.wrapping_add(low as u64), slope, exponent, bits };
@@ -146,6 +143,30 @@ impl FrameStats {
         }
         FrameStats { first, min, max, step, plan }
     }
+}
+
+/// The lowest and the highest of what `of` makes of positions and values: four at a time, none of which
+/// waits for another.
+#[inline(always)]
+fn extremes<T: Copy + Ord>(values: &[u64], of: impl Fn(usize, u64) -> T) -> (T, T) {
+    let first = of(0, values[0]);
+    let (mut lows, mut highs) = ([first; 4], [first; 4]);
+    let (fours, rest) = values.as_chunks::<4>();
+    for (number, four) in fours.iter().enumerate() {
+        for (at, value) in four.iter().enumerate() {
+            let it = of(4 * number + at, *value);
+            lows[at] = lows[at].min(it);
+            highs[at] = highs[at].max(it);
+        }
+    }
+    for (at, value) in rest.iter().enumerate() {
+        let it = of(4 * fours.len() + at, *value);
+        lows[at] = lows[at].min(it);
+        highs[at] = highs[at].max(it);
+    }
+    let [a, b, c, d] = lows;
+    let [e, f, g, h] = highs;
+    (a.min(b).min(c.min(d)), e.max(f).max(g.max(h)))
 }
 
 /// The step from the first value to the second; 0 if there is one value only.
@@ -398,7 +419,7 @@ impl Lane {
     }
 
     /// Value `at` of the `count` that the lane was parsed for.
-    #[inline]
+    #[inline(always)] // a call would cost as much: rows are read lane by lane
     pub(super) fn get(&self, bytes: &[u8], at: usize, count: usize) -> u64 {
         match self.kind {
             PROGRESSION => self.progress(at),

@@ -140,7 +140,7 @@ fn measure<const K: usize>(what: &str, meta: &Arc<TreeMeta>, values: &[(Key<K>, 
         for picks in picks.chunks(4096) {
             builder.append(&chunk, &empty, picks);
         }
-        builder.finish().unwrap()
+        builder.finish(None).unwrap()
     };
     let encode = best(count, || drop(black_box(build())));
     let built = build();

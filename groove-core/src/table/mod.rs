@@ -86,6 +86,36 @@ impl<const K: usize> Table<K> {
         Table { record, key_min, key_max, index: OnceLock::new() }
     }
 
+    /// A table that was just written, of these bytes: its index block and filter stay in memory, and with
+    /// `blocks` its value blocks as far as the cache has room.
+    pub(crate) fn written(
+        record: TableRecord,
+        bytes: &[u8],
+        grid: &Grid,
+        meta: &TreeMeta,
+        blocks: bool,
+    ) -> Result<Self, ReadError> {
+        let table = Table::new(record);
+        let at = |reference: &BlockRef| {
+            let begin = (reference.address - record.address) as usize;
+            &bytes[begin..begin + reference.length as usize]
+        };
+        let index = table.parse_index(at(&record.index_block()), grid, meta, |reference| {
+            Ok(at(reference).to_vec())
+        })?;
+        for number in (0..index.blocks.len()).filter(|_| blocks) {
+            let place = index.block(number);
+            place.keep(grid, meta, at(place.reference()))?;
+        }
+        Ok(table)
+    }
+
+    /// Whether a quarter of its blocks is in memory.
+    pub(crate) fn is_warm(&self) -> bool {
+        let index = self.index.get().map(|(index, _)| index);
+        index.is_some_and(|index| index.blocks.len() <= 4 * index.shelf.look().count())
+    }
+
     /// Whether a key from `min` to `max` can be in it.
     pub(crate) fn overlaps(&self, min: &Key<K>, max: &Key<K>) -> bool {
         self.key_min <= *max && *min <= self.key_max
@@ -100,17 +130,30 @@ impl<const K: usize> Table<K> {
         if let Some((index, _)) = self.index.get() {
             return Ok(index);
         }
-        let reference = self.record.index_block();
-        let bytes = grid.read_uncached(&reference, BlockKind::Index, Some(&meta.name))?;
-        let mut index = TableIndex::parse(&bytes, &self.record, meta).map_err(|what| {
-            corrupt(reference.address, BlockKind::Index, Some(&meta.name), Damage::Invalid { what })
-        })?;
-        if let Some(reference) = index.filter_block {
-            let bytes = grid.read_uncached(&reference, BlockKind::Filter, Some(&meta.name))?;
-            index.filter = Some(Filter::parse(bytes).map_err(|what| {
-                let damage = Damage::Invalid { what };
-                corrupt(reference.address, BlockKind::Filter, Some(&meta.name), damage)
-            })?);
+        let bytes =
+            grid.read_uncached(&self.record.index_block(), BlockKind::Index, Some(&meta.name))?;
+        self.parse_index(&bytes, grid, meta, |reference| {
+            grid.read_uncached(reference, BlockKind::Filter, Some(&meta.name))
+        })
+    }
+
+    /// Takes an index block whose checksum agreed, and the filter block that `filter` gives.
+    fn parse_index(
+        &self,
+        bytes: &[u8],
+        grid: &Grid,
+        meta: &TreeMeta,
+        filter: impl FnOnce(&BlockRef) -> Result<Vec<u8>, ReadError>,
+    ) -> Result<&TableIndex<K>, ReadError> {
+        let invalid = |address, kind, what| {
+            corrupt(address, kind, Some(&meta.name), Damage::Invalid { what })
+        };
+        let mut index = TableIndex::parse(bytes, &self.record, meta)
+            .map_err(|what| invalid(self.record.index_block().address, BlockKind::Index, what))?;
+        if let Some(reference) = &index.filter_block {
+            let parsed = Filter::parse(filter(reference)?);
+            index.filter =
+                Some(parsed.map_err(|what| invalid(reference.address, BlockKind::Filter, what))?);
         }
         let pinned = grid.pin(index.memory());
         Ok(&self.index.get_or_init(|| (index, pinned)).0)

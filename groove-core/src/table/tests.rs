@@ -183,8 +183,12 @@ impl<const K: usize> Sample<K> {
     /// The table's file, written with appends of random lengths.
     fn build(&self, random: &mut Random) -> (Arc<Grid>, TableRecord) {
         let sectors = self.meta.layout.table_sectors(self.values.len());
-        let extent = Extent { address: 4096, sectors };
-        let mut builder = TableBuilder::new(self.meta.clone(), extent, [3; 16], 9);
+        // Some do not fit where they were begun.
+        let (begun, more) = match random.below(2) {
+            0 => (Extent { address: 4096, sectors }, None),
+            _ => (Extent { address: 4096, sectors: 0 }, Some(Extent { address: 1 << 20, sectors })),
+        };
+        let mut builder = TableBuilder::new(self.meta.clone(), begun, [3; 16], 9);
         let chunk = self.chunk_of(&self.values);
         let empty = Chunk::new(&self.meta);
         let mut at = 0;
@@ -199,7 +203,8 @@ impl<const K: usize> Sample<K> {
             }
             at = end;
         }
-        let built = builder.finish().unwrap();
+        let built = builder.finish(more).unwrap();
+        assert_eq!(built.record.address, more.unwrap_or(begun).address);
         assert!(built.record.sectors <= sectors, "{}", self.about);
         let storage = MemoryStorage::new();
         storage.write_at(built.record.address, &built.bytes).unwrap();

@@ -197,6 +197,12 @@ impl<const K: usize> ValueBlock<K> {
 
     /// The positions whose keys are `min`, `max` or between them.
     pub(crate) fn positions(&self, min: &Key<K>, max: &Key<K>) -> Range<usize> {
+        if let Encoding::Columns(columns) = &self.encoding
+            && K > 1
+            && min[..K - 1] == max[..K - 1]
+        {
+            return columns.span(&self.bytes, self.len(), min, max);
+        }
         let from = self.lower_bound(min);
         let to = self.lower_bound(max);
         let last = to < self.len() && self.key(to) == *max;
@@ -230,6 +236,27 @@ impl<const K: usize> ValueBlock<K> {
             Encoding::Columns(columns) => {
                 let lane = columns.last_limb();
                 lane.near(&self.bytes, self.len(), (start, end), guess, is_before)
+            }
+        }
+    }
+
+    /// Calls with each of `timestamps`, which are last limbs, that a key in `positions` has, where keys
+    /// agree in all other limbs: with its number and its position. Near guesses, if need be.
+    pub(crate) fn members(
+        &self,
+        Range { start, end }: Range<usize>,
+        timestamps: &[u64],
+        guess: (impl Fn(u64) -> usize, f64),
+        found: impl FnMut(usize, usize),
+    ) {
+        assert!(start < end && end <= self.len(), "positions of the block");
+        match &self.encoding {
+            Encoding::Columns(columns) if K > 1 => {
+                let lane = columns.last_limb();
+                lane.members(&self.bytes, self.len(), (start, end), timestamps, guess, found);
+            }
+            _ => {
+                search::members((start, end), timestamps, guess, |at| self.last_limb(at), found);
             }
         }
     }

@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::compaction::{CompactionJob, FullTable, Job, JobInput, JobPlan, JobSource, choose};
+use crate::compaction::{
+    AddedTable, CompactionJob, FullTable, Job, JobInput, JobPlan, JobSource, Space, choose,
+};
 use crate::grid::{Extent, sectors};
 use crate::memory::{Key, PendingMark, Usage};
 use crate::table::{Table, TableRecord, TreeMeta};
@@ -32,10 +34,10 @@ impl TableHandle {
 /// The space that a compaction is to be given, in sectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Demand {
-    /// What it takes if nothing packs: addresses that are kept free for it.
-    pub(crate) most: u32,
     /// What it is expected to take: space of the device that is reserved for it.
     pub(crate) likely: u32,
+    /// What it takes if nothing packs: addresses that are kept free for it.
+    pub(crate) most: u32,
 }
 
 /// What one bar changes in the levels of one tree.
@@ -46,7 +48,7 @@ pub(crate) struct LevelEdit {
     /// Tables that stay as they are in another level: level, address, new level.
     pub(crate) moved: Vec<(usize, u64, u32)>,
     /// Tables that were written.
-    pub(crate) added: Vec<TableRecord>,
+    pub(crate) added: Vec<AddedTable>,
     /// Space that was reserved for tables and not needed.
     pub(crate) unused: Vec<Extent>,
     /// Whether the immutable table is in the levels now.
@@ -56,6 +58,8 @@ pub(crate) struct LevelEdit {
 /// What the forest does with a tree.
 pub(crate) trait AnyTree: Send {
     fn meta(&self) -> &Arc<TreeMeta>;
+    /// Says whether changes come from the log from now on, which looks for nothing and takes nothing back.
+    fn set_replay(&mut self, is_replay: bool);
     /// The end of the open scope's changes.
     fn mark(&self) -> PendingMark;
     /// Takes the changes since `mark` back.
@@ -74,10 +78,8 @@ pub(crate) trait AnyTree: Send {
     fn choose(&self, growth: u64) -> Vec<JobPlan>;
     /// The space for the output of a chosen compaction.
     fn demand(&self, plan: &JobPlan) -> Demand;
-    /// Makes a chosen compaction ready to run, with the extent for its output, of which `likely`
-    /// sectors are reserved on the device.
-    fn start(&self, plan: &JobPlan, extent: Extent, likely: u32, op: u64)
-    -> Box<dyn CompactionJob>;
+    /// Makes a chosen compaction ready to run, with the space for its output.
+    fn start(&self, plan: &JobPlan, space: Space, op: u64) -> Box<dyn CompactionJob>;
     /// Applies the results of a bar; gives the tables that are no longer referred to, and the
     /// records of moved tables.
     fn install(&mut self, edit: &LevelEdit) -> (Vec<TableHandle>, Vec<TableRecord>);
@@ -92,6 +94,10 @@ pub(crate) trait AnyTree: Send {
 impl<const K: usize> AnyTree for Tree<K> {
     fn meta(&self) -> &Arc<TreeMeta> {
         &self.meta
+    }
+
+    fn set_replay(&mut self, is_replay: bool) {
+        self.pending.set_replay(is_replay);
     }
 
     fn mark(&self) -> PendingMark {
@@ -159,18 +165,12 @@ impl<const K: usize> AnyTree for Tree<K> {
             (0, _) => unpacked,
             (rows, sectors) => unpacked.min((rest * sectors).div_ceil(rows)),
         };
-        let likely = (sectors + rest).saturating_mul(9) / 8 + SPARE_SECTORS;
+        let likely = (sectors + rest).saturating_mul(33) / 32 + SPARE_SECTORS;
         let bounded = |sectors| u32::try_from(sectors).expect("a bar's output is below 16 TiB");
         Demand { most: bounded(most), likely: bounded(likely.min(most)) }
     }
 
-    fn start(
-        &self,
-        plan: &JobPlan,
-        extent: Extent,
-        likely: u32,
-        op: u64,
-    ) -> Box<dyn CompactionJob> {
+    fn start(&self, plan: &JobPlan, space: Space, op: u64) -> Box<dyn CompactionJob> {
         let levels = self.tip.levels();
         let newer = match plan.source {
             JobSource::Immutable => JobInput::Runs(self.tip.immutable().to_vec()),
@@ -195,7 +195,7 @@ impl<const K: usize> AnyTree for Tree<K> {
             newer,
             older,
             plan.clone(),
-            (extent, likely),
+            space,
             keep_tombstones && !dropped,
             op,
         ))
@@ -220,8 +220,9 @@ impl<const K: usize> AnyTree for Tree<K> {
             records.push(TableRecord { level: noted, ..table.record });
             assert!(levels.insert(level as usize, table), "a moved table overlaps nothing");
         }
-        for record in &edit.added {
-            let table = Arc::new(Table::new(*record));
+        for AddedTable { record, table } in &edit.added {
+            let table = table.clone().downcast::<Table<K>>();
+            let table = table.expect("a job of the tree has its key width");
             let fits = levels.insert(record.level as usize, table);
             assert!(fits, "the outputs of a merge are disjoint");
         }

@@ -9,20 +9,18 @@
 //! 3. The nearest timestamp is the answer, if of the parts that stand there one more puts the entry than
 //!    removes it. Parts move on when the next target comes.
 //!
-//! Timestamps are compared as ranks: complemented if the scan descends, so that ranks always grow.
+//! Many timestamps are read together where one part alone has them, and many are looked up together in one
+//! part after the other, so that the processor waits for memory for many at a time.
 
-use std::ops::Range;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use crate::error::{Damage, ReadError};
-use crate::memory::{Key, Usage};
-use crate::table::ValueBlock;
+use crate::memory::{Key, Run, Usage, spans};
 
+use super::key_part::{ENDED, KeyPart, Place};
 use super::read::{Direction, KeyScan};
 use super::version::TreeVersion;
-
-/// The rank of a part at its end: no timestamp has it.
-const ENDED: u64 = u64::MAX;
 
 pub(super) struct MergeKeyScan<const K: usize> {
     version: Arc<TreeVersion<K>>,
@@ -30,31 +28,10 @@ pub(super) struct MergeKeyScan<const K: usize> {
     min: Key<K>,
     max: Key<K>,
     direction: Direction,
-    parts: Vec<Part<K>>,
+    parts: Vec<KeyPart<K>>,
     begun: bool,
     /// Value blocks that were looked into.
     blocks: u64,
-}
-
-struct Part<const K: usize> {
-    place: Place<K>,
-    /// Where the key is in the run or block. The part stands at the first position, or at the last if
-    /// the scan descends.
-    positions: Range<usize>,
-    /// Of the entry that it stands at.
-    rank: u64,
-    /// Entries of the key per timestamp, to guess how far away a target is.
-    density: f64,
-    has_tombstones: bool,
-}
-
-enum Place<const K: usize> {
-    /// The number of the run.
-    Run(usize),
-    Block {
-        level: usize,
-        values: ValueBlock<K>,
-    },
 }
 
 impl<const K: usize> MergeKeyScan<K> {
@@ -75,69 +52,73 @@ impl<const K: usize> MergeKeyScan<K> {
         MergeKeyScan { version, min, max, direction, parts, begun: false, blocks: 0 }
     }
 
-    /// Leaves out what lies before `rank`, of parts that are not positioned yet.
-    fn narrow(&mut self, rank: u64) {
+    /// The first and the last key of what lies at or beyond `rank`. A part that goes on leaves out what is before
+    /// its own next target; others may not have come that far.
+    fn range_from(&self, rank: u64) -> (Key<K>, Key<K>) {
         let timestamp = self.direction.rank(rank);
+        let (mut min, mut max) = (self.min, self.max);
         match self.direction {
-            Direction::Ascending => self.min[K - 1] = self.min[K - 1].max(timestamp),
-            Direction::Descending => self.max[K - 1] = self.max[K - 1].min(timestamp),
+            Direction::Ascending => min[K - 1] = min[K - 1].max(timestamp),
+            Direction::Descending => max[K - 1] = max[K - 1].min(timestamp),
         }
+        (min, max)
     }
 
-    fn begin(&mut self) -> Result<(), ReadError> {
-        if self.min > self.max {
+    fn begin(&mut self, target: u64) -> Result<(), ReadError> {
+        self.begun = true;
+        let range = self.range_from(target);
+        if range.0 > range.1 {
             return Ok(());
         }
         let version = self.version.clone();
         let levels = version.levels().count();
-        self.parts.reserve_exact(version.run_count() + levels);
-        for number in 0..version.run_count() {
-            let run = version.run(number);
-            let positions = run.positions(&self.min, &self.max);
-            if !positions.is_empty() {
-                let place = Place::Run(number);
-                let has_tombstones = run.has_tombstones();
-                let get = |at: usize| run.keys()[at][K - 1];
-                self.parts.push(Part::new(place, positions, has_tombstones, self.direction, get));
-            }
+        let runs: Vec<&Run<K>> = (0..version.run_count()).map(|at| version.run(at)).collect();
+        self.parts.reserve_exact(runs.len() + levels);
+        let positions = spans(&runs, &range.0, &range.1);
+        for (number, positions) in positions.into_iter().enumerate() {
+            let part = KeyPart::new(&version, Place::Run(number), positions, self.direction);
+            self.parts.extend(part);
         }
         for level in 0..levels {
-            let part = self.enter(level)?;
+            let part = self.enter(level, range)?;
             self.parts.extend(part);
         }
         Ok(())
     }
 
-    /// The part of a level that begins at the first entry of the range.
-    fn enter(&mut self, level: usize) -> Result<Option<Part<K>>, ReadError> {
+    /// The part of a level that begins at the first entry from `min` to `max`.
+    fn enter(
+        &mut self,
+        level: usize,
+        (min, max): (Key<K>, Key<K>),
+    ) -> Result<Option<KeyPart<K>>, ReadError> {
         let version = self.version.clone();
         let tables = version.levels().level(level);
         let table = match self.direction {
-            Direction::Ascending => tables.partition_point(|table| table.key_max < self.min),
+            Direction::Ascending => tables.partition_point(|table| table.key_max < min),
             Direction::Descending => {
-                match tables.partition_point(|table| table.key_min <= self.max).checked_sub(1) {
+                match tables.partition_point(|table| table.key_min <= max).checked_sub(1) {
                     Some(table) => table,
                     None => return Ok(None),
                 }
             }
         };
-        let Some(found) = tables.get(table).filter(|table| table.overlaps(&self.min, &self.max))
-        else {
+        let Some(found) = tables.get(table).filter(|table| table.overlaps(&min, &max)) else {
             return Ok(None);
         };
         let index = found.index(version.grid(), version.meta())?;
         let block = match self.direction {
-            Direction::Ascending => index.block_at(&self.min),
-            Direction::Descending => index.block_at(&self.max).min(index.blocks.len() - 1),
+            Direction::Ascending => index.block_at(&min),
+            Direction::Descending => index.block_at(&max).min(index.blocks.len() - 1),
         };
-        if let Some(part) = self.read(level, table, block)? {
+        if let Some(part) = self.read((level, table, block), &min, &max)? {
             return Ok(Some(part));
         }
         // Beyond the last key of the block before, and before the first of this one: a scan that
         // descends goes on there. The key that it ends with tells whether there is anything.
         match (self.direction, block.checked_sub(1)) {
-            (Direction::Descending, Some(before)) if index.last_keys[before] >= self.min => {
-                self.read(level, table, before)
+            (Direction::Descending, Some(before)) if index.last_keys[before] >= min => {
+                self.read((level, table, before), &min, &max)
             }
             _ => Ok(None),
         }
@@ -146,88 +127,38 @@ impl<const K: usize> MergeKeyScan<K> {
     /// The entries of the range in a block; `None` if there are none.
     fn read(
         &mut self,
-        level: usize,
-        table: usize,
-        block: usize,
-    ) -> Result<Option<Part<K>>, ReadError> {
+        (level, table, block): (usize, usize, usize),
+        min: &Key<K>,
+        max: &Key<K>,
+    ) -> Result<Option<KeyPart<K>>, ReadError> {
         let (grid, meta) = (self.version.grid(), self.version.meta());
         let found = &self.version.levels().level(level)[table];
         let values = found.index(grid, meta)?.block(block).hold(grid, meta)?;
         self.blocks += 1;
-        let mut positions = values.positions(&self.min, &self.max);
+        let mut positions = values.positions(min, max);
         if defect!(DescendingScanSkips)
             && self.direction == Direction::Descending
             && positions.end == values.len()
         {
             positions.end = positions.end.saturating_sub(1).max(positions.start);
         }
-        let has_tombstones = values.has_tombstones();
-        Ok((!positions.is_empty()).then(|| {
-            let get = |at| values.last_limb(at);
-            let place = Place::Block { level, values: values.clone() };
-            Part::new(place, positions, has_tombstones, self.direction, get)
-        }))
+        let place = Place::Block { level, values };
+        Ok(KeyPart::new(&self.version, place, positions, self.direction))
     }
 
     /// Moves a part to the first entry at or beyond `rank`.
     fn move_part(&mut self, number: usize, rank: u64) -> Result<(), ReadError> {
-        let direction = self.direction;
-        let timestamp = direction.rank(rank);
         let part = &mut self.parts[number];
-        // It stands before the target: what is searched begins with the next one.
-        let (start, end) = match direction {
-            Direction::Ascending => (part.positions.start + 1, part.positions.end),
-            Direction::Descending => (part.positions.start, part.positions.end - 1),
-        };
-        part.positions = start..end;
-        if start < end {
-            let steps = ((rank - part.rank) as f64 * part.density) as usize;
-            let run = |number: usize| self.version.run(number);
-            if steps <= 1 {
-                part.rank = part.rank_here(&self.version, direction);
-                if part.rank >= rank {
-                    return Ok(());
-                }
-            }
-            let steps = steps.min(end - start - 1);
-            match direction {
-                Direction::Ascending => {
-                    let guess = start + steps;
-                    part.positions.start = match &part.place {
-                        Place::Run(at) => run(*at).first_from(start..end, guess, timestamp),
-                        Place::Block { values, .. } => {
-                            values.first_from(start..end, guess, timestamp)
-                        }
-                    };
-                }
-                Direction::Descending => {
-                    let guess = end - 1 - steps;
-                    part.positions.end = match &part.place {
-                        Place::Run(at) => run(*at).first_over(start..end, guess, timestamp),
-                        Place::Block { values, .. } => {
-                            values.first_over(start..end, guess, timestamp)
-                        }
-                    };
-                }
-            }
-        }
-        if !part.positions.is_empty() {
-            part.rank = part.rank_here(&self.version, direction);
-            return Ok(());
-        }
-        part.rank = ENDED;
-        if let Place::Block { level, values, .. } = &part.place {
-            let edge = match self.direction {
-                Direction::Ascending => part.positions.end == values.len(),
-                Direction::Descending => part.positions.start == 0,
-            };
-            // Further entries of the key, if there are any, begin in the next block.
-            if edge {
-                let level = *level;
-                self.narrow(rank);
-                if let Some(next) = self.enter(level)? {
-                    self.parts[number] = next;
-                }
+        let ends_at_edge = part.ends_at_edge();
+        part.advance(&self.version, rank);
+        // Further entries of the key, if there are any, begin in the next block.
+        if part.rank == ENDED
+            && ends_at_edge
+            && let Place::Block { level, .. } = part.place
+        {
+            let range = self.range_from(rank);
+            if let Some(next) = self.enter(level, range)? {
+                self.parts[number] = next;
             }
         }
         Ok(())
@@ -242,11 +173,56 @@ impl<const K: usize> MergeKeyScan<K> {
         self.version.damaged_at(&key, Damage::Invalid { what })
     }
 
-    fn seek_rank(&mut self, target: u64) -> Result<Option<u64>, ReadError> {
+    /// Behind the rank `found`, where it stands: appends those that one part alone has before any other
+    /// part comes, `count` at most.
+    fn take_stretch(&mut self, found: u64, count: usize, out: &mut Vec<u64>) {
+        let (mut nearest, mut end) = (None, ENDED);
+        for (number, part) in self.parts.iter().enumerate() {
+            match nearest {
+                None if part.rank == found => nearest = Some(number),
+                _ => end = end.min(part.rank),
+            }
+        }
+        if let Some(nearest) = nearest.filter(|_| end > found + 1) {
+            self.parts[nearest].take_below(&self.version, end, count, out);
+        }
+    }
+
+    /// Of `ranks`, how often each was put less how often it was removed.
+    fn sums(&mut self, ranks: &[u64]) -> Result<Vec<i8>, ReadError> {
+        let mut sums = vec![0; ranks.len()];
+        let timestamps: Vec<u64> = ranks.iter().map(|rank| self.direction.rank(*rank)).collect();
+        let mut touched = 0;
+        for part in &self.parts {
+            let from = ranks.partition_point(|rank| *rank < part.rank);
+            let to = from + part.reach(&ranks[from..]);
+            touched ^= part.touch(&self.version, &timestamps[from..to]);
+        }
+        black_box(touched);
+        for number in 0..self.parts.len() {
+            let mut from = 0;
+            loop {
+                let part = &self.parts[number];
+                from += ranks[from..].partition_point(|rank| *rank < part.rank);
+                let to = from + part.reach(&ranks[from..]);
+                if from < to {
+                    part.add_members(&self.version, &timestamps[from..to], &mut sums[from..to]);
+                }
+                from = to;
+                if from == ranks.len() {
+                    break;
+                }
+                self.move_part(number, ranks[from])?;
+            }
+        }
+        Ok(sums)
+    }
+}
+
+impl<const K: usize> KeyScan for MergeKeyScan<K> {
+    fn seek(&mut self, target: u64) -> Result<Option<u64>, ReadError> {
         if !self.begun {
-            self.begun = true;
-            self.narrow(target);
-            self.begin()?;
+            self.begin(target)?;
         }
         let mut target = target;
         loop {
@@ -257,8 +233,7 @@ impl<const K: usize> MergeKeyScan<K> {
                 }
                 let part = &self.parts[number];
                 if part.rank <= nearest && part.rank != ENDED {
-                    let sign =
-                        if part.is_tombstone(&self.version, self.direction) { -1 } else { 1 };
+                    let sign = part.sign(&self.version);
                     net = if part.rank < nearest { sign } else { net + sign };
                     nearest = part.rank;
                 }
@@ -271,59 +246,35 @@ impl<const K: usize> MergeKeyScan<K> {
             }
         }
     }
-}
 
-impl<const K: usize> Part<K> {
-    /// A part that stands at the first of its entries, of which there is one at least.
-    fn new(
-        place: Place<K>,
-        positions: Range<usize>,
-        has_tombstones: bool,
-        direction: Direction,
-        timestamp: impl Fn(usize) -> u64,
-    ) -> Self {
-        let (first, last) = (timestamp(positions.start), timestamp(positions.end - 1));
-        let rank = match direction {
-            Direction::Ascending => first,
-            Direction::Descending => direction.rank(last),
-        };
-        let density = (positions.len() - 1) as f64 / last.saturating_sub(first).max(1) as f64;
-        Part { place, positions, rank, density, has_tombstones }
-    }
-
-    /// The rank of the entry at the position where it stands.
-    #[inline]
-    fn rank_here(&self, version: &TreeVersion<K>, direction: Direction) -> u64 {
-        let at = self.at(direction);
-        direction.rank(match &self.place {
-            Place::Run(number) => version.run(*number).keys()[at][K - 1],
-            Place::Block { values, .. } => values.last_limb(at),
-        })
-    }
-
-    /// The position that it stands at.
-    #[inline]
-    fn at(&self, direction: Direction) -> usize {
-        match direction {
-            Direction::Ascending => self.positions.start,
-            Direction::Descending => self.positions.end - 1,
+    fn fill(&mut self, target: u64, count: usize, out: &mut Vec<u64>) -> Result<(), ReadError> {
+        let end = out.len() + count;
+        let mut target = target;
+        while out.len() < end {
+            let Some(found) = self.seek(target)? else { break };
+            out.push(found);
+            self.take_stretch(found, end - out.len(), out);
+            target = out[out.len() - 1] + 1;
         }
+        Ok(())
     }
 
-    #[inline]
-    fn is_tombstone(&self, version: &TreeVersion<K>, direction: Direction) -> bool {
-        self.has_tombstones
-            && match &self.place {
-                Place::Run(number) => version.run(*number).is_tombstone(self.at(direction)),
-                Place::Block { values, .. } => values.is_tombstone(self.at(direction)),
-            }
+    fn retain(&mut self, ranks: &mut Vec<u64>) -> Result<(), ReadError> {
+        let Some(first) = ranks.first() else { return Ok(()) };
+        if !self.begun {
+            self.begin(*first)?;
+        }
+        let sums = self.sums(ranks)?;
+        if let Some(at) = sums.iter().position(|sum| !matches!(sum, 0 | 1)) {
+            return Err(self.not_in_turn(ranks[at]));
+        }
+        let mut sums = sums.into_iter();
+        ranks.retain(|_| sums.next() == Some(1));
+        Ok(())
     }
-}
 
-impl<const K: usize> KeyScan for MergeKeyScan<K> {
-    fn seek(&mut self, timestamp: u64) -> Result<Option<u64>, ReadError> {
-        let found = self.seek_rank(self.direction.rank(timestamp))?;
-        Ok(found.map(|rank| self.direction.rank(rank)))
+    fn density(&self) -> Option<f64> {
+        self.begun.then(|| self.parts.iter().map(|part| part.density).sum())
     }
 
     fn blocks(&self) -> u64 {

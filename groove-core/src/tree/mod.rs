@@ -6,10 +6,12 @@
 //! first answer.
 
 mod any;
+mod key_part;
 mod key_scan;
 mod levels;
 mod read;
 mod scan;
+pub(crate) mod seeks;
 mod verify;
 mod version;
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use crate::error::{Damage, ReadError};
 
+use super::seeks;
+
 /// The direction of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(hidden)]
@@ -110,12 +112,30 @@ pub trait Scan: Send {
     fn blocks(&self) -> u64;
 }
 
-/// The timestamps under one key of an index tree, in the scan's direction.
+/// The timestamps under one key of an index tree, as ranks, which grow in the scan's direction
+/// ([`Direction::rank`]). The ranks that it is asked for never go back. After an error it may not be asked
+/// again.
 #[doc(hidden)]
 pub trait KeyScan: Send {
-    /// The first timestamp at or beyond `timestamp`; `None` if there is none, and from then on. The
-    /// timestamps that are asked for never go back. After an error it may not be asked again.
-    fn seek(&mut self, timestamp: u64) -> Result<Option<u64>, ReadError>;
+    /// The lowest rank at or beyond `target`; `None` if there is none, and from then on.
+    fn seek(&mut self, target: u64) -> Result<Option<u64>, ReadError>;
+
+    /// Appends the lowest ranks at or beyond `target`: `count` of them, or fewer if these are all.
+    fn fill(&mut self, target: u64, count: usize, out: &mut Vec<u64>) -> Result<(), ReadError> {
+        seeks::fill(|target| self.seek(target), target, count, out)
+    }
+
+    /// Keeps, of `ranks`, which ascend, those that it has.
+    fn retain(&mut self, ranks: &mut Vec<u64>) -> Result<(), ReadError> {
+        seeks::retain(|target| self.seek(target), ranks)
+    }
+
+    /// About how many timestamps there are per number, to be compared with that of other scans; `None` if it
+    /// does not know, as before the first call.
+    fn density(&self) -> Option<f64> {
+        None
+    }
+
     /// Value blocks that were looked into so far.
     fn blocks(&self) -> u64;
 }

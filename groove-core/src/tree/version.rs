@@ -26,10 +26,13 @@ pub(crate) struct TreeVersion<const K: usize> {
     runs: Vec<Arc<Run<K>>>,
     /// Which keys these may have, if they do not ascend.
     filter: Option<Arc<MemoryFilter>>,
+    /// No key of these is higher.
+    highest: Option<Key<K>>,
     /// The immutable table: the runs that were sealed at the last bar and are being merged into
     /// level 0, oldest first.
     immutable: Arc<[Arc<Run<K>>]>,
     immutable_filter: Option<Arc<MemoryFilter>>,
+    immutable_highest: Option<Key<K>>,
     levels: Arc<Levels<K>>,
 }
 
@@ -58,8 +61,10 @@ impl<const K: usize> TreeVersion<K> {
             grid,
             runs: Vec::new(),
             filter: None,
+            highest: None,
             immutable: Arc::default(),
             immutable_filter: None,
+            immutable_highest: None,
             levels,
         }
     }
@@ -102,6 +107,7 @@ impl<const K: usize> TreeVersion<K> {
     /// This version and the changes of an open scope, which stay apart.
     pub(super) fn with_scope(&self, run: Run<K>) -> Self {
         let mut version = self.clone();
+        version.highest = version.highest.max(run.keys().last().copied());
         version.runs.push(Arc::new(run));
         version.filter = None;
         version
@@ -115,6 +121,7 @@ impl<const K: usize> TreeVersion<K> {
         };
         let lengths: Vec<usize> = self.runs.iter().map(|run| run.len()).collect();
         let first = first_merged(&lengths, run.len(), self.meta.id as usize);
+        let highest = self.highest.max(run.keys().last().copied());
         let run = Arc::new(run);
         let run = match &self.runs[first..] {
             [] => run,
@@ -131,17 +138,15 @@ impl<const K: usize> TreeVersion<K> {
         if !run.is_empty() {
             runs.push(run);
         }
-        self.with_runs(runs, filter)
-    }
-
-    fn with_runs(&self, runs: Vec<Arc<Run<K>>>, filter: Option<Arc<MemoryFilter>>) -> Self {
         TreeVersion {
             meta: self.meta.clone(),
             grid: self.grid.clone(),
             runs,
             filter,
+            highest,
             immutable: self.immutable.clone(),
             immutable_filter: self.immutable_filter.clone(),
+            immutable_highest: self.immutable_highest,
             levels: self.levels.clone(),
         }
     }
@@ -155,6 +160,7 @@ impl<const K: usize> TreeVersion<K> {
         }
         version.immutable = sealed.into();
         version.immutable_filter = version.filter.take();
+        version.immutable_highest = version.highest.take();
         version
     }
 
@@ -163,6 +169,7 @@ impl<const K: usize> TreeVersion<K> {
         let mut version = self.clone();
         version.immutable = Arc::default();
         version.immutable_filter = None;
+        version.immutable_highest = None;
         version.levels = Arc::new(levels);
         version
     }
@@ -182,9 +189,15 @@ impl<const K: usize> TreeVersion<K> {
     }
 
     fn find_in_memory<'a>(&'a self, key: &Key<K>) -> Option<(Found, &'a [u8])> {
-        let tables =
-            [(&self.runs[..], &self.filter), (&self.immutable[..], &self.immutable_filter)];
-        tables.into_iter().find_map(|(runs, filter)| {
+        let tables = [
+            (&self.runs[..], &self.filter, &self.highest),
+            (&self.immutable[..], &self.immutable_filter, &self.immutable_highest),
+        ];
+        tables.into_iter().find_map(|(runs, filter, highest)| {
+            // As keys that ascend are when somebody asks whether they are new.
+            if highest.as_ref().is_none_or(|highest| highest < key) {
+                return None;
+            }
             if filter.as_ref().is_some_and(|filter| !filter.may_contain(key)) {
                 return None;
             }

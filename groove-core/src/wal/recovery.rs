@@ -74,8 +74,7 @@ pub(crate) fn recover<E: From<ReadError>>(
     let mut reader = Reader::new(storage, superblock);
     let marks = reader.read_marks()?;
     let mut body = Vec::new();
-    loop {
-        let Some(offset) = reader.read_entry(&mut body)? else { break };
+    while let Some(offset) = reader.read_entry(&mut body)? {
         visit(reader.last.op, offset, &body)?;
     }
     Ok(reader.decide(marks)?)

@@ -10,7 +10,7 @@ use crate::tree::{Direction, KeyScan, LookupBatch, Scan, TablesVerified, TreeRea
 /// What one step did.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
-    /// Timestamps that it gave, each once.
+    /// Timestamps that it gave, or was asked for together with others; each once.
     rows: AtomicU64,
     /// Blocks that it looked into.
     blocks: AtomicU64,
@@ -46,6 +46,15 @@ struct MeteredStream {
     last: Option<u64>,
 }
 
+impl MeteredStream {
+    fn count(&mut self, ranks: &[u64]) {
+        let Some(last) = ranks.last() else { return };
+        let again = ranks.first().copied() == self.last;
+        self.last = Some(*last);
+        self.meter.rows.fetch_add(ranks.len() as u64 - u64::from(again), Relaxed);
+    }
+}
+
 impl Stream for MeteredStream {
     fn seek(&mut self, target: u64) -> Result<Option<u64>, QueryError> {
         let found = self.stream.seek(target)?;
@@ -54,6 +63,22 @@ impl Stream for MeteredStream {
             self.meter.rows.fetch_add(1, Relaxed);
         }
         Ok(found)
+    }
+
+    fn fill(&mut self, target: u64, count: usize, out: &mut Vec<u64>) -> Result<(), QueryError> {
+        let begin = out.len();
+        self.stream.fill(target, count, out)?;
+        self.count(&out[begin..]);
+        Ok(())
+    }
+
+    fn retain(&mut self, ranks: &mut Vec<u64>) -> Result<(), QueryError> {
+        self.count(ranks);
+        self.stream.retain(ranks)
+    }
+
+    fn density(&self) -> Option<f64> {
+        self.stream.density()
     }
 
     fn row(&self) -> Option<&[u8]> {
@@ -171,13 +196,35 @@ struct MeteredKeyScan {
     counted: u64,
 }
 
-impl KeyScan for MeteredKeyScan {
-    fn seek(&mut self, timestamp: u64) -> Result<Option<u64>, ReadError> {
-        let found = self.scan.seek(timestamp);
+impl MeteredKeyScan {
+    fn count(&mut self) {
         let blocks = self.scan.blocks();
         self.meter.blocks.fetch_add(blocks - self.counted, Relaxed);
         self.counted = blocks;
+    }
+}
+
+impl KeyScan for MeteredKeyScan {
+    fn seek(&mut self, target: u64) -> Result<Option<u64>, ReadError> {
+        let found = self.scan.seek(target);
+        self.count();
         found
+    }
+
+    fn fill(&mut self, target: u64, count: usize, out: &mut Vec<u64>) -> Result<(), ReadError> {
+        let filled = self.scan.fill(target, count, out);
+        self.count();
+        filled
+    }
+
+    fn retain(&mut self, ranks: &mut Vec<u64>) -> Result<(), ReadError> {
+        let retained = self.scan.retain(ranks);
+        self.count();
+        retained
+    }
+
+    fn density(&self) -> Option<f64> {
+        self.scan.density()
     }
 
     fn blocks(&self) -> u64 {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::groove::GrooveView;
+use crate::query::key_range::{EncodedKey, KeyRange};
 use crate::query::stream::{
     Bounds, BoxStream, Collected, Entries, EntryScan, Filter, Filtered, Intersection, ObjectScan,
-    RowReader, TimestampSet, Union,
+    RowReader, TimestampSet, Union, Window,
 };
 use crate::tree::{Direction, TreeRead};
 
@@ -22,54 +23,73 @@ pub(super) struct Opener<'a> {
 }
 
 impl Opener<'_> {
+    /// Each kind has a function of its own: their locals would otherwise all lie in the frame of this one, which
+    /// is on the stack once per level of the plan.
     pub(super) fn stream(&self, step: &Step) -> BoxStream {
-        let stream: BoxStream = match &step.kind {
-            Kind::Nothing => Box::new(Union::new(Vec::new())),
-            Kind::Objects(window) => {
-                let tree = self.tree(step, &self.view.object_tree);
-                Box::new(ObjectScan::new(tree, *window, self.direction))
-            }
+        let stream = match &step.kind {
+            Kind::Nothing => self.union(&[]),
+            Kind::Objects(window) => self.objects(step, *window),
             Kind::Timestamps(windows) => Box::new(Bounds::new(windows, self.direction)),
-            Kind::Entries { index, key, window } => {
-                let tree = &self.view.index_trees[*index];
-                let prefix = key.limbs(tree.limbs() - 1);
-                let tree = self.tree(step, tree);
-                Box::new(EntryScan::new(tree, prefix, *window, self.direction))
-            }
+            Kind::Entries { index, key, window } => self.entries(step, *index, key, *window),
             Kind::Collected { index, ranges, window } => {
-                let tree = self.tree(step, &self.view.index_trees[*index]);
-                let unique = is_unique(self.view, *index);
-                let entries = Entries::new(tree, unique, ranges.clone());
-                let schema = self.view.schema;
-                let collected = Collected {
-                    entries,
-                    groove: schema.name,
-                    index: schema.indexes[*index].name,
-                    budget: self.view.object_tree.query_memory(),
-                };
-                Box::new(TimestampSet::new(collected, *window, self.direction))
+                self.collected(step, *index, ranges, *window)
             }
-            Kind::Union(parts) => Box::new(Union::new(self.streams(parts))),
-            Kind::Intersection(parts) => Box::new(Intersection::new(self.streams(parts))),
-            Kind::Filtered { source, tests } => {
-                let reads = tests.iter().any(Test::reads_rows);
-                let rows = (reads && !source.carries_rows())
-                    .then(|| RowReader::new(self.tree(step, &self.view.object_tree)));
-                let filter = Filter::All(tests.iter().map(|test| self.filter(test)).collect());
-                let stream = self.stream(source);
-                Box::new(Filtered::new(
-                    stream,
-                    filter,
-                    rows,
-                    self.direction,
-                    self.view.object_tree.clone(),
-                ))
-            }
+            Kind::Union(parts) => self.union(parts),
+            Kind::Intersection(parts) => self.intersection(parts),
+            Kind::Filtered { source, tests } => self.filtered(step, source, tests),
         };
         match self.meters {
             Some(meters) => meters.stream(step.id, stream),
             None => stream,
         }
+    }
+
+    fn objects(&self, step: &Step, window: Window) -> BoxStream {
+        let tree = self.tree(step, &self.view.object_tree);
+        Box::new(ObjectScan::new(tree, window, self.direction))
+    }
+
+    fn entries(&self, step: &Step, index: usize, key: &EncodedKey, window: Window) -> BoxStream {
+        let tree = &self.view.index_trees[index];
+        let prefix = key.limbs(tree.limbs() - 1);
+        let tree = self.tree(step, tree);
+        Box::new(EntryScan::new(tree, prefix, window, self.direction))
+    }
+
+    fn collected(
+        &self,
+        step: &Step,
+        index: usize,
+        ranges: &[KeyRange],
+        window: Window,
+    ) -> BoxStream {
+        let tree = self.tree(step, &self.view.index_trees[index]);
+        let entries = Entries::new(tree, is_unique(self.view, index), ranges.to_vec());
+        let schema = self.view.schema;
+        let collected = Collected {
+            entries,
+            groove: schema.name,
+            index: schema.indexes[index].name,
+            budget: self.view.object_tree.query_memory(),
+        };
+        Box::new(TimestampSet::new(collected, window, self.direction))
+    }
+
+    fn union(&self, parts: &[Step]) -> BoxStream {
+        Box::new(Union::new(self.streams(parts)))
+    }
+
+    fn intersection(&self, parts: &[Step]) -> BoxStream {
+        Box::new(Intersection::new(self.streams(parts)))
+    }
+
+    fn filtered(&self, step: &Step, source: &Step, tests: &[Test]) -> BoxStream {
+        let reads = tests.iter().any(Test::reads_rows);
+        let rows = (reads && !source.carries_rows())
+            .then(|| RowReader::new(self.tree(step, &self.view.object_tree)));
+        let filter = Filter::All(tests.iter().map(|test| self.filter(test)).collect());
+        let objects = self.view.object_tree.clone();
+        Box::new(Filtered::new(self.stream(source), filter, rows, self.direction, objects))
     }
 
     fn streams(&self, steps: &[Step]) -> Vec<BoxStream> {

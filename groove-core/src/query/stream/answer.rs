@@ -46,4 +46,27 @@ impl Answer {
             }
         }
     }
+
+    /// Appends the next timestamps: `count` of them, or fewer if these are all.
+    pub(crate) fn fill(
+        &mut self,
+        count: usize,
+        timestamps: &mut Vec<u64>,
+    ) -> Result<(), QueryError> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let begin = timestamps.len();
+        if let Err(failure) = self.stream.fill(self.target, count, timestamps) {
+            self.failure = Some(failure.clone());
+            return Err(failure);
+        }
+        let found = &mut timestamps[begin..];
+        debug_assert!(found.is_sorted_by(|a, b| a < b), "a stream went back");
+        if let Some(last) = found.last() {
+            self.target = last + 1;
+        }
+        found.iter_mut().for_each(|found| *found = rank(self.direction, *found));
+        Ok(())
+    }
 }

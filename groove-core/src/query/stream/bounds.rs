@@ -34,4 +34,8 @@ impl Stream for Bounds {
         self.position += ahead.partition_point(|&(_, last)| last < target);
         Ok(self.ranges.get(self.position).map(|&(first, _)| first.max(target)))
     }
+
+    fn density(&self) -> Option<f64> {
+        Some(f64::INFINITY)
+    }
 }

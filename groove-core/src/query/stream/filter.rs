@@ -79,6 +79,7 @@ pub(crate) struct Filtered {
     rows: Option<RowReader>,
     /// The last answer.
     given: Option<u64>,
+    ended: bool,
     direction: Direction,
     /// The object tree, which names the block of a row that is damaged.
     objects: Arc<dyn TreeRead>,
@@ -93,12 +94,15 @@ impl Filtered {
         direction: Direction,
         objects: Arc<dyn TreeRead>,
     ) -> Filtered {
-        Filtered { stream, filter, rows, given: None, direction, objects }
+        Filtered { stream, filter, rows, given: None, ended: false, direction, objects }
     }
 }
 
 impl Stream for Filtered {
     fn seek(&mut self, target: u64) -> Result<Option<u64>, QueryError> {
+        if self.ended {
+            return Ok(None);
+        }
         // The row at hand is that of the last answer: it must not be left for the same answer.
         if self.given.is_some_and(|given| given >= target) {
             return Ok(self.given);
@@ -109,7 +113,10 @@ impl Stream for Filtered {
                 Some(rows) => rows.seek(&mut self.stream, target, self.direction)?,
                 None => self.stream.seek(target)?,
             };
-            let Some(found) = found else { return Ok(None) };
+            let Some(found) = found else {
+                self.ended = true;
+                return Ok(None);
+            };
             let row = match &self.rows {
                 Some(rows) => rows.row(),
                 None => self.stream.row(),

@@ -1,10 +1,13 @@
 //! Streams of timestamps: what a plan is made of.
 //!
 //! A stream gives the timestamps of the objects that meet a condition, each once, in one direction.
-//! It has a single operation, [`Stream::seek`], and its targets never go back; "the next one" is a
-//! seek to just beyond the last. Skipping is therefore the same thing as going on, at every level: an
-//! intersection seeks its parts to each other's timestamps, the others pass targets down, and a scan
-//! of an index passes them to the tree, which skips blocks and tables.
+//! What it can do is [`Stream::seek`], and its targets never go back; "the next one" is a seek to just
+//! beyond the last. Skipping is therefore the same thing as going on, at every level: an intersection
+//! seeks its parts to each other's timestamps, the others pass targets down, and a scan of an index
+//! passes them to the tree, which skips blocks and tables.
+//!
+//! Many timestamps cost less together than one after the other. [`Stream::fill`] and [`Stream::retain`] say
+//! nothing that seeks would not say; scans of an index have ways of their own for them.
 //!
 //! Timestamps travel as *ranks*: the timestamp itself if the stream ascends, its complement if it
 //! descends. Ranks always grow, so only the leaves know of directions.
@@ -46,7 +49,7 @@ pub(crate) use union::Union;
 
 use crate::constants::TIMESTAMP_MAX;
 use crate::error::QueryError;
-use crate::tree::Direction;
+use crate::tree::{Direction, seeks};
 
 /// The timestamps of a condition, in one direction.
 pub(crate) trait Stream: Send {
@@ -54,6 +57,23 @@ pub(crate) trait Stream: Send {
     ///
     /// Targets never go back. A target at or before the last answer gives that answer again.
     fn seek(&mut self, target: u64) -> Result<Option<u64>, QueryError>;
+
+    /// Appends the lowest ranks that are `target` or beyond: `count` of them, or fewer if these are all.
+    /// The last of them is the last answer.
+    fn fill(&mut self, target: u64, count: usize, out: &mut Vec<u64>) -> Result<(), QueryError> {
+        seeks::fill(|target| self.seek(target), target, count, out)
+    }
+
+    /// Keeps, of `ranks`, which ascend, those that the stream has. The last of them was a target.
+    fn retain(&mut self, ranks: &mut Vec<u64>) -> Result<(), QueryError> {
+        seeks::retain(|target| self.seek(target), ranks)
+    }
+
+    /// About how many ranks there are per number, to be compared with that of other streams; `None` if it
+    /// does not know. Infinite if it has ranges of numbers, which are no objects and cost nothing.
+    fn density(&self) -> Option<f64> {
+        None
+    }
 
     /// The row of the last answer, if the stream has it at hand.
     fn row(&self) -> Option<&[u8]> {

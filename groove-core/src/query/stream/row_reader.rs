@@ -45,14 +45,10 @@ impl RowReader {
         let ahead = &self.ranks[self.position..];
         self.position += ahead.iter().take_while(|&&rank| rank < target).count();
         if self.position == self.ranks.len() {
-            let mut target = self.ranks.last().map_or(target, |last| target.max(last + 1));
+            let target = self.ranks.last().map_or(target, |last| target.max(last + 1));
             self.ranks.clear();
             self.position = 0;
-            while self.ranks.len() < self.batch_rows {
-                let Some(found) = stream.seek(target)? else { break };
-                self.ranks.push(found);
-                target = found + 1;
-            }
+            stream.fill(target, self.batch_rows, &mut self.ranks)?;
             self.batch_rows = BATCH_ROWS_MAX.min(self.batch_rows * 2);
             let timestamps: Vec<u64> =
                 self.ranks.iter().map(|&found| rank(direction, found)).collect();

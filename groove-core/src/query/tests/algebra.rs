@@ -97,8 +97,8 @@ fn chains_are_one_level_and_double_negations_vanish() {
 }
 
 #[test]
-fn a_predicate_prints_its_keys() {
+fn a_predicate_prints_names_and_values() {
     let predicate = Item::TINY.ge(3) & (Item::SMALL.is_none() | Item::TIMESTAMP.eq(9));
-    let printed = "(index 2: 0x3..=0xff & (!index 3: some | timestamp: 0x9))";
+    let printed = "(tiny >= 3 & (small is none | timestamp = 9))";
     assert_eq!(format!("{predicate:?}"), printed);
 }

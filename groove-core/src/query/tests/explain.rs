@@ -109,8 +109,8 @@ Item, highest id first, limit 3          expected      rows    blocks
 sorted by id, highest first                     3         3         0
   rows, looked up in batches                   11        11         0
     all of, by zig-zag                         11        11         0
-      small = 7, scanned                      100        12         0
-      wide <= 29999, collected and sorted     117        11         0";
+      small = 7, scanned                      100        16         0
+      wide <= 29999, collected and sorted     117        16         0";
     assert_plan(few.order_by(Item::ID).descending().limit(3).explain(), printed);
 
     let derived = query(Item::SMALL.eq(7)).order_by(Item::DEPTH).limit(10);

@@ -144,6 +144,23 @@ fn a_failed_stream_gives_its_error_again() {
     }
 }
 
+/// Who tests what a filter gives goes beyond its last answer to its end, and may be asked again for what lies
+/// before: the filter gave its last answer anew, without a row, and a test of rows panicked. It has ended.
+#[test]
+fn a_filter_that_has_ended_gives_nothing_any_more() {
+    use crate::query::stream::{Filter, Filtered, Listed, Stream};
+    use crate::tree::Direction;
+
+    let objects = Trees::new(&[]).view().object_tree;
+    let listed = Box::new(Listed::new(vec![5, 9]));
+    let all = Filter::All(Vec::new());
+    let mut stream = Filtered::new(listed, all, None, Direction::Ascending, objects);
+    assert!(matches!(stream.seek(1), Ok(Some(5))));
+    assert!(matches!(stream.seek(6), Ok(Some(9))));
+    assert!(matches!(stream.seek(10), Ok(None)));
+    assert!(matches!(stream.seek(7), Ok(None)));
+}
+
 fn damage(query: &Query<Item>) -> Damage {
     let errors: Vec<QueryError> = query.iter().filter_map(Result::err).collect();
     let [QueryError::Read(ReadError::Corrupt(corruption))] = &errors[..] else {

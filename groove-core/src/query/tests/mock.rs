@@ -244,17 +244,14 @@ struct MockKeyScan {
 }
 
 impl KeyScan for MockKeyScan {
-    fn seek(&mut self, timestamp: u64) -> Result<Option<u64>, ReadError> {
-        let is_beyond = |at: &u64| match self.direction {
-            Direction::Ascending => *at >= timestamp,
-            Direction::Descending => *at <= timestamp,
-        };
-        if self.at.is_none_or(|at| !is_beyond(&at)) {
-            *self.key.last_mut().unwrap() = timestamp;
+    fn seek(&mut self, target: u64) -> Result<Option<u64>, ReadError> {
+        let rank = |timestamp| self.direction.rank(timestamp);
+        if self.at.is_none_or(|at| rank(at) < target) {
+            *self.key.last_mut().unwrap() = rank(target);
             self.scan.seek(&self.key)?;
             self.at = self.scan.advance()?.then(|| *self.scan.key().last().unwrap());
         }
-        Ok(self.at)
+        Ok(self.at.map(rank))
     }
 
     fn blocks(&self) -> u64 {

@@ -1,0 +1,5 @@
+#![no_main]
+
+use groove_core::proof::fuzz;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::changes(data));

@@ -1,0 +1,243 @@
+//! Which of many values a lane has: what an intersection asks of its larger side.
+//!
+//! A framed lane is asked in three passes over some values at a time, none with a branch that depends on
+//! them:
+//!
+//! 1. The frame of each value is found by halves, and the window of positions in it where its line leaves
+//!    room for the value.
+//! 2. A byte of both ends of each window is read, with so little in between that the processor waits for many
+//!    at a time.
+//! 3. Each window, a dozen positions, is searched by halves.
+
+use std::hint::{black_box, select_unpredictable};
+
+use crate::search::{self, SEARCHED};
+
+use super::{FRAME_ROWS, FRAME_SIZE, FRAMED, Frame, Lane, PROGRESSION, SLOPE_FRACTION};
+
+/// Positions of one frame: at least one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Window {
+    start: usize,
+    length: usize,
+}
+
+impl Lane {
+    /// Calls with each of `values` that stands in `from..to`, where the lane ascends: with its number and
+    /// its position. What a lane does not tell itself is searched near a guess.
+    pub(in crate::table) fn members(
+        &self,
+        bytes: &[u8],
+        count: usize,
+        (from, to): (usize, usize),
+        values: &[u64],
+        guess: (impl Fn(u64) -> usize, f64),
+        mut found: impl FnMut(usize, usize),
+    ) {
+        match self.kind {
+            PROGRESSION => {
+                for (number, value) in values.iter().enumerate() {
+                    let at = self.lower_bound(bytes, count, from, to, *value);
+                    if at < to && self.progress(at) == *value {
+                        found(number, at);
+                    }
+                }
+            }
+            FRAMED => self.framed_members(bytes, count, (from, to), values, found),
+            _ => search::members((from, to), values, guess, |at| self.unpacked(bytes, at), found),
+        }
+    }
+
+    fn framed_members(
+        &self,
+        bytes: &[u8],
+        count: usize,
+        (from, to): (usize, usize),
+        values: &[u64],
+        mut found: impl FnMut(usize, usize),
+    ) {
+        let offset = self.place as usize;
+        let data = offset + count.div_ceil(FRAME_ROWS) * FRAME_SIZE;
+        let entries = bytes[offset..data].as_chunks::<FRAME_SIZE>().0;
+        let (first, last) = (from / FRAME_ROWS, (to - 1) / FRAME_ROWS);
+        let mut windows = [Window::default(); SEARCHED];
+        let mut places = [[0; 2]; SEARCHED];
+        for (values, begin) in values.chunks(SEARCHED).zip((0..).step_by(SEARCHED)) {
+            for ((window, places), value) in windows.iter_mut().zip(&mut places).zip(values) {
+                let number = Frame::of_value(entries, first, last, *value);
+                let frame = Frame::of(&entries[number]);
+                *window = frame.window(number, (from, to), *value);
+                let start = window.start % FRAME_ROWS;
+                *places = [start, start + window.length - 1].map(|i| frame.place_of(data, i));
+            }
+            let mut touched = 0;
+            for [start, end] in &places[..values.len()] {
+                touched ^= bytes[*start] ^ bytes[*end];
+            }
+            black_box(touched);
+            for (number, (value, window)) in values.iter().zip(&windows).enumerate() {
+                let frame = Frame::of(&entries[window.start / FRAME_ROWS]);
+                let get = |at: usize| frame.get(bytes, data, at % FRAME_ROWS);
+                let Window { start: mut at, mut length } = *window;
+                while length > 1 {
+                    let half = length / 2;
+                    at = select_unpredictable(get(at + half - 1) < *value, at + half, at);
+                    length -= half;
+                }
+                let near = get(at);
+                if near == *value {
+                    found(begin + number, at);
+                } else if near > *value && at > from && at.is_multiple_of(FRAME_ROWS) {
+                    // A frame's base is at most its first value: this one is in a frame before, if anywhere.
+                    let get = |at| self.get(bytes, at, count);
+                    let before = search::near(from, at, at - 1, |at| get(at) < *value);
+                    if before < at && get(before) == *value {
+                        found(begin + number, before);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a frame's base is not above a value. A line that values begin below may begin below zero; what is
+/// asked for, timestamps, is less than 2^63.
+#[inline]
+fn is_at_most(base: u64, value: u64) -> bool {
+    base as i64 <= value as i64
+}
+
+impl Frame {
+    /// Of the frames from `first` to `last`, the last that begins at or below `value`; the first if none does.
+    #[inline]
+    fn of_value(entries: &[[u8; FRAME_SIZE]], first: usize, last: usize, value: u64) -> usize {
+        let (mut number, mut length) = (first, last + 1 - first);
+        while length > 1 {
+            let half = length / 2;
+            let begins_below = is_at_most(Frame::of(&entries[number + half]).base, value);
+            number = select_unpredictable(begins_below, number + half, number);
+            length -= half;
+        }
+        number
+    }
+
+    /// The positions of this frame, and within `from..to`, at which `value` can be: where the line and the
+    /// widest residual leave room for it. They have one position more at both ends.
+    #[inline]
+    fn window(&self, number: usize, (from, to): (usize, usize), value: u64) -> Window {
+        let begin = number * FRAME_ROWS;
+        let (start, end) = (from.max(begin), to.min(begin + FRAME_ROWS));
+        if self.slope == 0 || self.bits == 64 {
+            return Window { start, length: end - start };
+        }
+        let spread = u64::MAX.checked_shr(64 - u32::from(self.bits)).unwrap_or(0);
+        let beyond = match is_at_most(self.base, value) {
+            true => value.wrapping_sub(self.base),
+            false => 0,
+        };
+        let rise = f64::from(self.slope) * (1_u64 << self.exponent) as f64;
+        let per_unit = f64::from(1_u32 << SLOPE_FRACTION) / rise;
+        // As signed numbers, which they are unless forged, they convert in one instruction.
+        let low = (beyond.saturating_sub(spread) as i64 as f64 * per_unit) as usize;
+        let high = ((beyond as i64 as f64 + 1.0) * per_unit) as usize;
+        let low = (begin + low.min(FRAME_ROWS)).saturating_sub(1).clamp(start, end - 1);
+        let high = (begin + high.min(FRAME_ROWS) + 2).clamp(low + 1, end);
+        Window { start: low, length: high - low }
+    }
+
+    /// Where the residual of value `i` lies.
+    #[inline]
+    fn place_of(&self, data: usize, i: usize) -> usize {
+        data + self.at + i * usize::from(self.bits) / 8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{DESCRIPTOR_SIZE, LanePlan, SLACK};
+    use super::*;
+
+    fn lane(values: &[u64]) -> (Lane, Vec<u8>) {
+        let mut plan = LanePlan::default();
+        plan.clear();
+        for frame in values.chunks(FRAME_ROWS) {
+            let stats = plan.look(frame);
+            plan.take(&stats, frame[frame.len() - 1], frame.len());
+        }
+        let mut bytes = vec![0; DESCRIPTOR_SIZE];
+        plan.write(values, &mut bytes, 0);
+        bytes.resize(bytes.len() + SLACK, 0);
+        let (lane, _) =
+            Lane::parse(&bytes, 0, DESCRIPTOR_SIZE, values.len()).expect("a lane that was built");
+        (lane, bytes)
+    }
+
+    fn mixed(number: u64) -> u64 {
+        (number ^ (number >> 7)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
+    }
+
+    /// Lanes of every kind, whole and in part, and ranges within larger lanes, whose first and last frames have
+    /// values of other keys in them.
+    #[test]
+    fn members_of_a_lane_are_those_that_a_search_by_halves_finds() {
+        let even: Vec<u64> = (0..1_000).map(|n| 3 * n + 7).collect();
+        let spread = |seed: u64, step: u64| -> Vec<u64> {
+            let next = |at: &mut u64, n| {
+                *at += 1 + mixed(n + seed) % step;
+                Some(*at)
+            };
+            (0..1_500).scan(1 << 40, next).collect()
+        };
+        let bursts: Vec<u64> = (0..1_500)
+            .scan(5, |at, n| {
+                *at += if n % 90 == 0 { 1 << 33 } else { 1 };
+                Some(*at)
+            })
+            .collect();
+        let squares: Vec<u64> = (0..1_500).map(|n| n * n).collect();
+        let huge: Vec<u64> = (0..300).map(|n| n << 54).collect();
+        let lanes = [even, spread(1, 2), spread(2, 200), spread(3, 1 << 40), bursts, squares, huge];
+        let mut kinds = [0; 3];
+        for ascending in &lanes {
+            // As they are, and between other values, not aligned to frames.
+            for (before, behind) in [(0, 0), (70, 100), (300, 1)] {
+                let around = |n: usize| (0..n as u64).map(mixed).collect::<Vec<u64>>();
+                let values = [around(before), ascending.clone(), around(behind)].concat();
+                let (from, to) = (before, before + ascending.len());
+                let (lane, bytes) = lane(&values);
+                kinds[usize::from(lane.kind)] += 1;
+                let beside = |value: &u64| [value.saturating_sub(1), *value, value + 1];
+                let mut wanted: Vec<u64> = ascending.iter().flat_map(beside).collect();
+                wanted.extend([0, u64::MAX]);
+                for descends in [false, true] {
+                    if descends {
+                        wanted.reverse();
+                    }
+                    let mut members = Vec::new();
+                    let found = |number, at| members.push((number, at));
+                    lane.members(&bytes, values.len(), (from, to), &wanted, (|_| from, 0.0), found);
+                    members.sort_unstable();
+                    let find = |(number, value): (usize, &u64)| {
+                        Some((number, from + ascending.binary_search(value).ok()?))
+                    };
+                    let expected: Vec<_> = wanted.iter().enumerate().filter_map(find).collect();
+                    assert_eq!(members, expected, "{ascending:?} behind {before} others");
+                }
+            }
+        }
+        assert!(kinds.iter().all(|lanes| *lanes > 0), "progression, packed, framed: {kinds:?}");
+    }
+
+    /// Of values that do not ascend, as in forged blocks, the answer is some of them, at their positions.
+    #[test]
+    fn values_that_do_not_ascend_are_asked_to_an_end() {
+        let values: Vec<u64> = (0..1_000).map(mixed).collect();
+        for shift in [0, 20, 33] {
+            let values: Vec<u64> = values.iter().map(|value| value << shift).collect();
+            let (lane, bytes) = lane(&values);
+            lane.members(&bytes, values.len(), (10, 990), &values, (|_| 500, 0.0), |number, at| {
+                assert_eq!(values[number], values[at]);
+            });
+        }
+    }
+}

@@ -359,6 +359,21 @@ mod tests {
         assert_eq!((publisher.synced_op(), publisher.current().op()), (2, 2));
     }
 
+    /// A sync ahead of an entry reached its op alone. By then the version of that op may have been dropped
+    /// for that of a later one, which was not on disk: the op was acknowledged, and the next snapshot did
+    /// not have it. Now a sync reaches everything that was appended before it.
+    #[test]
+    fn what_was_synced_ahead_has_a_version_though_later_ops_were_appended() {
+        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, version(0), 0);
+        publisher.appended(version(1));
+        assert_eq!(publisher.appended(version(2)).map(|version| version.op()), Some(1));
+        publisher.sync_ahead(1);
+        assert!(publisher.appended(version(3)).is_none(), "op 2 is on disk");
+        assert!(publisher.sync_to(1).unwrap());
+        assert_eq!((publisher.synced_op(), publisher.current().op()), (2, 2));
+        assert!(!publisher.sync_to(2).unwrap() && publisher.sync_to(3).unwrap());
+    }
+
     #[test]
     fn the_first_failure_is_the_one_that_is_reported() {
         let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, version(0), 0);

@@ -41,7 +41,8 @@ pub(super) struct EntryHeader {
     magic: u64,
     /// Where this was written: an entry that is found elsewhere is none.
     pub(super) slot: u32,
-    /// The cell of the slot, behind the entry before, if both were written together; else 0.
+    /// The cell of the slot, behind the entry before, if both were written together; else 0. The entry
+    /// lies in no more slots than if it began in the first.
     pub(super) cell: u32,
     reserved: [u32; 4],
 }
@@ -124,6 +125,7 @@ impl EntryHeader {
             && header.op <= COUNTER_MAX
             && header.synced_op < header.op
             && header.body_length <= body_length_max(wal_slots)
+            && u64::from(header.slots()) == entry_slots(header.body_length)
             && header.reserved == [0; 4]
             && header.checksum == header.compute_checksum();
         genuine.then_some(header)

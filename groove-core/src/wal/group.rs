@@ -3,7 +3,8 @@
 //! Writers add to it under the writer's lock; whoever syncs takes what is there and writes it with one
 //! write. Entries of a group follow each other within a sector: that sector is written once, before any
 //! of them is on disk, so a torn write cannot harm one that was acknowledged. The next group begins in a
-//! sector of its own.
+//! sector of its own. An entry shares a sector only if it lies in no more of them than alone: so a number
+//! of entries never takes more slots than they would one by one, wherever a checkpoint cuts a group.
 
 use std::io;
 use std::sync::PoisonError;
@@ -14,7 +15,7 @@ use crate::storage::Storage;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Longer entries are written when they are appended, beside other writers' syncs.
-const LENGTH_MAX: usize = 32 << 10;
+const LENGTH_MAX: usize = if cfg!(shuttle) { 1000 } else { 32 << 10 };
 /// Buffers that grew larger are given back.
 const BUFFER_SIZE_KEPT: usize = 1 << 20;
 
@@ -63,9 +64,14 @@ impl LogGroup {
         length <= LENGTH_MAX
     }
 
-    /// Adds the entry that comes next in the ring. It begins in `slot`, or in the slot before, behind the
-    /// entry there, if that one waits here too. `encode` appends its bytes.
-    pub(super) fn add<T>(&self, slot: u32, encode: impl FnOnce(Place, &mut Vec<u8>) -> T) -> T {
+    /// Adds the entry of `length` bytes that comes next in the ring. It begins in `slot`, or in the slot
+    /// before, behind the entry there, if that one waits here too. `encode` appends its bytes.
+    pub(super) fn add<T>(
+        &self,
+        slot: u32,
+        length: usize,
+        encode: impl FnOnce(Place, &mut Vec<u8>) -> T,
+    ) -> T {
         let mut waiting = self.lock();
         let follows = waiting.stretches.last().is_some_and(|stretch| {
             slot_after(stretch.slot, stretch.slots(), self.wal_slots) == slot
@@ -75,13 +81,17 @@ impl LogGroup {
             waiting.stretches.push(Stretch { slot, bytes });
         }
         let stretch = waiting.stretches.last_mut().expect("at least one");
-        let (sectors, rest) =
-            (stretch.bytes.len() / SECTOR_SIZE, stretch.bytes.len() % SECTOR_SIZE);
+        let rest = stretch.bytes.len() % SECTOR_SIZE;
+        if rest + length > length.next_multiple_of(SECTOR_SIZE) {
+            stretch.bytes.resize(stretch.bytes.len().next_multiple_of(SECTOR_SIZE), 0);
+        }
+        let begin = stretch.bytes.len();
         let place = Place {
-            slot: slot_after(stretch.slot, sectors as u32, self.wal_slots),
-            cell: (rest / CELL_SIZE) as u32,
+            slot: slot_after(stretch.slot, (begin / SECTOR_SIZE) as u32, self.wal_slots),
+            cell: (begin % SECTOR_SIZE / CELL_SIZE) as u32,
         };
         let added = encode(place, &mut stretch.bytes);
+        assert_eq!(stretch.bytes.len() - begin, length, "an entry is as long as was said");
         stretch.bytes.resize(stretch.bytes.len().next_multiple_of(CELL_SIZE), 0);
         added
     }
@@ -92,8 +102,15 @@ impl LogGroup {
         let stretches = std::mem::take(&mut self.lock().stretches);
         let mut spare = Vec::new();
         for Stretch { slot, mut bytes } in stretches {
+            let rest = bytes.len() % SECTOR_SIZE;
             bytes.resize(bytes.len().next_multiple_of(SECTOR_SIZE), 0);
             write_slots(storage, slot, &bytes, self.wal_slots)?;
+            if defect!(GroupContinuesSector) && rest > 0 {
+                let last = bytes.len() - SECTOR_SIZE;
+                let slot = slot_after(slot, (last / SECTOR_SIZE) as u32, self.wal_slots);
+                let bytes = bytes[last..last + rest].to_vec();
+                self.lock().stretches = vec![Stretch { slot, bytes }];
+            }
             spare = bytes;
         }
         spare.clear();

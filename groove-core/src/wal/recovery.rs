@@ -1,11 +1,12 @@
 //! Reads the log after a checkpoint, and decides what the first unreadable entry means.
 //!
-//! 1. The marks are read, then entries from the checkpoint's slot on, or from a cell of the slot before,
-//!    as long as each is the next link of the chain: op, place, file, the checksum of the one before, an epoch not lower than
-//!    that of the one before, header and body intact.
-//! 2. At the first that is not, every cell of every other slot is searched for genuine headers. A header or a
-//!    mark that says "on disk up to op S" is evidence, whichever epoch it is from: what was on disk
-//!    once was recovered by every later opener, or was an error to it.
+//! 1. The marks are read, then entries from the checkpoint's slot on, or from a cell of the slot before, as
+//!    long as each is the next link of the chain: op, place, file, the checksum of the one before, an epoch
+//!    not lower than that of the one before, header and body intact.
+//! 2. At the first that is not, every cell of every other slot is searched for genuine headers. A header or
+//!    a mark that says "on disk up to op S" is evidence, whichever epoch it is from: what was on disk once
+//!    was recovered by every later opener, or was an error to it. (Entries behind the last one in its own
+//!    slot are of the same group, and say nothing of it.)
 //! 3. The unreadable op is S or less: it was acknowledged, and is an error. It is higher: nothing
 //!    says that it was ever on disk, and the log ends before it. A later entry alone proves
 //!    nothing: of several that were under way at a crash, any may be torn and any whole.
@@ -64,8 +65,9 @@ impl Recovered {
     }
 }
 
-/// Calls `visit(op, offset, body)`, with the file offset of the entry, for each op after the superblock's checkpoint, in order, and returns the
-/// state of the log. Whatever was visited is void if the result is an error: it may come last.
+/// Calls `visit(op, offset, body)`, with the file offset of the entry, for each op after the superblock's
+/// checkpoint, in order, and returns the state of the log. Whatever was visited is void if the result is an
+/// error: it may come last.
 pub(crate) fn recover<E: From<ReadError>>(
     storage: &dyn Storage,
     superblock: &Superblock,
@@ -139,9 +141,17 @@ impl<'a> Reader<'a> {
         if defect!(ReplayEndsAtWrap) && slot == 0 && !self.live.is_empty() {
             return Ok(None);
         }
-        // Behind the entry before, if both were written together, else in a slot of its own.
+        // Behind the entry before, if both were written together, else in a slot of its own. Where the
+        // checkpoint's own entry ends is not known.
         let before = slot_after(slot, self.wal_slots() - 1, self.wal_slots());
-        let behind = (1..CELLS).map(|cell| Place { slot: before, cell });
+        let cells = match self.tail {
+            Some(tail) => {
+                let cell = tail.div_ceil(CELL_SIZE) as u32;
+                cell..CELLS.min(cell + 1)
+            }
+            None => 1..CELLS,
+        };
+        let behind = cells.map(|cell| Place { slot: before, cell });
         for place in behind.chain([Place { slot, cell: 0 }]) {
             let Some(header) = self.read_header(place)? else { continue };
             if self.read_link(&header, body)? {

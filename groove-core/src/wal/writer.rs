@@ -204,9 +204,10 @@ impl WalWriter {
         self.make_ready(storage, last.slot, needed).map_err(AppendError::Reserve)?;
 
         let group = self.group.as_ref();
-        let group = group.filter(|_| LogGroup::takes(HEADER_SIZE + bytes as usize));
+        let length = HEADER_SIZE + bytes as usize;
+        let group = group.filter(|_| LogGroup::takes(length));
         let header = match group {
-            Some(group) => group.add(last.slot, |place, out| {
+            Some(group) => group.add(last.slot, length, |place, out| {
                 self.encode(&last, EntryAt { op, synced_op, place }, body, out)
             }),
             None => {

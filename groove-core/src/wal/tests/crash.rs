@@ -5,6 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::storage::recorder::Recorder;
 
 /// What a history of appends, syncs and checkpoints knows at some number of events.
 #[derive(Clone, Copy)]

@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod groups;
 
 use std::collections::VecDeque;
 
@@ -10,7 +11,6 @@ use super::group::Place;
 use super::*;
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::storage::MemoryStorage;
-use crate::storage::recorder::Recorder;
 use crate::superblock::{FormatOptions, Superblock, WalPosition};
 
 const SECTOR: u64 = SECTOR_SIZE as u64;
@@ -103,62 +103,6 @@ fn entries_come_back_in_order_whatever_their_lengths() {
     assert!(ops == expected);
     assert_eq!(writer.last().op, 9);
     assert_eq!((writer.checksum_of(10), writer.checksum_of(0)), (None, Some(0)));
-}
-
-/// Entries of so many bytes each, written as one group.
-fn group(storage: &dyn Storage, writer: &mut WalWriter, group: &LogGroup, lengths: &[usize]) {
-    for length in lengths {
-        let op = writer.last().op + 1;
-        writer.append(storage, op, 0, &[&body(op, 0, *length)]).unwrap();
-    }
-    group.write(storage).unwrap();
-}
-
-#[test]
-fn entries_of_a_group_share_sectors_and_are_written_with_one_write() {
-    let recorder = Recorder::new(Vec::new());
-    let superblock = create(&recorder, 8);
-    let mut writer = WalWriter::new(&superblock);
-    let groups = writer.begin_groups();
-    group(&recorder, &mut writer, &groups, &[100]);
-    let before = recorder.event_count();
-    // Five of a cell, one over the end of the sector, one of a cell: nine cells.
-    group(&recorder, &mut writer, &groups, &[300, 300, 384, 0, 1, 385, 100, 900]);
-    assert_eq!(recorder.event_count() - before, 1);
-    assert_eq!((writer.last().slot, writer.used_slots()), (3, 3));
-    // The next group has a slot of its own.
-    group(&recorder, &mut writer, &groups, &[100, 5000]);
-    assert_eq!((writer.last().slot, writer.used_slots()), (5, 5));
-    let (_, _, ops) = reopen(&recorder);
-    assert!(ops.len() == 11 && ops[5].1 == body(6, 0, 1), "{} ops", ops.len());
-}
-
-/// A checkpoint in the middle of a group: the entries behind it are live, and so is the slot that they share.
-#[test]
-fn a_checkpoint_within_a_group_keeps_the_slot_of_the_entries_behind_it() {
-    let storage = MemoryStorage::new();
-    let mut superblock = create(&storage, 8);
-    let mut writer = WalWriter::new(&superblock);
-    for round in 0..40 {
-        let groups = writer.begin_groups();
-        let first = writer.last().op + 1;
-        group(&storage, &mut writer, &groups, &[200, 200, 200]);
-        checkpoint(&storage, &mut superblock, &mut writer, first + round % 3);
-        assert_eq!(writer.used_slots(), u32::from(round % 3 < 2));
-        // Up to the very slot: the ring is full then.
-        let free = writer.free_slots();
-        group(&storage, &mut writer, &groups, &vec![full(1); free as usize]);
-        assert_eq!(writer.free_slots(), 0);
-        let (recovered, ops) = replay(&storage, &superblock).unwrap();
-        assert_eq!(recovered.last(), writer.last());
-        assert!(ops.iter().all(|(op, found)| *found == body(*op, 0, found.len())));
-        let (next, resumed, _) = reopen(&storage);
-        assert_eq!(resumed.used_slots(), writer.used_slots());
-        superblock = next;
-        writer = resumed;
-        let last = writer.last().op;
-        checkpoint(&storage, &mut superblock, &mut writer, last);
-    }
 }
 
 #[test]

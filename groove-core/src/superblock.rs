@@ -100,7 +100,7 @@ pub(crate) struct WalPosition {
     pub(crate) op: u64,
     /// The checksum of the entry, which the next one repeats; 0 before the first.
     pub(crate) checksum: u128,
-    /// The slot where the next entry begins.
+    /// The slot behind the entry. The next one begins there, or in a cell of the slot before.
     pub(crate) slot: u32,
 }
 

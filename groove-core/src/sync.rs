@@ -40,6 +40,10 @@ mod scheduled {
             let _old = std::mem::replace(&mut *self.lock(), value);
         }
 
+        pub(crate) fn swap(&self, value: Arc<T>) -> Arc<T> {
+            std::mem::replace(&mut *self.lock(), value)
+        }
+
         fn lock(&self) -> MutexGuard<'_, Arc<T>> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }

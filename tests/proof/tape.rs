@@ -103,6 +103,17 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
+    /// A life that was recorded elsewhere. What was known ascends by the number of calls, from 0 on.
+    #[cfg(shuttle)]
+    pub(crate) fn new(
+        journal: Journal,
+        known: Vec<(usize, Known)>,
+        history: History,
+        setting: Setting,
+    ) -> Tape {
+        Tape { journal, known, history, setting }
+    }
+
     /// What is known when a crash comes after so many calls.
     pub(crate) fn known(&self, events: usize) -> Known {
         self.known[self.known.partition_point(|(from, _)| *from <= events) - 1].1

@@ -59,7 +59,10 @@ fn crashes(seed: u64) {
 }
 
 /// Runs `case` in the order of threads that follows from the seed.
-fn scheduled<T: Send + 'static>(seed: u64, case: impl Fn() -> T + Send + Sync + 'static) -> T {
+pub(crate) fn scheduled<T: Send + 'static>(
+    seed: u64,
+    case: impl Fn() -> T + Send + Sync + 'static,
+) -> T {
     let mut config = Config::new();
     config.stack_size = 1 << 20;
     config.max_steps = MaxSteps::None;

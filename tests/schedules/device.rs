@@ -24,14 +24,27 @@ pub(crate) struct Device {
 struct Scopes {
     written: Vec<u64>,
     synced: HashSet<u64>,
-    /// Syncs that succeed before one fails.
-    sound: Option<u64>,
+    /// Calls of each kind that succeed before one fails.
+    sound_syncs: Option<u64>,
+    sound_writes: Option<u64>,
+}
+
+/// Whether a call fails of which so many more succeed.
+fn fails(sound: &mut Option<u64>) -> bool {
+    let failed = *sound == Some(0);
+    *sound = sound.and_then(|sound| sound.checked_sub(1));
+    failed
 }
 
 impl Device {
     /// After `sound` more syncs one fails. What it should have brought to the disk is lost.
-    pub(crate) fn fail_after(&self, sound: u64) {
-        self.scopes.lock().unwrap().sound = Some(sound);
+    pub(crate) fn fail_sync_after(&self, sound: u64) {
+        self.scopes.lock().unwrap().sound_syncs = Some(sound);
+    }
+
+    /// After `sound` more writes one fails, and writes nothing.
+    pub(crate) fn fail_write_after(&self, sound: u64) {
+        self.scopes.lock().unwrap().sound_writes = Some(sound);
     }
 
     pub(crate) fn is_synced(&self, marker: u64) -> bool {
@@ -52,6 +65,9 @@ impl Storage for Device {
 
     fn write_at(&self, offset: u64, buffer: &[u8]) -> io::Result<()> {
         yield_now();
+        if fails(&mut self.scopes.lock().unwrap().sound_writes) {
+            return Err(io::Error::other("injected"));
+        }
         self.bytes.write_at(offset, buffer)?;
         self.scopes.lock().unwrap().written.extend(markers(buffer));
         Ok(())
@@ -62,9 +78,7 @@ impl Storage for Device {
         yield_now();
         let mut scopes = self.scopes.lock().unwrap();
         let written: Vec<u64> = scopes.written.drain(..begun).collect();
-        let failed = scopes.sound == Some(0);
-        scopes.sound = scopes.sound.and_then(|sound| sound.checked_sub(1));
-        if failed {
+        if fails(&mut scopes.sound_syncs) {
             return Err(io::Error::other("injected"));
         }
         scopes.synced.extend(written);

@@ -12,6 +12,9 @@
 //! `tests/proof/g20.rs`), and must be found. Atomics count as sequentially consistent: what weaker
 //! orderings allow is not explored.
 //!
+//! A device that loses its power comes after that, with one committer and compaction threads (`crashes.rs`),
+//! and with several committers whose log entries are written in groups (`groups.rs`).
+//!
 //! The power losses are those of the proof (`tests/proof/g1.rs`, `g2.rs`), judged by the same code; an
 //! order follows from the seed of its script, and is long: `GROOVE_PROOF_SEED=<it>` repeats it.
 //!
@@ -24,6 +27,8 @@ mod bursts;
 mod crashes;
 #[cfg(shuttle)]
 mod device;
+#[cfg(shuttle)]
+mod groups;
 #[cfg(shuttle)]
 mod orders;
 #[cfg(shuttle)]

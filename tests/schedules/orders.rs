@@ -6,9 +6,9 @@ use groove_core::proof::Defect;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, FailurePersistence, Runner};
 
-use crate::crashes;
 use crate::scenario::scenario;
 use crate::tally::{Count, count};
+use crate::{crashes, groups};
 
 const COMMAND: &str = "RUSTFLAGS='--cfg shuttle' \
     cargo test --release --test schedules --target-dir target/shuttle";
@@ -49,6 +49,7 @@ pub(crate) fn run() {
     // The others count where the goal named for them finds them.
     let found = DEFECTS.iter().filter(|defect| defect.goal() == "G16").count();
     crashes::run(scale, COMMAND);
+    groups::run(scale);
     let (images, points) = (count(Count::Images), count(Count::CrashPoints));
     println!(
         "schedules: {images} images / {points} crash points / {done} schedules / \

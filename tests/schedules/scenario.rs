@@ -1,5 +1,5 @@
 //! Two writers and two readers, who all hold snapshots, a checkpointer, and up to two compaction
-//! workers. In some orders a sync fails.
+//! workers. In some orders a sync or a write fails.
 //!
 //! Each scope inserts a left and a right, counts itself in a tally, and removes an old pair: so
 //! tables are merged in each bar, and their space is used again by the next one.
@@ -19,6 +19,7 @@ const LOOKS: usize = 3;
 const CHECKPOINTS: usize = 2;
 /// About as many as there are.
 const SYNCS: u64 = 30;
+const WRITES: u64 = 90;
 
 #[derive(Groove, Clone, Copy, Debug, PartialEq)]
 struct Left {
@@ -70,9 +71,12 @@ pub(crate) fn scenario() {
     let forest = Forest::<Scales>::open_storage(device.clone(), options).unwrap();
     let tally = Tally { id: 0, scopes: 0, pairs: 0, timestamp: 0 };
     forest.write(|tx| Ok(tx.tallies.insert(tally)?)).unwrap();
-    let fails = rng.gen_range(0..4) == 0;
-    if fails {
-        device.fail_after(rng.gen_range(0..SYNCS));
+    let kind = rng.gen_range(0..8);
+    let fails = kind < 2;
+    match kind {
+        0 => device.fail_sync_after(rng.gen_range(0..SYNCS)),
+        1 => device.fail_write_after(rng.gen_range(0..WRITES)),
+        _ => {}
     }
     let mut holders: Vec<JoinHandle<Vec<Held>>> = Vec::new();
     for writer in 0..WRITERS {

@@ -27,6 +27,13 @@ pub(super) struct Writer<S: Grooves> {
     pub(super) engine: Engine,
 }
 
+/// A commit that was appended.
+pub(super) struct Committed {
+    pub(super) op: u64,
+    /// A version that nobody will read; to be dropped when the writer's lock is released.
+    pub(super) superseded: Option<Arc<ForestVersion>>,
+}
+
 /// The writer's state beside the grooves.
 pub(super) struct Engine {
     pub(super) storage: Arc<dyn Storage>,
@@ -84,7 +91,7 @@ impl<S: Grooves> Writer<S> {
     /// scope changed nothing. Durable and visible after [`Publisher::sync_to`].
     ///
     /// After an error the scope is as it was; the caller discards it.
-    pub(super) fn commit(&mut self) -> Result<Option<u64>, CommitError> {
+    pub(super) fn commit(&mut self) -> Result<Option<Committed>, CommitError> {
         self.engine.publisher.check()?;
         if self.engine.is_doubtful {
             self.checkpoint()?;
@@ -137,8 +144,8 @@ impl<S: Grooves> Writer<S> {
         self.engine.timestamp_max = self.engine.timestamps.highest();
         self.visit_grooves(&mut |groove| groove.commit());
         let version = self.version();
-        self.engine.publisher.appended(version);
-        Ok(Some(op))
+        let superseded = self.engine.publisher.appended(version);
+        Ok(Some(Committed { op, superseded }))
     }
 
     /// The body of the open scope's log entry, of grooves whose changes have these lengths before they are
@@ -165,8 +172,9 @@ impl<S: Grooves> Writer<S> {
 
     /// What readers see of the newest committed op.
     pub(super) fn version(&mut self) -> ForestVersion {
-        let mut trees = Vec::new();
-        let mut counts = Vec::new();
+        let tree_count = S::GROOVES.iter().map(|groove| 1 + groove.schema.indexes.len()).sum();
+        let mut trees = Vec::with_capacity(tree_count);
+        let mut counts = Vec::with_capacity(S::GROOVES.len());
         visit_grooves::<S>(&mut self.grooves, &mut |groove| {
             groove.visit_trees(&mut |tree| trees.push(tree.version()));
             counts.push(groove.committed_count());

@@ -10,7 +10,7 @@ use crate::storage::Storage;
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Mutex, MutexGuard};
 
-use super::engine::Writer;
+use super::engine::{Committed, Writer};
 use super::grooves::Grooves;
 use super::options::{Durability, Options};
 use super::publish::{Dead, Publisher};
@@ -18,6 +18,9 @@ use super::scope::{Abort, Scope, WriteError};
 use super::verify::Verified;
 use super::version::ForestVersion;
 use super::{create, open, verify};
+
+/// How often a writer lets others go first before it sleeps until the writer's lock is free.
+const LOCK_YIELDS: u32 = 10;
 
 /// An open forest: one file with all grooves of `S`.
 ///
@@ -235,7 +238,8 @@ impl<S: Grooves> Forest<S> {
         &self,
         scope: impl FnOnce(&mut Scope<'_, S>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let (value, op) = {
+        let (value, committed) = {
+            let _arrival = self.inner.publisher.arrive();
             let mut writer = self.lock();
             self.inner.publisher.check()?;
             let _thread = ScopeThread::note(&self.inner.scope_thread);
@@ -243,7 +247,8 @@ impl<S: Grooves> Forest<S> {
             let value = scope(&mut open)?;
             (value, open.commit()?)
         };
-        if let Some(op) = op {
+        if let Some(Committed { op, superseded }) = committed {
+            drop(superseded);
             self.acknowledge(op)?;
         }
         Ok(value)
@@ -334,6 +339,13 @@ impl<S: Grooves> Forest<S> {
             !within,
             "a forest was asked to write, sync or count from within a scope of its own"
         );
+        // A commit holds the lock for some microseconds: to sleep and be woken takes longer.
+        for _ in 0..LOCK_YIELDS {
+            if let Ok(writer) = self.inner.writer.try_lock() {
+                return writer;
+            }
+            thread::yield_now();
+        }
         unpoisoned(&self.inner.writer)
     }
 }

@@ -49,10 +49,14 @@ pub(super) fn recover<S: Grooves>(
 
     let synced_op = recovered.synced_op().min(op);
     let version = ForestVersion::new(op, Vec::new(), Vec::new());
-    let publisher = Arc::new(Publisher::new(storage.clone(), version, synced_op));
-    let is_ahead = options.durability == Durability::Sync && options.compaction_threads > 0;
+    let mut wal = WalWriter::resume(&superblock, recovered);
+    // What nobody waits for the disk for is written by the commit itself.
+    let is_synced = options.durability == Durability::Sync;
+    let group = is_synced.then(|| wal.begin_groups());
+    let publisher = Arc::new(Publisher::new(storage.clone(), group, version, synced_op));
+    let is_ahead = is_synced && options.compaction_threads > 0;
     let engine = Engine {
-        wal: WalWriter::resume(&superblock, recovered),
+        wal,
         unused: Vec::new(),
         freed: Vec::new(),
         storage,

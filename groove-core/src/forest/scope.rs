@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use crate::error::{CommitError, InsertError, QueryError, ReadError, UpdateError};
 use crate::groove::GrooveMark;
 
-use super::engine::Writer;
+use super::engine::{Committed, Writer};
 use super::grooves::Grooves;
 use super::publish::{Dead, Publisher};
 
@@ -132,7 +132,7 @@ impl<'a, S: Grooves> Scope<'a, S> {
     }
 
     /// Commits what the scope changed; `None` if that is nothing. After an error nothing is changed.
-    pub(super) fn commit(mut self) -> Result<Option<u64>, CommitError> {
+    pub(super) fn commit(mut self) -> Result<Option<Committed>, CommitError> {
         let within = self.savepoints.len() - 1;
         assert_eq!(within, 0, "`write` is to close the scopes that it opened by `scope_open`");
         let publisher = self.writer.engine.publisher.clone();
@@ -181,7 +181,7 @@ impl<'a, S: Grooves> Scope<'a, S> {
     /// Begins a scope within this one, as [`Scope::savepoint`] does. It has to be closed by
     /// [`Scope::scope_close`].
     pub fn scope_open(&mut self) {
-        let mut grooves = Vec::new();
+        let mut grooves = Vec::with_capacity(S::GROOVES.len());
         self.writer.visit_grooves(&mut |groove| grooves.push(groove.mark()));
         let timestamp_max = self.writer.engine.timestamps.highest();
         self.savepoints.push(Savepoint { grooves, timestamp_max });

@@ -208,15 +208,18 @@ fn entries(file: &[u8], copy: usize) -> Vec<EntryParts> {
     let mut used = 0;
     let mut entries = Vec::new();
     while slot < slots && used < slots && entries.len() < CHAIN_MAX {
-        let offset = RING + slot * SECTOR;
+        let is_next = |offset: &usize| {
+            bytes(file, offset + 96) == *b"grvWalE1"
+                && u64_at(file, offset + 72) == op.wrapping_add(1)
+                && u64_at(file, offset + 80) <= slots * SECTOR
+        };
+        // In a cell of the slot before, if both were written together.
+        let before = RING + (slot + slots - 1) % slots * SECTOR;
+        let mut places = (1..8).map(|cell| before + cell * 512).chain([RING + slot * SECTOR]);
+        let Some(offset) = places.find(is_next) else { break };
         let length = u64_at(file, offset + 80);
-        let is_next = bytes(file, offset + 96) == *b"grvWalE1"
-            && u64_at(file, offset + 72) == op.wrapping_add(1)
-            && length <= slots * SECTOR;
-        if !is_next {
-            break;
-        }
-        let taken = (128 + length).div_ceil(SECTOR);
+        let begin = offset % SECTOR;
+        let taken = (begin + 128 + length).div_ceil(SECTOR) - usize::from(begin > 0);
         let (ring_end, end) = (RING + slots * SECTOR, offset + 128 + length);
         let ranges = match end.checked_sub(ring_end) {
             Some(wrapped) if wrapped > 0 => vec![offset..ring_end, RING..RING + wrapped],

@@ -53,6 +53,8 @@ defects! {
     TornBodyReplayed: "G1",
     /// Replay ends where the ring begins anew.
     ReplayEndsAtWrap: "G1",
+    /// A group of entries goes on in the sector that the last one ended in, which is on disk.
+    GroupContinuesSector: "G1",
     /// A damaged entry in the middle of the log ends it, whatever says that it was on disk.
     DamagedLogCut: "G4",
     /// Replay seals one entry too early.

@@ -101,7 +101,8 @@ fn log_superblock() -> Superblock {
 }
 
 /// A ring of the log and its marks. Bit by bit the first byte says whether checksums are made to agree,
-/// entry by entry from slot 0 on, and whether each entry is made the next link of the chain.
+/// entry by entry from slot 0 on, whether each entry is made the next link of the chain, and whether it
+/// follows the one before within the sector, as in a group that was written together.
 pub fn wal(mut data: &[u8]) {
     let how = take(&mut data, 1).first().copied().unwrap_or(0);
     let superblock = log_superblock();
@@ -148,7 +149,13 @@ fn reseal_ring(ring: &mut [u8], how: u8) {
     if how & 1 == 0 {
         let mut parent = 0_u128;
         let mut at = 2 * SECTOR_SIZE;
+        let unit = if how & 8 == 0 { SECTOR_SIZE } else { 512 };
         while at < ring.len() {
+            if how & 8 != 0 {
+                let (slot, cell) = (at / SECTOR_SIZE - 2, at % SECTOR_SIZE / 512);
+                ring[at + 104..at + 108].copy_from_slice(&(slot as u32).to_le_bytes());
+                ring[at + 108..at + 112].copy_from_slice(&(cell as u32).to_le_bytes());
+            }
             let length = word(ring, at + 80).min((ring.len() - at - 128) as u64) as usize;
             if how & 2 == 0 {
                 ring[at + 32..at + 48].copy_from_slice(&parent.to_le_bytes());
@@ -157,7 +164,7 @@ fn reseal_ring(ring: &mut [u8], how: u8) {
             ring[at + 16..at + 32].copy_from_slice(&body.to_le_bytes());
             parent = checksum(Domain::WalEntry, &ring[at + 16..at + 128]);
             ring[at..at + 16].copy_from_slice(&parent.to_le_bytes());
-            at += (128 + length).next_multiple_of(SECTOR_SIZE);
+            at += (128 + length).next_multiple_of(unit);
         }
     }
     if how & 4 == 0 {

@@ -32,6 +32,16 @@ impl Recorder {
         self.events.lock().unwrap().len()
     }
 
+    /// Where something was written after the first `count` events, and how many bytes.
+    pub(crate) fn writes_since(&self, count: usize) -> Vec<(u64, usize)> {
+        let events = self.events.lock().unwrap();
+        let writes = events[count..].iter().filter_map(|event| match event {
+            Event::Write { offset, bytes } => Some((*offset, bytes.len())),
+            Event::Allocate { .. } | Event::Sync => None,
+        });
+        writes.collect()
+    }
+
     pub(crate) fn sync_count(&self) -> usize {
         let events = self.events.lock().unwrap();
         events.iter().filter(|event| matches!(event, Event::Sync)).count()

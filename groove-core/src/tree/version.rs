@@ -30,7 +30,7 @@ pub(crate) struct TreeVersion<const K: usize> {
     highest: Option<Key<K>>,
     /// The immutable table: the runs that were sealed at the last bar and are being merged into
     /// level 0, oldest first.
-    immutable: Vec<Arc<Run<K>>>,
+    immutable: Arc<[Arc<Run<K>>]>,
     immutable_filter: Option<Arc<MemoryFilter>>,
     immutable_highest: Option<Key<K>>,
     levels: Arc<Levels<K>>,
@@ -62,7 +62,7 @@ impl<const K: usize> TreeVersion<K> {
             runs: Vec::new(),
             filter: None,
             highest: None,
-            immutable: Vec::new(),
+            immutable: Arc::default(),
             immutable_filter: None,
             immutable_highest: None,
             levels,
@@ -115,44 +115,59 @@ impl<const K: usize> TreeVersion<K> {
 
     /// This version and a committed run, merged with those before it that [`first_merged`] names.
     pub(super) fn with_run(&self, run: Run<K>) -> Self {
-        let mut version = self.clone();
-        if self.meta.usage == Usage::Map {
-            version.filter = MemoryFilter::with_run(version.filter, &self.runs, &run);
-        }
-        version.highest = version.highest.max(run.keys().last().copied());
-        let lengths: Vec<usize> = version.runs.iter().map(|run| run.len()).collect();
-        let first = first_merged(&lengths, run.len(), self.meta.id as usize);
-        let mut merged = version.runs.split_off(first);
-        merged.push(Arc::new(run));
-        if defect!(RunsMergedInReverse) {
-            merged.reverse();
-        }
-        let run = match merged.len() {
-            1 => merged.remove(0),
-            _ => Arc::new(Run::merge(merged, self.meta.usage)),
+        let filter = match self.meta.usage {
+            Usage::Map => MemoryFilter::with_run(self.filter.clone(), &self.runs, &run),
+            Usage::Set => self.filter.clone(),
         };
+        let lengths: Vec<usize> = self.runs.iter().map(|run| run.len()).collect();
+        let first = first_merged(&lengths, run.len(), self.meta.id as usize);
+        let highest = self.highest.max(run.keys().last().copied());
+        let run = Arc::new(run);
+        let run = match &self.runs[first..] {
+            [] => run,
+            merged => {
+                let mut merged: Vec<_> = merged.iter().cloned().chain([run]).collect();
+                if defect!(RunsMergedInReverse) {
+                    merged.reverse();
+                }
+                Arc::new(Run::merge(merged, self.meta.usage))
+            }
+        };
+        let mut runs = Vec::with_capacity(first + 1);
+        runs.extend(self.runs[..first].iter().cloned());
         if !run.is_empty() {
-            version.runs.push(run);
+            runs.push(run);
         }
-        version
+        TreeVersion {
+            meta: self.meta.clone(),
+            grid: self.grid.clone(),
+            runs,
+            filter,
+            highest,
+            immutable: self.immutable.clone(),
+            immutable_filter: self.immutable_filter.clone(),
+            immutable_highest: self.immutable_highest,
+            levels: self.levels.clone(),
+        }
     }
 
     /// The mutable table made immutable.
     pub(super) fn sealed(&self) -> Self {
         let mut version = self.clone();
-        version.immutable = std::mem::take(&mut version.runs);
+        let mut sealed = std::mem::take(&mut version.runs);
+        if defect!(SealLosesRun) && sealed.len() > 1 {
+            sealed.pop();
+        }
+        version.immutable = sealed.into();
         version.immutable_filter = version.filter.take();
         version.immutable_highest = version.highest.take();
-        if defect!(SealLosesRun) && version.immutable.len() > 1 {
-            version.immutable.pop();
-        }
         version
     }
 
     /// Without the immutable table, which is in `levels` now.
     pub(super) fn installed(&self, levels: Levels<K>) -> Self {
         let mut version = self.clone();
-        version.immutable = Vec::new();
+        version.immutable = Arc::default();
         version.immutable_filter = None;
         version.immutable_highest = None;
         version.levels = Arc::new(levels);
@@ -175,8 +190,8 @@ impl<const K: usize> TreeVersion<K> {
 
     fn find_in_memory<'a>(&'a self, key: &Key<K>) -> Option<(Found, &'a [u8])> {
         let tables = [
-            (&self.runs, &self.filter, &self.highest),
-            (&self.immutable, &self.immutable_filter, &self.immutable_highest),
+            (&self.runs[..], &self.filter, &self.highest),
+            (&self.immutable[..], &self.immutable_filter, &self.immutable_highest),
         ];
         tables.into_iter().find_map(|(runs, filter, highest)| {
             // As keys that ascend are when somebody asks whether they are new.

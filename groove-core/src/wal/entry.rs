@@ -6,6 +6,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::CELL_SIZE;
+use super::group::Place;
 use crate::checksum::{Domain, checksum};
 use crate::constants::SECTOR_SIZE;
 use crate::superblock::COUNTER_MAX;
@@ -39,7 +41,10 @@ pub(super) struct EntryHeader {
     magic: u64,
     /// Where this was written: an entry that is found elsewhere is none.
     pub(super) slot: u32,
-    reserved: [u32; 5],
+    /// The cell of the slot, behind the entry before, if both were written together; else 0. The entry
+    /// lies in no more slots than if it began in the first.
+    pub(super) cell: u32,
+    reserved: [u32; 4],
 }
 
 /// Says that the log is on disk up to an op. Written after the sync, durable with the next one.
@@ -60,7 +65,7 @@ pub(super) struct Mark {
 const _: () = {
     assert!(size_of::<EntryHeader>() == 128);
     assert!(size_of::<Mark>() == 128);
-    assert!(HEADER_SIZE < SECTOR_SIZE); // the header is in the first sector, whole
+    assert!(HEADER_SIZE < CELL_SIZE); // the header is in the first cell, whole
 };
 
 /// Slots that an entry with a body of so many bytes takes.
@@ -80,12 +85,12 @@ pub(super) struct EntryFields {
     pub(super) epoch: u64,
     pub(super) op: u64,
     pub(super) synced_op: u64,
-    pub(super) slot: u32,
+    pub(super) place: Place,
 }
 
 impl EntryHeader {
     pub(super) fn new(fields: EntryFields, body: &[u8]) -> EntryHeader {
-        let EntryFields { parent, file_id, epoch, op, synced_op, slot } = fields;
+        let EntryFields { parent, file_id, epoch, op, synced_op, place } = fields;
         assert!(synced_op < op);
         let mut header = EntryHeader {
             checksum: 0,
@@ -97,29 +102,31 @@ impl EntryHeader {
             body_length: body.len() as u64,
             synced_op,
             magic: ENTRY_MAGIC,
-            slot,
-            reserved: [0; 5],
+            slot: place.slot,
+            cell: place.cell,
+            reserved: [0; 4],
         };
         header.checksum = header.compute_checksum();
         header
     }
 
-    /// The header in a sector, if one was written there, in this slot of this ring of this file.
+    /// The header in these bytes, if one was written there, in this place of this ring of this file.
     /// Its body may be torn.
     pub(super) fn read(
-        sector: &[u8],
-        slot: u32,
+        bytes: &[u8],
+        place: Place,
         file_id: &[u8; 16],
         wal_slots: u32,
     ) -> Option<EntryHeader> {
-        let header: EntryHeader = bytemuck::pod_read_unaligned(sector.get(..HEADER_SIZE)?);
+        let header: EntryHeader = bytemuck::pod_read_unaligned(bytes.get(..HEADER_SIZE)?);
         let genuine = header.magic == ENTRY_MAGIC
             && header.file_id == *file_id
-            && header.slot == slot
+            && (header.slot, header.cell) == (place.slot, place.cell)
             && header.op <= COUNTER_MAX
             && header.synced_op < header.op
             && header.body_length <= body_length_max(wal_slots)
-            && header.reserved == [0; 5]
+            && u64::from(header.slots()) == entry_slots(header.body_length)
+            && header.reserved == [0; 4]
             && header.checksum == header.compute_checksum();
         genuine.then_some(header)
     }
@@ -129,9 +136,10 @@ impl EntryHeader {
             && checksum(Domain::WalBody, body) == self.body_checksum
     }
 
-    /// Slots that the entry takes, at most half the ring.
+    /// Slots that the entry lies in, the one included that it shares with the entry before.
     pub(super) fn slots(&self) -> u32 {
-        u32::try_from(entry_slots(self.body_length)).expect("the length of a header is bounded")
+        let bytes = self.body_length + (self.cell as usize * CELL_SIZE) as u64;
+        u32::try_from(entry_slots(bytes)).expect("the length of a header is bounded")
     }
 
     fn compute_checksum(&self) -> u128 {

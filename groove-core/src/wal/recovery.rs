@@ -1,11 +1,12 @@
 //! Reads the log after a checkpoint, and decides what the first unreadable entry means.
 //!
-//! 1. The marks are read, then entries from the checkpoint's slot on, as long as each is the next
-//!    link of the chain: op, slot, file, the checksum of the one before, an epoch not lower than
-//!    that of the one before, header and body intact.
-//! 2. At the first that is not, every other slot is searched for genuine headers. A header or a
-//!    mark that says "on disk up to op S" is evidence, whichever epoch it is from: what was on disk
-//!    once was recovered by every later opener, or was an error to it.
+//! 1. The marks are read, then entries from the checkpoint's slot on, or from a cell of the slot before, as
+//!    long as each is the next link of the chain: op, place, file, the checksum of the one before, an epoch
+//!    not lower than that of the one before, header and body intact.
+//! 2. At the first that is not, every cell of every other slot is searched for genuine headers. A header or
+//!    a mark that says "on disk up to op S" is evidence, whichever epoch it is from: what was on disk once
+//!    was recovered by every later opener, or was an error to it. (Entries behind the last one in its own
+//!    slot are of the same group, and say nothing of it.)
 //! 3. The unreadable op is S or less: it was acknowledged, and is an error. It is higher: nothing
 //!    says that it was ever on disk, and the log ends before it. A later entry alone proves
 //!    nothing: of several that were under way at a crash, any may be torn and any whole.
@@ -20,7 +21,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::entry::{EntryHeader, HEADER_SIZE, Mark};
-use super::{mark_offset, slot_after, slot_offset};
+use super::group::Place;
+use super::{CELL_SIZE, CELLS, Live, mark_offset, slot_after, slot_offset};
 use crate::constants::SECTOR_SIZE;
 use crate::error::{BlockKind, Corruption, Damage, ReadError};
 use crate::storage::Storage;
@@ -40,8 +42,8 @@ pub(crate) struct Recovered {
     pub(super) wal_slots: u32,
     /// The checkpoint.
     pub(super) start: WalPosition,
-    /// The log after each entry that was read.
-    pub(super) live: VecDeque<WalPosition>,
+    /// The entries that were read.
+    pub(super) live: VecDeque<Live>,
     pub(super) mark_next: usize,
     synced_op: u64,
 }
@@ -49,7 +51,7 @@ pub(crate) struct Recovered {
 impl Recovered {
     /// The log after the newest entry that was read.
     pub(crate) fn last(&self) -> WalPosition {
-        self.live.back().copied().unwrap_or(self.start)
+        self.live.back().map_or(self.start, |entry| entry.after)
     }
 
     /// How many entries were read.
@@ -63,8 +65,9 @@ impl Recovered {
     }
 }
 
-/// Calls `visit(op, offset, body)`, with the file offset of the entry, for each op after the superblock's checkpoint, in order, and returns the
-/// state of the log. Whatever was visited is void if the result is an error: it may come last.
+/// Calls `visit(op, offset, body)`, with the file offset of the entry, for each op after the superblock's
+/// checkpoint, in order, and returns the state of the log. Whatever was visited is void if the result is an
+/// error: it may come last.
 pub(crate) fn recover<E: From<ReadError>>(
     storage: &dyn Storage,
     superblock: &Superblock,
@@ -73,11 +76,7 @@ pub(crate) fn recover<E: From<ReadError>>(
     let mut reader = Reader::new(storage, superblock);
     let marks = reader.read_marks()?;
     let mut body = Vec::new();
-    loop {
-        let offset = slot_offset(reader.last.slot);
-        if !reader.read_entry(&mut body)? {
-            break;
-        }
+    while let Some(offset) = reader.read_entry(&mut body)? {
         visit(reader.last.op, offset, &body)?;
     }
     Ok(reader.decide(marks)?)
@@ -90,8 +89,10 @@ struct Reader<'a> {
     /// The log after the newest entry that was read.
     last: WalPosition,
     last_epoch: u64,
-    live: VecDeque<WalPosition>,
+    live: VecDeque<Live>,
     used_slots: u32,
+    /// Bytes of that entry in the slot where it ends, if an entry was read.
+    tail: Option<usize>,
 }
 
 /// Consecutive slots in memory.
@@ -111,6 +112,7 @@ impl<'a> Reader<'a> {
             last_epoch: 0,
             live: VecDeque::new(),
             used_slots: 0,
+            tail: None,
         }
     }
 
@@ -132,14 +134,38 @@ impl<'a> Reader<'a> {
         Ok(marks)
     }
 
-    /// Reads the next entry of the chain into `body`; false if there is none that is readable.
-    fn read_entry(&mut self, body: &mut Vec<u8>) -> Result<bool, ReadError> {
+    /// Reads the next entry of the chain into `body` and says where in the file it is; `None` if there is
+    /// none that is readable.
+    fn read_entry(&mut self, body: &mut Vec<u8>) -> Result<Option<u64>, ReadError> {
         let slot = self.last.slot;
         if defect!(ReplayEndsAtWrap) && slot == 0 && !self.live.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
-        let Some(header) = self.read_header(slot)? else { return Ok(false) };
-        let slots = header.slots();
+        // Behind the entry before, if both were written together, else in a slot of its own. Where the
+        // checkpoint's own entry ends is not known.
+        let before = slot_after(slot, self.wal_slots() - 1, self.wal_slots());
+        let cells = match self.tail {
+            Some(tail) => {
+                let cell = tail.div_ceil(CELL_SIZE) as u32;
+                cell..CELLS.min(cell + 1)
+            }
+            None => 1..CELLS,
+        };
+        let behind = cells.map(|cell| Place { slot: before, cell });
+        for place in behind.chain([Place { slot, cell: 0 }]) {
+            let Some(header) = self.read_header(place)? else { continue };
+            if self.read_link(&header, body)? {
+                return Ok(Some(slot_offset(place.slot) + place.cell as u64 * CELL_SIZE as u64));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the rest of the entry with this header, if it is the next link of the chain.
+    fn read_link(&mut self, header: &EntryHeader, body: &mut Vec<u8>) -> Result<bool, ReadError> {
+        let joined = header.cell > 0;
+        // A slot that it shares with the entry before is counted with that one, if that is live.
+        let slots = header.slots() - u32::from(joined && !self.live.is_empty());
         let follows = header.op == self.last.op + 1
             && header.parent == self.last.checksum
             && header.epoch >= self.last_epoch
@@ -148,15 +174,17 @@ impl<'a> Reader<'a> {
         if !follows {
             return Ok(false);
         }
-        self.read_body(slot, &header, body)?;
+        self.read_body(header, body)?;
         if !header.body_is_valid(body) && !defect!(TornBodyReplayed) {
             return Ok(false);
         }
-        let next_slot = slot_after(slot, slots, self.wal_slots());
-        self.last = WalPosition { op: header.op, checksum: header.checksum, slot: next_slot };
+        let slot = slot_after(header.slot, header.slots(), self.wal_slots());
+        self.last = WalPosition { op: header.op, checksum: header.checksum, slot };
         self.last_epoch = header.epoch;
-        self.live.push_back(self.last);
+        self.live.push_back(Live { after: self.last, joined });
         self.used_slots += slots;
+        let end = header.cell as usize * CELL_SIZE + HEADER_SIZE + body.len();
+        self.tail = Some((end - 1) % SECTOR_SIZE + 1);
         Ok(true)
     }
 
@@ -169,7 +197,7 @@ impl<'a> Reader<'a> {
             synced_op = synced_op.max(mark.synced_op);
             let entry = mark.synced_op.checked_sub(start.op + 1);
             let entry = entry.and_then(|index| self.live.get(usize::try_from(index).ok()?));
-            if entry.is_some_and(|entry| entry.checksum != mark.entry_checksum) {
+            if entry.is_some_and(|entry| entry.after.checksum != mark.entry_checksum) {
                 let what = "entry, which has another checksum in the log,";
                 let damage = Damage::Invalid { what };
                 return Err(corrupt(mark_offset(index), BlockKind::WalMark, damage));
@@ -177,13 +205,15 @@ impl<'a> Reader<'a> {
         }
         for distance in 0..self.wal_slots() - self.used_slots {
             let slot = slot_after(self.last.slot, distance, self.wal_slots());
-            if let Some(header) = self.read_header(slot)? {
-                synced_op = synced_op.max(header.synced_op);
+            for cell in 0..CELLS {
+                if let Some(header) = self.read_header(Place { slot, cell })? {
+                    synced_op = synced_op.max(header.synced_op);
+                }
             }
         }
         if synced_op > self.last.op && !defect!(DamagedLogCut) {
             let damage = Damage::LostEntry { op: self.last.op + 1, synced_op };
-            return Err(corrupt(slot_offset(self.last.slot), BlockKind::WalEntry, damage));
+            return Err(corrupt(self.lost_offset()?, BlockKind::WalEntry, damage));
         }
         Ok(Recovered {
             file_id: self.superblock.file_id,
@@ -196,30 +226,39 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The genuine header in a slot, if there is one.
-    fn read_header(&mut self, slot: u32) -> Result<Option<EntryHeader>, ReadError> {
+    /// The sector in which the entry after the last one began: that of the last one, if anything is
+    /// written behind it there.
+    fn lost_offset(&mut self) -> Result<u64, ReadError> {
+        let slot = self.last.slot;
+        let before = slot_after(slot, self.wal_slots() - 1, self.wal_slots());
+        let is_joined = match self.tail {
+            Some(tail) => self.sector(before)?[tail..].iter().any(|byte| *byte != 0),
+            None => false,
+        };
+        Ok(slot_offset(if is_joined { before } else { slot }))
+    }
+
+    /// The genuine header in a place, if there is one.
+    fn read_header(&mut self, place: Place) -> Result<Option<EntryHeader>, ReadError> {
         let (file_id, wal_slots) = (self.superblock.file_id, self.wal_slots());
-        let header = EntryHeader::read(self.sector(slot)?, slot, &file_id, wal_slots);
+        let bytes = &self.sector(place.slot)?[place.cell as usize * CELL_SIZE..];
+        let header = EntryHeader::read(bytes, place, &file_id, wal_slots);
         if header.is_some_and(|header| header.epoch > self.superblock.epoch) {
-            let (offset, kind) = (slot_offset(slot), BlockKind::WalEntry);
+            let (offset, kind) = (slot_offset(place.slot), BlockKind::WalEntry);
             return Err(corrupt(offset, kind, EPOCH_OF_LOST_SUPERBLOCK));
         }
         Ok(header)
     }
 
-    fn read_body(
-        &mut self,
-        slot: u32,
-        header: &EntryHeader,
-        body: &mut Vec<u8>,
-    ) -> Result<(), ReadError> {
-        let end = HEADER_SIZE + header.body_length as usize; // less than the ring
+    fn read_body(&mut self, header: &EntryHeader, body: &mut Vec<u8>) -> Result<(), ReadError> {
+        let begin = header.cell as usize * CELL_SIZE + HEADER_SIZE;
+        let end = begin + header.body_length as usize; // less than the ring
         body.clear();
         for distance in 0..header.slots() {
             let before = distance as usize * SECTOR_SIZE;
-            let from = HEADER_SIZE.saturating_sub(before);
+            let from = begin.saturating_sub(before);
             let to = SECTOR_SIZE.min(end - before);
-            let sector = self.sector(slot_after(slot, distance, self.wal_slots()))?;
+            let sector = self.sector(slot_after(header.slot, distance, self.wal_slots()))?;
             body.extend_from_slice(&sector[from..to]);
         }
         Ok(())

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::entry::{EntryFields, EntryHeader, HEADER_SIZE, Mark, body_length_max, entry_slots};
+use super::group::{LogGroup, Place, write_slots};
 use super::recovery::Recovered;
-use super::{mark_offset, slot_after, slot_offset};
+use super::{Live, mark_offset, pieces, slot_after, slot_offset};
 use crate::constants::SECTOR_SIZE;
 use crate::storage::Storage;
 use crate::superblock::{Superblock, WAL_MARKS, WalPosition};
@@ -45,8 +47,8 @@ pub(crate) struct WalWriter {
     wal_slots: u32,
     /// The log after the newest released op: live entries begin in its slot.
     start: WalPosition,
-    /// The log after each live entry. Ops are consecutive from `start.op + 1` on.
-    live: VecDeque<WalPosition>,
+    /// The live entries. Ops are consecutive from `start.op + 1` on.
+    live: VecDeque<Live>,
     /// The mark sector that is written next: never the one with the newest mark.
     mark_next: usize,
     /// The op of the newest mark that was written here.
@@ -54,8 +56,17 @@ pub(crate) struct WalWriter {
     /// The chunks of the ring that are known to be ready.
     ready: Vec<bool>,
     buffer: Vec<u8>,
+    /// Short entries are handed over here, if somebody writes them.
+    group: Option<Arc<LogGroup>>,
     /// A write failed: what is on disk is unknown, and a second attempt might look like a success.
     failed: bool,
+}
+
+/// What of an entry's header depends on where and when it is appended.
+struct EntryAt {
+    op: u64,
+    synced_op: u64,
+    place: Place,
 }
 
 impl WalWriter {
@@ -82,7 +93,7 @@ impl WalWriter {
     fn with(
         superblock: &Superblock,
         start: WalPosition,
-        live: VecDeque<WalPosition>,
+        live: VecDeque<Live>,
         mark_next: usize,
     ) -> WalWriter {
         let wal_slots = superblock.options.wal_slots;
@@ -96,13 +107,22 @@ impl WalWriter {
             marked_op: 0,
             ready: vec![false; wal_slots.div_ceil(CHUNK_SLOTS) as usize],
             buffer: Vec::new(),
+            group: None,
             failed: false,
         }
     }
 
+    /// Hands short entries over to the group that is returned from now on: whoever syncs is to write it
+    /// before.
+    pub(crate) fn begin_groups(&mut self) -> Arc<LogGroup> {
+        let group = Arc::new(LogGroup::new(self.wal_slots));
+        self.group = Some(group.clone());
+        group
+    }
+
     /// The log after its newest entry: its op, its checksum, and where the next one begins.
     pub(crate) fn last(&self) -> WalPosition {
-        self.live.back().copied().unwrap_or(self.start)
+        self.live.back().map_or(self.start, |entry| entry.after)
     }
 
     /// Slots in all.
@@ -113,11 +133,13 @@ impl WalWriter {
 
     /// Slots of live entries.
     pub(crate) fn used_slots(&self) -> u32 {
-        match self.live.back() {
-            None => 0,
+        let (Some(first), Some(last)) = (self.live.front(), self.live.back()) else { return 0 };
+        match (last.after.slot + self.wal_slots - self.start.slot) % self.wal_slots {
+            // The slot before the start is in use too.
+            slots if first.joined => slots + 1,
             // An entry takes a slot at least: where both ends meet, the ring is full.
-            Some(last) if last.slot == self.start.slot => self.wal_slots,
-            Some(last) => (last.slot + self.wal_slots - self.start.slot) % self.wal_slots,
+            0 => self.wal_slots,
+            slots => slots,
         }
     }
 
@@ -138,7 +160,7 @@ impl WalWriter {
             return Some(self.start);
         }
         let index = usize::try_from(op.checked_sub(self.start.op + 1)?).ok()?;
-        let position = *self.live.get(index)?;
+        let position = self.live.get(index)?.after;
         assert_eq!(position.op, op, "ops of live entries are consecutive");
         Some(position)
     }
@@ -148,7 +170,8 @@ impl WalWriter {
         Some(self.position_of(op)?.checksum)
     }
 
-    /// Writes the entry of the next op, whose body is the concatenation of `body`; no sync.
+    /// Writes the entry of the next op, whose body is the concatenation of `body`, or hands it over to the
+    /// group; no sync.
     ///
     /// `synced_op` is the highest op up to which the caller knows the log to be on disk: a sync
     /// that began after its entry was appended has returned, or recovery has found it after a sync.
@@ -180,19 +203,34 @@ impl WalWriter {
         }
         self.make_ready(storage, last.slot, needed).map_err(AppendError::Reserve)?;
 
-        let checksum = self.encode(&last, op, synced_op, body);
-        self.write(storage, last.slot).map_err(|error| {
-            self.failed = true;
-            AppendError::Write(error)
-        })?;
-        if self.buffer.capacity() > BUFFER_SIZE_KEPT {
-            self.buffer = Vec::new();
-        }
-        let slot = slot_after(last.slot, needed, self.wal_slots);
-        let position = WalPosition { op, checksum, slot };
-        self.live.push_back(position);
-        assert!(self.free_slots() == free - needed);
-        Ok(position)
+        let group = self.group.as_ref();
+        let length = HEADER_SIZE + bytes as usize;
+        let group = group.filter(|_| LogGroup::takes(length));
+        let header = match group {
+            Some(group) => group.add(last.slot, length, |place, out| {
+                self.encode(&last, EntryAt { op, synced_op, place }, body, out)
+            }),
+            None => {
+                let place = Place { slot: last.slot, cell: 0 };
+                let mut out = std::mem::take(&mut self.buffer);
+                out.clear();
+                let header = self.encode(&last, EntryAt { op, synced_op, place }, body, &mut out);
+                out.resize(out.len().next_multiple_of(SECTOR_SIZE), 0);
+                write_slots(storage, last.slot, &out, self.wal_slots).map_err(|error| {
+                    self.failed = true;
+                    AppendError::Write(error)
+                })?;
+                if out.capacity() <= BUFFER_SIZE_KEPT {
+                    self.buffer = out;
+                }
+                header
+            }
+        };
+        let slot = slot_after(header.slot, header.slots(), self.wal_slots);
+        let after = WalPosition { op, checksum: header.checksum, slot };
+        self.live.push_back(Live { after, joined: header.cell > 0 });
+        assert!(self.free_slots() >= free - needed);
+        Ok(after)
     }
 
     /// Frees the slots up to and including the entry of `checkpoint_op`. The superblock that refers
@@ -204,7 +242,7 @@ impl WalWriter {
     pub(crate) fn release(&mut self, checkpoint_op: u64) {
         assert!(checkpoint_op <= self.last().op, "op {checkpoint_op} is not in the log yet");
         while self.start.op < checkpoint_op {
-            self.start = self.live.pop_front().expect("a later entry is live");
+            self.start = self.live.pop_front().expect("a later entry is live").after;
         }
     }
 
@@ -258,47 +296,31 @@ impl WalWriter {
         Ok(())
     }
 
-    /// Fills the buffer with the sectors of an entry and returns its checksum.
-    fn encode(&mut self, last: &WalPosition, op: u64, synced_op: u64, body: &[&[u8]]) -> u128 {
-        self.buffer.clear();
-        self.buffer.resize(HEADER_SIZE, 0);
+    /// Appends an entry to `out` and returns its header.
+    fn encode(
+        &self,
+        last: &WalPosition,
+        entry: EntryAt,
+        body: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> EntryHeader {
+        let begin = out.len();
+        out.resize(begin + HEADER_SIZE, 0);
         for part in body {
-            self.buffer.extend_from_slice(part);
+            out.extend_from_slice(part);
         }
         let fields = EntryFields {
             parent: if defect!(EntryParentWrong) { 0 } else { last.checksum },
             file_id: self.file_id,
             epoch: self.epoch,
-            op,
-            synced_op,
-            slot: last.slot,
+            op: entry.op,
+            synced_op: entry.synced_op,
+            place: entry.place,
         };
-        let header = EntryHeader::new(fields, &self.buffer[HEADER_SIZE..]);
-        self.buffer[..HEADER_SIZE].copy_from_slice(bytemuck::bytes_of(&header));
-        self.buffer.resize(self.buffer.len().next_multiple_of(SECTOR_SIZE), 0);
-        header.checksum
+        let header = EntryHeader::new(fields, &out[begin + HEADER_SIZE..]);
+        out[begin..begin + HEADER_SIZE].copy_from_slice(bytemuck::bytes_of(&header));
+        header
     }
-
-    /// Writes the buffer from `slot` on, in two pieces if it wraps around.
-    fn write(&self, storage: &dyn Storage, slot: u32) -> io::Result<()> {
-        let count = (self.buffer.len() / SECTOR_SIZE) as u32;
-        let mut rest = self.buffer.as_slice();
-        for piece in pieces(slot, count, self.wal_slots) {
-            let (bytes, after) = rest.split_at(piece.len() * SECTOR_SIZE);
-            storage.write_at(slot_offset(piece.start), bytes)?;
-            rest = after;
-        }
-        assert!(rest.is_empty(), "the pieces of an entry are all of it");
-        Ok(())
-    }
-}
-
-/// The slots of an entry: one range, or two where it wraps around the end of the ring.
-fn pieces(slot: u32, count: u32, wal_slots: u32) -> impl Iterator<Item = Range<u32>> {
-    assert!(count > 0 && count <= wal_slots && slot < wal_slots);
-    let first = slot..(slot + count).min(wal_slots);
-    let second = 0..count - (first.end - first.start);
-    [first, second].into_iter().filter(|piece| !piece.is_empty())
 }
 
 /// Whether nothing but zeros is in these slots: then none holds an entry or a part of one.

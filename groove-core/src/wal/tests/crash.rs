@@ -23,6 +23,9 @@ fn script(
 ) -> (BTreeMap<usize, Known>, BTreeMap<u64, Vec<u8>>) {
     let mut random = Random(seed);
     let (mut superblock, mut writer, ops) = reopen(recorder);
+    // Of every second script the entries are written in groups.
+    let group = (seed / 10 % 2 == 1).then(|| writer.begin_groups());
+    let write_group = || group.as_ref().map_or(Ok(()), |group| group.write(recorder));
     let mut bodies = bodies.clone();
     bodies.split_off(&(writer.last().op + 1));
     assert!(ops.iter().all(|(op, body)| bodies[op] == *body));
@@ -34,7 +37,8 @@ fn script(
         match random.below(8) {
             0..4 => {
                 let op = writer.last().op + 1;
-                let body = body(op, seed, random.below(full(3) as u64) as usize);
+                let longest = if random.below(2) == 0 { full(3) } else { 700 };
+                let body = body(op, seed, random.below(longest as u64) as usize);
                 known.appended = op; // before the write: a crash within it may keep all of it
                 history.insert(recorder.event_count(), known);
                 if writer.append(recorder, op, known.acknowledged, &[&body]).is_ok() {
@@ -45,6 +49,7 @@ fn script(
                 }
             }
             4 | 5 => {
+                write_group().unwrap();
                 recorder.sync().unwrap();
                 known.acknowledged = known.appended;
             }
@@ -52,6 +57,7 @@ fn script(
             _ => {
                 // A checkpoint makes its op durable by itself, synced in the log or not.
                 let op = writer.last().op;
+                write_group().unwrap();
                 checkpoint(recorder, &mut superblock, &mut writer, op);
                 known.acknowledged = op;
             }

@@ -142,7 +142,8 @@ fn an_entry_of_an_earlier_epoch_never_follows_one_of_a_later_epoch() {
         let first = writer.append(&storage, 1, 0, &[b"of epoch 2"]).unwrap();
         let (superblock, _, _) = reopen(&storage);
         let (parent, file_id, slot) = (first.checksum, superblock.file_id, first.slot);
-        let fields = EntryFields { parent, file_id, epoch, op: 2, synced_op: 0, slot };
+        let place = Place { slot, cell: 0 };
+        let fields = EntryFields { parent, file_id, epoch, op: 2, synced_op: 0, place };
         let header = EntryHeader::new(fields, b"");
         storage.write_at(slot_offset(slot), bytes_of(&header)).unwrap();
         assert_eq!(replay(&storage, &superblock).unwrap().1.len(), ops_read);
@@ -160,7 +161,8 @@ fn a_forged_chain_does_not_grow_over_its_own_beginning() {
             writer.append(&storage, 2, 1, &[&body(2, 0, full(3))]).unwrap();
         // The body may lie over the first entry: by then that one was read.
         let file_id = superblock.file_id;
-        let fields = EntryFields { parent, file_id, epoch: 1, op: 3, synced_op: 0, slot };
+        let place = Place { slot, cell: 0 };
+        let fields = EntryFields { parent, file_id, epoch: 1, op: 3, synced_op: 0, place };
         let mut ring = vec![0; 8 * SECTOR_SIZE];
         storage.read_at(WAL_OFFSET, &mut ring).unwrap();
         let forged = [vec![7; full(1)], ring[..(slots - 1) * SECTOR_SIZE].to_vec()].concat();
@@ -203,10 +205,10 @@ fn an_entry_in_the_place_of_another_is_not_read() {
 
 #[test]
 fn a_header_whose_fields_are_out_of_range_is_none() {
-    let fields =
-        || EntryFields { parent: 0, file_id: [1; 16], epoch: 1, op: 5, synced_op: 4, slot: 3 };
-    let header = EntryHeader::new(fields(), b"body");
-    let read = |bytes: &[u8]| EntryHeader::read(bytes, 3, &[1; 16], 8);
+    let place = Place { slot: 3, cell: 2 };
+    let fields = EntryFields { parent: 0, file_id: [1; 16], epoch: 1, op: 5, synced_op: 4, place };
+    let header = EntryHeader::new(fields, b"body");
+    let read = |bytes: &[u8]| EntryHeader::read(bytes, place, &[1; 16], 8);
     assert!(read(bytes_of(&header)).is_some());
     assert!(read(&bytes_of(&header)[..127]).is_none());
     for byte in 0..HEADER_SIZE {
@@ -214,12 +216,17 @@ fn a_header_whose_fields_are_out_of_range_is_none() {
         flipped[byte] ^= 1 << (byte % 8);
         assert!(read(&flipped).is_none(), "byte {byte}");
     }
-    assert!(EntryHeader::read(bytes_of(&header), 2, &[1; 16], 8).is_none());
-    assert!(EntryHeader::read(bytes_of(&header), 3, &[2; 16], 8).is_none());
+    for other in [Place { slot: 2, cell: 2 }, Place { slot: 3, cell: 0 }] {
+        assert!(EntryHeader::read(bytes_of(&header), other, &[1; 16], 8).is_none());
+    }
+    assert!(EntryHeader::read(bytes_of(&header), place, &[2; 16], 8).is_none());
     for length in [body_length_max(8) + 1, 1 << 40, u64::MAX - 127, u64::MAX] {
         assert!(read(&forge(&header, |header| header.body_length = length)).is_none());
     }
-    assert!(read(&forge(&header, |header| header.body_length = body_length_max(8))).is_some());
+    // In the third cell it may not be so long that it would lie in a slot more than in the first.
+    let length_max = body_length_max(8) - 2 * CELL_SIZE as u64;
+    assert!(read(&forge(&header, |header| header.body_length = length_max)).is_some());
+    assert!(read(&forge(&header, |header| header.body_length = length_max + 1)).is_none());
     assert!(read(&forge(&header, |header| header.op = u64::MAX)).is_none());
     assert!(read(&forge(&header, |header| header.synced_op = 5)).is_none());
     assert!(read(&forge(&header, |header| header.op = 0)).is_none());

@@ -2,10 +2,12 @@
 
 mod crash;
 mod damage;
+mod groups;
 
 use std::collections::VecDeque;
 
 use super::entry::HEADER_SIZE;
+use super::group::Place;
 use super::*;
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::storage::MemoryStorage;

@@ -296,7 +296,9 @@ impl<const K: usize> Columns<K> {
             if from == to || number + 1 == K || lane.get(bytes, from, count) != *limb {
                 return from;
             }
+            // Keys that are unique by a limb have no equals.
             to = match limb.checked_add(1) {
+                _ if from + 1 < to && lane.get(bytes, from + 1, count) != *limb => from + 1,
                 Some(above) if lane.get(bytes, to - 1, count) != *limb => {
                     lane.lower_bound(bytes, count, from, to, above)
                 }

@@ -9,6 +9,8 @@ use std::hint::{black_box, select_unpredictable};
 const NEAR: usize = 8;
 /// Numbers per value up to which a sequence is dense.
 const DENSE: u64 = 4;
+/// The middle of values that are spread evenly is off by less than this part of them.
+const EVEN: u64 = 16;
 /// Guesses before the rest is searched in steps that double.
 const GUESSES: usize = 3;
 /// Lengths from which on guesses are less than halves.
@@ -88,10 +90,44 @@ pub(crate) fn near(
     guess: usize,
     is_before: impl Fn(usize) -> bool,
 ) -> usize {
+    nearer(from, to, guess, NEAR, is_before)
+}
+
+/// As [`near`]; the first step is `step`.
+#[inline]
+pub(crate) fn nearer(
+    from: usize,
+    to: usize,
+    guess: usize,
+    step: usize,
+    is_before: impl Fn(usize) -> bool,
+) -> usize {
     match is_before(guess) {
-        true => gallop(guess + 1, to, NEAR, is_before),
-        false => gallop_back(from, guess, NEAR, is_before),
+        true => gallop(guess + 1, to, step, is_before),
+        false => gallop_back(from, guess, step, is_before),
     }
+}
+
+/// Where in `from..to` a value is likely to be, if the values are spread evenly: the middle is where it would be
+/// then. `None` if they are not, or few.
+#[inline]
+pub(crate) fn even_guess(
+    from: usize,
+    to: usize,
+    value: u64,
+    get: impl Fn(usize) -> u64,
+) -> Option<usize> {
+    if to - from < GUESSED_LENGTH_MIN {
+        return None;
+    }
+    let (first, last) = (get(from), get(to - 1));
+    let spread = last.saturating_sub(first);
+    let off = (first.saturating_add(spread / 2)).abs_diff(get(from.midpoint(to)));
+    if off >= spread / EVEN {
+        return None;
+    }
+    let share = value.saturating_sub(first) as f64 / spread as f64;
+    Some(from + ((share * (to - from) as f64) as usize).min(to - from - 1))
 }
 
 /// Values that are searched together: what was touched for them is still in the processor's cache when it
@@ -221,7 +257,8 @@ mod tests {
                         by_halves(from, to, is_before),
                     ];
                     assert_eq!(found, [expected; 5], "{value} in {from}..{to} of {values:?}");
-                    for guess in (from..to).step_by(17) {
+                    let even = even_guess(from, to, value, |at| values[at]);
+                    for guess in (from..to).step_by(17).chain(even) {
                         let found = near(from, to, guess, is_before);
                         assert_eq!(found, expected, "{value} in {from}..{to} from {guess} on");
                     }

@@ -131,7 +131,8 @@ pub(super) fn check<S: Grooves>(
     // A quarter of the caches' budget is for objects, the rest for blocks.
     let object_cache = options.cache_size / 4;
     let block_cache = options.cache_size - object_cache;
-    let grid = Grid::new(storage, superblock.file_id, block_cache);
+    let grid = Grid::new(storage, superblock.file_id, block_cache)
+        .with_block_size(superblock.options.block_size as usize);
     let grid = Arc::new(grid.with_query_memory(options.query_memory));
     check_schema::<S>(path, &grid, &superblock)?;
     let parameters = tree_parameters::<S>(path, &superblock.options)?;

@@ -183,6 +183,11 @@ impl BlockCache {
         }
     }
 
+    /// The whole budget.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Takes memory off the budget; blocks make room for it at once.
     pub(crate) fn pin(&self, bytes: usize) -> Pinned {
         let bytes = bytes as u64;

@@ -8,6 +8,7 @@ mod block;
 mod cache;
 mod free_set;
 mod hits;
+mod slab;
 
 use std::io;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use cache::BlockCache;
 pub(crate) use cache::{Pinned, Shelf, ShelfGuard};
 pub(crate) use free_set::{Extent, FreeSet};
 use hits::Hits;
+pub(crate) use slab::BlockBytes;
+use slab::Slab;
 
 use crate::checksum::checksum;
 use crate::error::{BlockKind, Corruption, Damage, ReadError};
@@ -32,6 +35,8 @@ pub(crate) fn sectors(bytes: usize) -> u32 {
 pub(crate) struct Grid {
     storage: Arc<dyn Storage>,
     cache: BlockCache,
+    /// Where what the cache has lies.
+    slab: Slab,
     file_id: [u8; 16],
     blocks_read: AtomicU64,
     hits: Hits,
@@ -44,11 +49,23 @@ impl Grid {
         Grid {
             storage,
             cache: BlockCache::new(cache_size),
+            slab: Slab::new(0, cache_size),
             file_id,
             blocks_read: AtomicU64::new(0),
             hits: Hits::default(),
             query_memory: u64::MAX,
         }
+    }
+
+    /// With memory for blocks of up to so many bytes.
+    pub(crate) fn with_block_size(mut self, block_size: usize) -> Self {
+        self.slab = Slab::new(block_size, self.cache.size());
+        self
+    }
+
+    /// Memory for a block that is to be kept, and for what is put behind it.
+    pub(crate) fn hold(&self, block: &[u8], behind: &[u8]) -> BlockBytes {
+        self.slab.hold(block, behind)
     }
 
     /// With a limit to the memory of a query.

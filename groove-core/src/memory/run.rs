@@ -99,16 +99,20 @@ impl<const K: usize> Run<K> {
         // All keys agree in the limbs before the first that differs.
         let begin = (0..K).find(|limb| first[*limb] != last[*limb]).unwrap_or(0);
         let (mut low, mut high) = (0, self.keys.len());
-        // Timestamps are close to evenly spread, whatever their unit.
-        if K > 1 && !search::is_dense(low, high, |at| self.keys[at][begin]) {
+        // Timestamps are close to evenly spread, whatever their unit; random ids are too.
+        let get = |at: usize| self.keys[at][begin];
+        let is_guessed = K == 1
+            || search::is_dense(low, high, get)
+            || search::even_guess(low, high, key[begin], get).is_some();
+        if !is_guessed {
             return self.keys.partition_point(|other| other < key);
         }
         // The first limb decides but among equals.
         for (limb, value) in key.iter().enumerate() {
             let get = |at: usize| self.keys[at][limb];
-            low = match K {
-                1 => search::by_guesses(low, high, *value, get),
-                _ => search::lower_bound(low, high, *value, get),
+            low = match limb == begin {
+                true => search::by_guesses(low, high, *value, get),
+                false => search::lower_bound(low, high, *value, get),
             };
             if limb + 1 == K || low == high || get(low) != *value {
                 break;

@@ -145,9 +145,7 @@ pub(super) struct Columns<const K: usize> {
     template: Arc<Template>,
     /// The lanes of the payload that are not constant, if they are few.
     near: [Lane; LANES_NEAR],
-    /// If they are many, they stand behind the block, in the same memory: where.
-    far_at: u32,
-    /// How many they are.
+    /// How many they are. If they are many, they stand behind the block, in the same memory.
     varying: u32,
 }
 
@@ -241,7 +239,6 @@ impl<const K: usize> Columns<K> {
             limbs,
             template: meta.template.share(template),
             near,
-            far_at: u32::try_from(bytes.len()).map_err(|_| "length")?,
             varying: count,
         };
         Ok(Checked { columns, far: varying, bitmap })
@@ -263,8 +260,7 @@ impl<const K: usize> Columns<K> {
 
     #[inline]
     fn far<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        let at = self.far_at as usize;
-        &bytes[at..at + self.varying as usize * size_of::<Lane>()]
+        &bytes[bytes.len() - self.varying as usize * size_of::<Lane>()..]
     }
 
     #[inline]
@@ -296,7 +292,9 @@ impl<const K: usize> Columns<K> {
             if from == to || number + 1 == K || lane.get(bytes, from, count) != *limb {
                 return from;
             }
+            // Keys that are unique by a limb have no equals.
             to = match limb.checked_add(1) {
+                _ if from + 1 < to && lane.get(bytes, from + 1, count) != *limb => from + 1,
                 Some(above) if lane.get(bytes, to - 1, count) != *limb => {
                     lane.lower_bound(bytes, count, from, to, above)
                 }

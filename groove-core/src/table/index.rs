@@ -7,6 +7,7 @@ use bytemuck::{Pod, Zeroable};
 use crate::constants::SECTOR_SIZE;
 use crate::grid::{BLOCK_HEADER_SIZE, BlockHeader, BlockRef, Shelf};
 use crate::memory::Key;
+use crate::search;
 
 use super::filter::Filter;
 use super::record::TableRecord;
@@ -193,6 +194,13 @@ impl<const K: usize> TableIndex<K> {
 
     /// The first block that can hold keys at or over `key`; the number of blocks if none can.
     pub(crate) fn block_at(&self, key: &Key<K>) -> usize {
-        self.last_keys.partition_point(|last| last < key)
+        let keys = &self.last_keys;
+        let (first, last) = (keys[0], keys[keys.len() - 1]);
+        // All of them agree in the limbs before the first that differs.
+        let limb = (0..K).find(|limb| first[*limb] != last[*limb]).unwrap_or(0);
+        match search::even_guess(0, keys.len(), key[limb], |at| keys[at][limb]) {
+            Some(guess) => search::nearer(0, keys.len(), guess, 1, |at| keys[at] < *key),
+            None => keys.partition_point(|last| last < key),
+        }
     }
 }

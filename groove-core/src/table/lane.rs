@@ -17,8 +17,6 @@
 
 mod members;
 
-use std::hint::select_unpredictable;
-
 use bytemuck::{Pod, Zeroable};
 
 use crate::search;
@@ -484,13 +482,13 @@ impl Lane {
         };
         // The last frame that begins below, of those that begin in the range.
         let (first, last) = (from / FRAME_ROWS, (to - 1) / FRAME_ROWS);
-        let (mut number, mut above) = (first, last + 1);
-        while above - number > 1 {
-            let middle = number.midpoint(above);
-            let begins_below = frame(middle).base <= value;
-            number = select_unpredictable(begins_below, middle, number);
-            above = select_unpredictable(begins_below, above, middle);
-        }
+        let begins_below = |number: usize| frame(number).base <= value;
+        let even = search::even_guess(first, last + 1, value, |number| frame(number).base);
+        let number = match even {
+            Some(guess) => search::nearer(first, last + 1, guess, 1, begins_below),
+            None => search::by_halves(first, last + 1, begins_below),
+        };
+        let number = number.saturating_sub(1).max(first);
         let frame = frame(number);
         let spread = u64::MAX.checked_shr(65 - u32::from(frame.bits)).unwrap_or(0);
         let beyond = value.saturating_sub(frame.base).saturating_sub(spread) >> frame.exponent;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::*;
-use crate::grid::BLOCK_HEADER_SIZE;
+use crate::grid::{BLOCK_HEADER_SIZE, BlockBytes};
 use crate::key::bytes_from_limbs;
 use crate::memory::Pick;
 
@@ -174,7 +174,7 @@ fn measure<const K: usize>(what: &str, meta: &Arc<TreeMeta>, values: &[(Key<K>, 
         for block in &index.blocks {
             let at = (block.reference.address - 4096) as usize;
             let bytes = &built.bytes[at..at + block.reference.length as usize];
-            let block = ValueBlock::<K>::parse(bytes, meta).unwrap();
+            let block = ValueBlock::<K>::parse(bytes, meta, BlockBytes::new).unwrap();
             black_box(block.len());
         }
     });

@@ -42,7 +42,7 @@ pub(crate) use shape::{PayloadLane, plain_lanes, row_lanes};
 pub(crate) use value_block::ValueBlock;
 
 use crate::error::{BlockKind, Damage, ReadError};
-use crate::grid::{BlockRef, Extent, Grid, Pinned, ShelfGuard, corrupt};
+use crate::grid::{BlockBytes, BlockRef, Extent, Grid, Pinned, ShelfGuard, corrupt};
 use crate::memory::{Key, Usage};
 
 /// What all tables of one tree share.
@@ -235,20 +235,23 @@ impl<'a, const K: usize> BlockPlace<'a, K> {
         meta: &TreeMeta,
         bytes: &[u8],
     ) -> Result<ValueBlock<K>, ReadError> {
-        let block = parse_block(bytes, self.reference(), meta)?;
+        let block = ValueBlock::parse(bytes, meta, |block, behind| grid.hold(block, behind))
+            .map_err(|what| invalid(self.reference(), meta, what))?;
         let (shelf, bytes) = (&self.index.shelf, block.memory());
         grid.keep(self.reference(), shelf, self.number, block.clone(), bytes);
         Ok(block)
     }
 }
 
-/// Parses a value block whose checksum agreed.
+/// Parses a value block whose checksum agreed, to be read once.
 pub(crate) fn parse_block<const K: usize>(
     bytes: &[u8],
     reference: &BlockRef,
     meta: &TreeMeta,
 ) -> Result<ValueBlock<K>, ReadError> {
-    ValueBlock::parse(bytes, meta).map_err(|what| {
-        corrupt(reference.address, BlockKind::Value, Some(&meta.name), Damage::Invalid { what })
-    })
+    ValueBlock::parse(bytes, meta, BlockBytes::new).map_err(|what| invalid(reference, meta, what))
+}
+
+fn invalid(reference: &BlockRef, meta: &TreeMeta, what: &'static str) -> ReadError {
+    corrupt(reference.address, BlockKind::Value, Some(&meta.name), Damage::Invalid { what })
 }

@@ -7,7 +7,7 @@ use bytemuck::Zeroable;
 
 use super::*;
 use crate::error::BlockKind;
-use crate::grid::{BLOCK_HEADER_SIZE, BlockHeader};
+use crate::grid::{BLOCK_HEADER_SIZE, BlockBytes, BlockHeader};
 use crate::memory::Pick;
 use crate::storage::{MemoryStorage, Storage};
 
@@ -281,7 +281,9 @@ impl<const K: usize> Sample<K> {
                     _ => [0, 1, 64, 255][random.below(4) as usize],
                 };
             }
-            let Ok(block) = ValueBlock::<K>::parse(&bytes, &self.meta) else { continue };
+            let Ok(block) = ValueBlock::<K>::parse(&bytes, &self.meta, BlockBytes::new) else {
+                continue;
+            };
             assert!(block.len() <= self.meta.layout.block_rows_max);
             let mut payload = Vec::new();
             for at in 0..block.len() {
@@ -418,7 +420,7 @@ fn a_forged_count_of_a_row_block_or_an_unknown_encoding_is_refused() {
     let table = Table::<1>::new(record);
     let reference = table.index(&grid, &meta).unwrap().blocks[0].reference;
     let genuine = grid.read_uncached(&reference, BlockKind::Value, None).unwrap();
-    let parse = |bytes: Vec<u8>| ValueBlock::<1>::parse(&bytes, &meta).err();
+    let parse = |bytes: Vec<u8>| ValueBlock::<1>::parse(&bytes, &meta, BlockBytes::new).err();
     assert_eq!(parse(genuine.clone()), None);
     for (at, value, what) in [(7, 2, "encoding"), (40, 0, "count"), (36, 2, "tree")] {
         let mut bytes = genuine.clone();

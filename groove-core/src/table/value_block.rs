@@ -7,9 +7,8 @@
 
 use std::hint::black_box;
 use std::ops::Range;
-use std::sync::Arc;
 
-use crate::grid::{BLOCK_HEADER_SIZE, BlockHeader};
+use crate::grid::{BLOCK_HEADER_SIZE, BlockBytes, BlockHeader};
 use crate::key::{bytes_from_limbs, limbs_from_bytes};
 use crate::memory::Key;
 use crate::search;
@@ -25,7 +24,7 @@ pub(super) const ENCODING_COLUMNS: u8 = 1;
 #[derive(Debug, Clone)]
 pub(crate) struct ValueBlock<const K: usize> {
     /// The block, and behind it what [`Columns`] puts there.
-    bytes: Arc<[u8]>,
+    bytes: BlockBytes,
     count: u32,
     payload_width: u32,
     /// Where the bitmap is; 0 if there are no tombstones.
@@ -40,8 +39,12 @@ enum Encoding<const K: usize> {
 }
 
 impl<const K: usize> ValueBlock<K> {
-    /// Takes a block whose checksum agreed.
-    pub(super) fn parse(bytes: &[u8], meta: &TreeMeta) -> Result<Self, &'static str> {
+    /// Takes a block whose checksum agreed; `hold` gives memory with its bytes and others behind them.
+    pub(super) fn parse(
+        bytes: &[u8],
+        meta: &TreeMeta,
+        hold: impl FnOnce(&[u8], &[u8]) -> BlockBytes,
+    ) -> Result<Self, &'static str> {
         let header = BlockHeader::read(bytes);
         if header.tree != meta.id {
             return Err("tree");
@@ -71,13 +74,8 @@ impl<const K: usize> ValueBlock<K> {
             }
             _ => return Err("encoding"),
         };
-        let far: &[u8] = bytemuck::cast_slice(&far);
-        let mut together: Arc<[u8]> = std::iter::repeat_n(0, bytes.len() + far.len()).collect();
-        let parts = Arc::get_mut(&mut together).expect("nobody else has it yet");
-        parts[..bytes.len()].copy_from_slice(bytes);
-        parts[bytes.len()..].copy_from_slice(far);
         Ok(ValueBlock {
-            bytes: together,
+            bytes: hold(bytes, bytemuck::cast_slice(&far)),
             count: header.count,
             payload_width: narrow(meta.payload_width)?,
             bitmap: if tombstones { narrow(bitmap)? } else { 0 },
@@ -87,7 +85,7 @@ impl<const K: usize> ValueBlock<K> {
 
     /// Bytes of memory that it takes, but for itself.
     pub(super) fn memory(&self) -> usize {
-        self.bytes.len()
+        self.bytes.memory()
     }
 
     #[inline]

@@ -86,7 +86,7 @@ pub(crate) fn choose_levels<const K: usize>(
     growth: u64,
     full: FullTable,
 ) -> Vec<JobPlan> {
-    let spans: Vec<Vec<Span<K>>> = levels.iter().map(|tables| spans(tables)).collect();
+    let spans: Vec<Vec<Span<K>>> = levels.iter().map(spans).collect();
     plan_levels(&spans, growth, full)
 }
 

@@ -213,27 +213,31 @@ impl<const K: usize> Pending<K> {
     /// The net effect of all changes, sorted; the list stays.
     pub(crate) fn sorted_run(&self) -> Run<K> {
         let order = self.sorted_order();
-        let key = |at: &u32| &self.keys[*at as usize];
+        // Brought together first, which the processor does for many at a time: what follows decides by them.
+        let mut keys: Vec<Key<K>> = order.iter().map(|at| self.keys[*at as usize]).collect();
         let is_plain = self.payload_width == 0 && !self.tombstones.contains(&true);
-        if is_plain && !defect!(FirstChangeWins) {
-            let keys: Vec<Key<K>> = order.iter().map(|at| *key(at)).collect();
-            if keys.is_sorted_by(|a, b| a < b) {
-                return Run::from_sorted(keys, vec![false; order.len()], Vec::new(), 0);
-            }
+        if is_plain && !defect!(FirstChangeWins) && keys.is_sorted_by(|a, b| a < b) {
+            return Run::from_sorted(keys, vec![false; order.len()], Vec::new(), 0);
         }
         let (width, length) = (self.payload_width, order.len());
-        let (mut keys, mut tombstones) = (Vec::with_capacity(length), Vec::with_capacity(length));
+        let mut tombstones = Vec::with_capacity(length);
         let mut payload = Vec::with_capacity(length * width);
-        for changes in order.chunk_by(|a, b| key(a) == key(b)) {
+        let mut next = 0;
+        while next < length {
+            let (first, key) = (next, keys[next]);
+            while next < length && keys[next] == key {
+                next += 1;
+            }
             // An index entry that was put and removed (or removed and put) is as it was before.
-            if self.usage == Usage::Set && changes.len() % 2 == 0 {
+            if self.usage == Usage::Set && (next - first) % 2 == 0 {
                 continue;
             }
-            let at = changes[if defect!(FirstChangeWins) { 0 } else { changes.len() - 1 }] as usize;
-            keys.push(self.keys[at]);
+            let at = order[if defect!(FirstChangeWins) { first } else { next - 1 }] as usize;
+            keys[tombstones.len()] = key;
             tombstones.push(self.tombstones[at]);
             payload.extend_from_slice(&self.payload[at * width..(at + 1) * width]);
         }
+        keys.truncate(tombstones.len());
         Run::from_sorted(keys, tombstones, payload, width)
     }
 

@@ -60,16 +60,19 @@ impl Batch {
         for number in 0..=places.len() {
             let (lane, end) = Lane::parse(bytes, number * DESCRIPTOR_SIZE, at, count)?;
             at = end;
+            let place = number.checked_sub(1).map(|place| places[place]);
+            // As the rows are: fields that are not used, bits in which an old row does not differ.
+            if lane.constant().is_some_and(|value| place.is_some_and(|place| place.is_zero(value))) {
+                continue;
+            }
             self.lanes[0].clear();
             lane.unpack(bytes, count, &mut self.lanes[0]);
             let rows = rows.chunks_exact_mut(8 + width).zip(&self.lanes[0]);
-            match number.checked_sub(1) {
+            match place {
                 None => rows.for_each(|(row, value)| {
                     row[..8].copy_from_slice(&value.to_le_bytes());
                 }),
-                Some(place) => {
-                    rows.for_each(|(row, value)| places[place].write(*value, &mut row[8..]));
-                }
+                Some(place) => rows.for_each(|(row, value)| place.write(*value, &mut row[8..])),
             }
         }
         if at + SLACK == bytes.len() { Ok(()) } else { Err("length of packed rows") }

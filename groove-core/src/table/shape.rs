@@ -44,13 +44,20 @@ impl PayloadLane {
     pub(crate) fn write(self, value: u64, payload: &mut [u8]) {
         let bytes = (value ^ self.sign()).to_le_bytes();
         let out = &mut payload[self.offset..self.offset + self.width];
-        match self.width {
-            1 => out.copy_from_slice(&bytes[..1]),
-            2 => out.copy_from_slice(&bytes[..2]),
-            4 => out.copy_from_slice(&bytes[..4]),
-            8 => out.copy_from_slice(&bytes),
-            width => out.copy_from_slice(&bytes[..width]),
+        match out {
+            [a] => *a = bytes[0],
+            [_, _] => *out.first_chunk_mut().expect("2 bytes") = [bytes[0], bytes[1]],
+            [_, _, _, _] => {
+                *out.first_chunk_mut().expect("4 bytes") = [bytes[0], bytes[1], bytes[2], bytes[3]];
+            }
+            [_, _, _, _, _, _, _, _] => *out.first_chunk_mut().expect("8 bytes") = bytes,
+            _ => out.copy_from_slice(&bytes[..self.width]),
         }
+    }
+
+    /// Whether a payload that has the lane's value has zeros there.
+    pub(crate) fn is_zero(self, value: u64) -> bool {
+        (value ^ self.sign()).to_le_bytes()[..self.width] == [0; 8][..self.width]
     }
 }
 

@@ -7,7 +7,8 @@
 //!   [`checkpoint`]: what makes them durable; [`compactor`]: who runs them.
 //! - [`publish`]: sync and publication of what was committed, shared by waiting writers; [`turn`]: who
 //!   of them syncs; [`syncer`]: a thread that begins before they wait.
-//! - [`open`]: create, check, recover; [`verify`]: the full check.
+//! - [`open`]: create, check, recover; [`recover`]: the log is replayed, [`sorter`]: and sorted meanwhile;
+//!   [`verify`]: the full check.
 
 mod bar;
 mod checkpoint;
@@ -21,6 +22,7 @@ mod options;
 mod publish;
 mod recover;
 mod scope;
+mod sorter;
 mod space;
 mod stages;
 mod syncer;

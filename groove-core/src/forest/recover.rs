@@ -25,6 +25,7 @@ use super::handle::Forest;
 use super::open::{Checked, commit_error, invalid_entry, io_error, read_error};
 use super::options::{Durability, Options};
 use super::publish::Publisher;
+use super::sorter::Sorter;
 use super::syncer::Syncer;
 use super::version::ForestVersion;
 
@@ -34,7 +35,7 @@ pub(super) fn recover<S: Grooves>(
     checked: Checked<S>,
     options: &Options,
 ) -> Result<Forest<S>, OpenError> {
-    let (replayed, recovered) = replay(path, checked)?;
+    let (replayed, recovered) = replay(path, checked, options.compaction_threads)?;
     let Replayed { checked, bar, op, .. } = replayed;
     let Checked { grid, superblock, manifest, free_set, grooves, timestamps } = checked;
     let storage: Arc<dyn Storage> = grid.storage().clone();
@@ -93,15 +94,20 @@ pub(super) fn recover<S: Grooves>(
     Ok(Forest::new(writer, options.durability))
 }
 
-/// Replays the log after the checkpoint into memory tables. Writes nothing.
+/// Replays the log after the checkpoint into memory tables, with so many threads besides the caller's. Writes
+/// nothing.
 pub(super) fn replay<S: Grooves>(
     path: &Path,
     checked: Checked<S>,
+    threads: usize,
 ) -> Result<(Replayed<S>, Recovered), OpenError> {
     let storage = checked.grid.storage().clone();
     let superblock = checked.superblock.clone();
     let bar = Bar::new(superblock.options.wal_slots);
-    let mut replayed = Replayed { checked, bar, op: superblock.checkpoint.op, uncommitted: 0 };
+    // The one that reads the log is at work too, and helps where it has to wait.
+    let sorter = Sorter::new(if threads > 1 { threads - 1 } else { threads });
+    let op = superblock.checkpoint.op;
+    let mut replayed = Replayed { checked, bar, sorter, op, uncommitted: 0 };
     replayed.set_replay(true);
     let entry = |op, offset, body: &[u8]| {
         replayed.entry(op, body).map_err(|what| invalid_entry(offset, what))
@@ -109,6 +115,7 @@ pub(super) fn replay<S: Grooves>(
     let recovered = wal::recover(&*storage, &superblock, entry);
     let recovered = recovered.map_err(|error| read_error(path, error))?;
     replayed.commit();
+    replayed.install();
     replayed.set_replay(false);
     Ok((replayed, recovered))
 }
@@ -117,6 +124,7 @@ pub(super) fn replay<S: Grooves>(
 pub(super) struct Replayed<S: Grooves> {
     pub(super) checked: Checked<S>,
     bar: Bar,
+    sorter: Sorter,
     pub(super) op: u64,
     /// The weight of the entries since the last call of `commit`, in slots.
     uncommitted: u64,
@@ -141,6 +149,7 @@ impl<S: Grooves> Replayed<S> {
         }
         if !self.bar.has_room(early) && !self.bar.is_sealed() {
             self.commit();
+            self.install();
             let (op, checkpoint_op) = (self.op, self.checked.superblock.checkpoint.op);
             let timestamp_max = self.checked.timestamps.highest();
             self.bar.seal::<S>(&mut self.checked.grooves, op, checkpoint_op, timestamp_max);
@@ -161,10 +170,28 @@ impl<S: Grooves> Replayed<S> {
         });
     }
 
-    /// Turns everything that was replayed since the last call into one run per tree.
+    /// Lets everything that was replayed since the last call become one run per tree.
     fn commit(&mut self) {
+        self.install();
         self.uncommitted = 0;
-        visit_grooves::<S>(&mut self.checked.grooves, &mut |groove| groove.commit());
+        let mut changes = Vec::new();
+        visit_grooves::<S>(&mut self.checked.grooves, &mut |groove| {
+            groove.commit_replayed();
+            groove.visit_trees(&mut |tree| changes.push(tree.take_changes()));
+        });
+        self.sorter.begin(changes);
+    }
+
+    /// Waits for these runs.
+    fn install(&mut self) {
+        let mut runs = self.sorter.finish().into_iter();
+        visit_grooves::<S>(&mut self.checked.grooves, &mut |groove| {
+            groove.visit_trees(&mut |tree| {
+                if let Some(run) = runs.next() {
+                    tree.commit_run(run);
+                }
+            });
+        });
     }
 
     fn replay(&mut self, sections: Vec<Section<'_>>) -> Result<(), &'static str> {

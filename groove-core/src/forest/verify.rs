@@ -102,7 +102,7 @@ pub(super) fn verify<S: Grooves>(
     let checked = check::<S>(path, storage.clone(), options)?;
     let copies = Superblock::count_copies(&*storage, &checked.superblock);
     let copies = copies.map_err(|error| io_error(path, error))?;
-    let (mut replayed, recovered) = replay(path, checked)?;
+    let (mut replayed, recovered) = replay(path, checked, options.compaction_threads)?;
     let mut verified = Verified {
         op: replayed.op,
         superblock_copies: copies,

@@ -53,6 +53,8 @@ pub(crate) trait AnyGroove {
     fn pack_changes(&mut self, out: &mut Vec<u8>);
     /// Makes the open scope's changes part of the committed state, and begins an empty scope.
     fn commit(&mut self);
+    /// As [`AnyGroove::commit`], of what was replayed: the trees are committed one by one.
+    fn commit_replayed(&mut self);
     /// Drops what was prefetched for the scope.
     fn end_scope(&mut self);
     /// Carries out changes from the log, as part of the open scope. Reads no tree. An error says what
@@ -119,6 +121,10 @@ impl<O: Object> AnyGroove for Groove<O> {
         self.log.clear();
         self.committed_count = self.object_count;
         self.visit_trees(&mut |tree| tree.commit());
+    }
+
+    fn commit_replayed(&mut self) {
+        self.committed_count = self.object_count;
     }
 
     fn end_scope(&mut self) {

@@ -69,6 +69,13 @@ impl<const K: usize> Pending<K> {
         self.is_replay = is_replay;
     }
 
+    /// All changes; the list is empty afterwards.
+    pub(crate) fn take(&mut self) -> Pending<K> {
+        let mut rest = Pending::new(self.usage, self.payload_width);
+        (rest.last_length, rest.is_replay) = (self.keys.len(), self.is_replay);
+        std::mem::replace(self, rest)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }

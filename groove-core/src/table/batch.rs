@@ -62,7 +62,8 @@ impl Batch {
             at = end;
             let place = number.checked_sub(1).map(|place| places[place]);
             // As the rows are: fields that are not used, bits in which an old row does not differ.
-            if lane.constant().is_some_and(|value| place.is_some_and(|place| place.is_zero(value))) {
+            if lane.constant().is_some_and(|value| place.is_some_and(|place| place.is_zero(value)))
+            {
                 continue;
             }
             self.lanes[0].clear();

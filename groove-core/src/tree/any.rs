@@ -8,7 +8,7 @@ use crate::compaction::{
     choose_levels,
 };
 use crate::grid::{Extent, sectors};
-use crate::memory::{Key, PendingMark, Usage};
+use crate::memory::{Key, Pending, PendingMark, Run, Usage};
 use crate::table::{Table, TableRecord, TreeMeta};
 
 use super::Tree;
@@ -56,6 +56,24 @@ pub(crate) struct LevelEdit {
     pub(crate) flushed: bool,
 }
 
+/// Changes that were taken from a tree, in the order of the calls.
+pub(crate) trait Unsorted: Send {
+    /// How many they are.
+    fn len(&self) -> usize;
+    /// The run that [`AnyTree::commit_run`] takes.
+    fn sort(self: Box<Self>) -> Box<dyn Any + Send>;
+}
+
+impl<const K: usize> Unsorted for Pending<K> {
+    fn len(&self) -> usize {
+        Pending::len(self)
+    }
+
+    fn sort(mut self: Box<Self>) -> Box<dyn Any + Send> {
+        Box::new(self.take_run())
+    }
+}
+
 /// What the forest does with a tree.
 pub(crate) trait AnyTree: Send {
     fn meta(&self) -> &Arc<TreeMeta>;
@@ -69,6 +87,10 @@ pub(crate) trait AnyTree: Send {
     fn drain_pending(&mut self, visit: &mut dyn FnMut(&[u64], &[u8]));
     /// Turns the open scope's changes into a run.
     fn commit(&mut self);
+    /// Takes the changes since the last commit, so that another thread can sort them.
+    fn take_changes(&mut self) -> Box<dyn Unsorted>;
+    /// Commits a run that such changes of this tree became; runs come in the order of the changes.
+    fn commit_run(&mut self, run: Box<dyn Any + Send>);
     /// What readers see after the last commit.
     fn version(&self) -> Arc<dyn TreeRead>;
     /// What a query within the scope sees.
@@ -124,6 +146,15 @@ impl<const K: usize> AnyTree for Tree<K> {
 
     fn commit(&mut self) {
         self.commit_pending();
+    }
+
+    fn take_changes(&mut self) -> Box<dyn Unsorted> {
+        self.scope_view = None;
+        Box::new(self.pending.take())
+    }
+
+    fn commit_run(&mut self, run: Box<dyn Any + Send>) {
+        self.add_run(*run.downcast::<Run<K>>().expect("a run of this tree's changes"));
     }
 
     fn version(&self) -> Arc<dyn TreeRead> {

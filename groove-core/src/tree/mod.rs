@@ -17,13 +17,13 @@ mod version;
 
 use std::sync::Arc;
 
-pub(crate) use any::{AnyTree, Demand, LevelEdit, TableHandle};
+pub(crate) use any::{AnyTree, Demand, LevelEdit, TableHandle, Unsorted};
 pub(crate) use levels::{LEVELS_MAX, Levels};
 pub(crate) use read::{Direction, KeyScan, LookupBatch, Scan, TablesVerified, TreeRead};
 pub(crate) use version::TreeVersion;
 
 use crate::grid::Grid;
-use crate::memory::{Key, Pending};
+use crate::memory::{Key, Pending, Run};
 use crate::table::TreeMeta;
 
 /// The writer's side of a tree.
@@ -99,6 +99,10 @@ impl<const K: usize> Tree<K> {
             return;
         }
         let run = self.pending.take_run();
+        self.add_run(run);
+    }
+
+    fn add_run(&mut self, run: Run<K>) {
         if !run.is_empty() {
             self.tip = Arc::new(self.tip.with_run(run));
         }

@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use super::directory::Directory;
 use super::filter::RunFilter;
 use super::merge::{Merged, RunMerge};
 use super::payloads::Payloads;
@@ -42,6 +43,8 @@ pub(crate) struct Run<const K: usize> {
     payloads: Payloads,
     /// Built by the first look-up that would have to search: runs of ascending keys seldom need it.
     filter: OnceLock<RunFilter>,
+    /// Built by the first search for entries of a value.
+    directory: OnceLock<Option<Directory<K>>>,
 }
 
 impl<const K: usize> Run<K> {
@@ -57,7 +60,8 @@ impl<const K: usize> Run<K> {
         debug_assert!(keys.is_sorted_by(|a, b| a < b), "a run is sorted and without duplicates");
         let tombstone_count = tombstones.iter().filter(|tombstone| **tombstone).count();
         let payloads = Payloads::new(payload, payload_width);
-        Run { keys, tombstones, tombstone_count, payloads, filter: OnceLock::new() }
+        let (filter, directory) = (OnceLock::new(), OnceLock::new());
+        Run { keys, tombstones, tombstone_count, payloads, filter, directory }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -138,6 +142,11 @@ impl<const K: usize> Run<K> {
         at + usize::from(self.keys.get(at) == Some(key))
     }
 
+    /// Where the entries of each value begin, if all values are near each other.
+    pub(super) fn directory(&self) -> Option<&Directory<K>> {
+        self.directory.get_or_init(|| Directory::of(&self.keys)).as_ref()
+    }
+
     /// Calls with each of `timestamps`, which are last limbs, that a key in `positions` has, where keys
     /// agree in all other limbs: with its number and its position. Near guesses.
     #[inline]
@@ -148,9 +157,21 @@ impl<const K: usize> Run<K> {
         guess: (impl Fn(u64) -> usize, f64),
         found: impl FnMut(usize, usize),
     ) {
+        if let Some(Some(directory)) = self.directory.get() {
+            return directory.members(&self.keys, positions, timestamps, guess, found);
+        }
         let keys = &self.keys[..positions.end];
         let (from, to) = (positions.start, keys.len());
         search::members((from, to), timestamps, guess, |at| keys[at][K - 1], found);
+    }
+
+    /// Reads a byte of what [`Run::members`] reads near a guess.
+    #[inline]
+    pub(crate) fn touch_member(&self, guess: usize) -> u64 {
+        match self.directory.get() {
+            Some(Some(directory)) => directory.touch_member(guess),
+            _ => self.keys[guess][K - 1],
+        }
     }
 
     /// Of keys that agree in all limbs but the last: the first position in `positions` with at least
@@ -263,6 +284,7 @@ impl<const K: usize> Run<K> {
             tombstone_count: runs.iter().map(|run| run.tombstone_count).sum(),
             payloads: Payloads::concatenated(runs.iter().map(|run| (&run.payloads, run.len()))),
             filter: OnceLock::new(),
+            directory: OnceLock::new(),
         }
     }
 
@@ -277,6 +299,7 @@ impl<const K: usize> Run<K> {
             + self.tombstones.capacity()
             + self.payloads.memory()
             + self.filter.get().map_or(0, RunFilter::memory)
+            + self.directory.get().and_then(Option::as_ref).map_or(0, Directory::memory)
     }
 }
 

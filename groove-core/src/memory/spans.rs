@@ -1,14 +1,16 @@
 //! Where the entries of one key lie in many runs of an index tree.
 //!
 //! A run is large and mostly cold: each step of a search by halves waits for another page of memory, and
-//! runs are a dozen. So all runs are searched together:
+//! runs are a dozen. So all runs are asked together.
+//!
+//! Runs with a [`Directory`](super::directory::Directory) tell themselves. The others are searched:
 //!
 //! 1. The place of the key in each run is guessed from its first and last keys, and read.
 //! 2. What stands there tells how far off the guess was; the place of a better guess, and what is around it,
 //!    is read.
 //! 3. Each run is searched near its guess.
 //!
-//! Between two reads of the first two steps there is so little that the processor waits for many at a time.
+//! Between two reads of the first steps there is so little that the processor waits for many at a time.
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -29,8 +31,28 @@ pub(crate) fn spans<const K: usize>(
     max: &Key<K>,
 ) -> Vec<Range<usize>> {
     let mut spans = vec![0..0; runs.len()];
-    let filled = |(run, span)| (!Run::is_empty(run)).then(|| (run.keys(), span));
-    let mut wanted: Vec<_> = runs.iter().copied().zip(&mut spans).filter_map(filled).collect();
+    let mut wanted = Vec::new();
+    let mut told = Vec::with_capacity(runs.len());
+    for (run, span) in runs.iter().zip(&mut spans).filter(|(run, _)| !run.is_empty()) {
+        match run.directory() {
+            Some(directory) => told.push((run.keys(), directory, span)),
+            None => wanted.push((run.keys(), span)),
+        }
+    }
+    black_box(told.iter().fold(0, |touched, (_, directory, _)| touched ^ directory.touch(min)));
+    let mut touched = 0;
+    for (keys, directory, span) in &mut told {
+        **span = directory.span(min);
+        let [start, end] = [span.start, span.end].map(|at| at.min(keys.len() - 1));
+        touched ^= keys[start][K - 1] ^ keys[end][K - 1];
+    }
+    black_box(touched);
+    for (keys, _, span) in told {
+        let Range { start, end } = *span;
+        let from = search::gallop(start, end, 1, |at| keys[at] < *min);
+        let to = search::gallop_back(from, end, 1, |at| keys[at] <= *max);
+        *span = from..to;
+    }
     for wanted in wanted.chunks_mut(GUESSED) {
         let mut guesses = [[0; 2]; GUESSED];
         let scales: Vec<Scale<K>> = wanted.iter().map(|(keys, _)| Scale::of(keys)).collect();

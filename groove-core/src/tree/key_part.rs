@@ -240,10 +240,10 @@ impl<const K: usize> KeyPart<K> {
     #[inline]
     pub(super) fn touch(&self, version: &TreeVersion<K>, timestamps: &[u64]) -> u64 {
         let Place::Run(number) = &self.place else { return 0 };
-        let keys = version.run(*number).keys();
+        let run = version.run(*number);
         timestamps
             .iter()
-            .fold(0, |touched, timestamp| touched ^ keys[self.guess(*timestamp)][K - 1])
+            .fold(0, |touched, timestamp| touched ^ run.touch_member(self.guess(*timestamp)))
     }
 
     /// Adds to the sums of those `timestamps` of which it has an entry; none lies before where it stands.

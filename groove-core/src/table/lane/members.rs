@@ -15,6 +15,9 @@ use crate::search::{self, SEARCHED};
 
 use super::{FRAME_ROWS, FRAME_SIZE, FRAMED, Frame, Lane, PROGRESSION, SLOPE_FRACTION};
 
+/// Bytes that a processor takes from memory at a time.
+const CACHE_LINE: usize = 64;
+
 /// Positions of one frame: at least one.
 #[derive(Debug, Clone, Copy, Default)]
 struct Window {
@@ -60,6 +63,9 @@ impl Lane {
         let data = offset + count.div_ceil(FRAME_ROWS) * FRAME_SIZE;
         let entries = bytes[offset..data].as_chunks::<FRAME_SIZE>().0;
         let (first, last) = (from / FRAME_ROWS, (to - 1) / FRAME_ROWS);
+        // Every search by halves would wait for some of them in turn.
+        let headers = entries[first..=last].iter().step_by(CACHE_LINE / FRAME_SIZE);
+        black_box(headers.fold(0, |touched, entry| touched ^ entry[0]));
         let mut windows = [Window::default(); SEARCHED];
         let mut places = [[0; 2]; SEARCHED];
         for (values, begin) in values.chunks(SEARCHED).zip((0..).step_by(SEARCHED)) {

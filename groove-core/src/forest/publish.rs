@@ -23,8 +23,10 @@ use crate::wal::LogGroup;
 use super::turn::Turn;
 use super::version::ForestVersion;
 
-/// How often a thread that is to sync lets others go first without one that appends.
+/// How often a thread that is to sync lets others go first without one that appends, when all that were woken
+/// run; and how often at most.
 const PATIENCE: u32 = 8;
+const ROUNDS: u32 = 1000;
 /// Turns of a loop that waits while others are about to append: some microseconds.
 const PAUSES: u32 = 50;
 
@@ -224,20 +226,25 @@ impl Publisher {
     }
 
     /// Lets others go first whose ops can share the sync that comes: they were woken by the last one a
-    /// moment ago. Gives up soon if nobody appends: they may do other things by now, or a scope takes long.
+    /// moment ago. Until all of these run that takes a while, since one thread wakes them one by one. Then it
+    /// gives up soon if nobody appends: they may do other things by now, or a scope takes long.
     fn gather(&self) {
         let expected = self.expected.load(Ordering::Relaxed);
         let synced_op = self.synced_op();
         let appended = || lock(&self.waiting).newest_op().saturating_sub(synced_op);
         let mut count = appended();
         let mut patience = PATIENCE;
-        while count < expected && patience > 0 {
-            if self.arriving.load(Ordering::Relaxed) > 0 {
+        for _ in 0..ROUNDS {
+            if count >= expected || patience == 0 {
+                break;
+            }
+            let waking = self.turn.waking();
+            if waking + self.arriving.load(Ordering::Relaxed) > 0 {
                 (0..PAUSES).for_each(|_| std::hint::spin_loop());
             }
             thread::yield_now();
             let now = appended();
-            patience = if now > count { PATIENCE } else { patience - 1 };
+            patience = if waking > 0 || now > count { PATIENCE } else { patience - 1 };
             count = now;
         }
     }

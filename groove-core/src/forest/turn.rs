@@ -9,12 +9,14 @@
 use std::sync::PoisonError;
 
 use crate::sync::thread::{self, Thread, ThreadId};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// Who syncs, and who waits for it.
 #[derive(Default)]
 pub(super) struct Turn {
     state: Mutex<State>,
+    /// How many threads were woken and do not run yet. Only a hint for others.
+    waking: AtomicU64,
 }
 
 #[derive(Default)]
@@ -42,16 +44,17 @@ pub(super) struct Taken<'a> {
 impl Turn {
     /// Waits for the turn; `None` if `op` is on disk before, as `synced_op` tells.
     pub(super) fn take<'a>(&'a self, op: u64, synced_op: &'a dyn Fn() -> u64) -> Option<Taken<'a>> {
+        let mut has_slept = false;
         loop {
             let mut state = self.lock();
-            // `park` may have returned without a reason, and left this thread in the list.
-            state.sleepers.retain(|sleeper| sleeper.thread.id() != thread::current().id());
+            if has_slept && !state.remove(thread::current().id()) {
+                // Somebody took it off the list, and counted it.
+                self.waking.fetch_sub(1, Ordering::Relaxed);
+            }
             if synced_op() >= op {
                 // Somebody else may still wait for the turn.
                 if state.called == Some(thread::current().id()) {
-                    let woken = state.wake(synced_op());
-                    drop(state);
-                    woken.iter().for_each(Thread::unpark);
+                    self.wake(state, synced_op());
                 }
                 return None;
             }
@@ -63,7 +66,20 @@ impl Turn {
             state.sleepers.push(Sleeper { op, thread: thread::current() });
             drop(state);
             thread::park();
+            has_slept = true;
         }
+    }
+
+    /// How many threads were woken and do not run yet.
+    pub(super) fn waking(&self) -> u64 {
+        self.waking.load(Ordering::Relaxed)
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State>, synced_op: u64) {
+        let woken = state.wake(synced_op);
+        self.waking.fetch_add(woken.len() as u64, Ordering::Relaxed);
+        drop(state);
+        woken.iter().for_each(Thread::unpark);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -72,8 +88,14 @@ impl Turn {
 }
 
 impl State {
+    /// Takes a thread off the list; whether it was there still: `park` may return without a reason.
+    fn remove(&mut self, thread: ThreadId) -> bool {
+        let at = self.sleepers.iter().position(|sleeper| sleeper.thread.id() == thread);
+        at.map(|at| self.sleepers.remove(at)).is_some()
+    }
+
     /// Takes those off the list whose op is on disk, and one of the others, which is called to take
-    /// the turn.
+    /// the turn. They are to be unparked.
     fn wake(&mut self, synced_op: u64) -> Vec<Thread> {
         let mut woken = Vec::with_capacity(self.sleepers.len());
         self.called = None;
@@ -96,9 +118,7 @@ impl Drop for Taken<'_> {
     fn drop(&mut self) {
         let mut state = self.turn.lock();
         state.is_taken = false;
-        let woken = state.wake((self.synced_op)());
-        drop(state);
-        woken.iter().for_each(Thread::unpark);
+        self.turn.wake(state, (self.synced_op)());
     }
 }
 
@@ -137,7 +157,37 @@ mod tests {
                 synced.fetch_max(op, Ordering::SeqCst);
             });
             assert!(synced_op() >= op && turn.lock().sleepers.is_empty());
+            assert_eq!(turn.waking(), 0);
         }
+    }
+
+    /// Who had the turn next gave up waiting for others while most of those that the last sync had woken did
+    /// not run yet, since they are woken one by one: groups of two and of fourteen took turns. Now it
+    /// knows how many these are.
+    #[test]
+    fn who_was_woken_counts_until_it_runs() {
+        let (turn, synced) = (Turn::default(), AtomicU64::new(0));
+        let synced_op = || synced.load(Ordering::SeqCst);
+        let first = turn.take(1, &synced_op).expect("nobody has the turn");
+        std::thread::scope(|threads| {
+            for op in 2..=5 {
+                let (turn, synced_op) = (&turn, &synced_op);
+                threads.spawn(move || assert!(turn.take(op, synced_op).is_none()));
+            }
+            while turn.lock().sleepers.len() < 4 {
+                thread::yield_now();
+            }
+            // One that wakes without a reason is none of them, and goes back to sleep.
+            turn.lock().sleepers[2].thread.unpark();
+            for _ in 0..1_000 {
+                thread::yield_now();
+            }
+            assert_eq!(turn.waking(), 0);
+            synced.store(5, Ordering::SeqCst);
+            drop(first);
+            assert!(turn.waking() <= 4);
+        });
+        assert_eq!(turn.waking(), 0);
     }
 
     /// A thread that woke without a reason was in the list twice. If its sync failed later, it called

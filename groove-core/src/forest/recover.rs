@@ -94,8 +94,8 @@ pub(super) fn recover<S: Grooves>(
     Ok(Forest::new(writer, options.durability))
 }
 
-/// Replays the log after the checkpoint into memory tables, with so many threads besides the caller's. Writes
-/// nothing.
+/// Replays the log after the checkpoint into memory tables, with so many threads, the caller's among them; with
+/// one besides it if it is 1. Writes nothing.
 pub(super) fn replay<S: Grooves>(
     path: &Path,
     checked: Checked<S>,
@@ -116,6 +116,7 @@ pub(super) fn replay<S: Grooves>(
     let recovered = recovered.map_err(|error| read_error(path, error))?;
     replayed.commit();
     replayed.install();
+    replayed.sorter = Sorter::new(0); // its threads end
     replayed.set_replay(false);
     Ok((replayed, recovered))
 }

@@ -31,8 +31,8 @@ pub(super) struct Directory<const K: usize> {
 }
 
 impl<const K: usize> Directory<K> {
-    /// Of keys that ascend: the value is the limb before the last; `None` if keys differ in a limb before that, or
-    /// if it would have more numbers than there are keys.
+    /// Of keys that ascend: the value is the limb before the last; `None` if keys differ in a limb before that, if
+    /// it would have more numbers than there are keys, and of few keys.
     pub(super) fn of(keys: &[Key<K>]) -> Option<Self> {
         if K < 2 || keys.len() < LENGTH_MIN {
             return None;
@@ -80,9 +80,10 @@ impl<const K: usize> Directory<K> {
             let wanted = &wanted[..timestamps.len()];
             let get = |at: usize| u64::from(times[at]);
             search::members((start, end), wanted, (guess, density), get, |number, at| {
-                // The first of those that were cut alike.
-                let mut alike = (at..end).take_while(|other| times[*other] == times[at]);
-                if let Some(at) = alike.find(|at| keys[*at][K - 1] == timestamps[number]) {
+                // Of those that were cut alike: many, if one timestamp is far from the others.
+                let wanted = timestamps[number];
+                let at = search::gallop(at, end, 1, |at| keys[at][K - 1] < wanted);
+                if at < end && keys[at][K - 1] == wanted {
                     found(first + number, at);
                 }
             });
@@ -180,6 +181,26 @@ mod tests {
                 assert_eq!(directory.touch_member(0), 0);
             }
         }
+    }
+
+    /// One timestamp far from the others takes all their bits: then all of them look alike, and each that was asked
+    /// for was looked for among all, one after the other. Now that is a search; here 10^10 steps would not end.
+    #[test]
+    fn timestamps_that_all_look_alike_are_found_without_a_look_at_each() {
+        let mut keys: Vec<Key<2>> = (0..200_000).map(|n| [7, 3 * n + 1]).collect();
+        keys.push([8, 1 << 62]);
+        let directory = Directory::of(&keys).expect("few values");
+        assert_eq!(directory.times.iter().max(), directory.times.last());
+        assert!(directory.times[..200_000].iter().all(|time| *time == 0));
+        let span = directory.span(&[7, 0]);
+        let wanted: Vec<u64> = (0..600_000).collect();
+        let mut found = 0;
+        let density = (|time: u64| (time as usize / 3).min(199_999), 1.0 / 3.0);
+        directory.members(&keys, span, &wanted, density, |number, at| {
+            assert_eq!(keys[at][1], number as u64);
+            found += 1;
+        });
+        assert_eq!(found, 200_000);
     }
 
     #[test]

@@ -181,7 +181,7 @@ impl<const K: usize> TreeVersion<K> {
         version
     }
 
-    /// Bytes of memory in runs and their filters.
+    /// Bytes of memory in runs, their directories and filters.
     pub(super) fn memory(&self) -> usize {
         let filters = self.filter.iter().chain(&self.immutable_filter);
         self.runs_newest_first().map(|run| run.memory()).sum::<usize>()

@@ -13,7 +13,7 @@ use std::ops::Range;
 use super::run::Key;
 use crate::search::{self, SEARCHED};
 
-/// Runs with fewer keys are a few lines of the cache, and are searched.
+/// Runs with fewer keys are searched.
 const LENGTH_MIN: usize = 256;
 
 #[derive(Debug)]

@@ -11,8 +11,8 @@ mod hits;
 mod slab;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use block::{BLOCK_HEADER_SIZE, BlockHeader, BlockInfo, BlockRef, seal_block};
 use cache::BlockCache;
@@ -24,7 +24,7 @@ use slab::Slab;
 
 use crate::checksum::checksum;
 use crate::error::{BlockKind, Corruption, Damage, ReadError};
-use crate::storage::{ReadRequest, Storage};
+use crate::storage::{ReadSpan, Storage};
 
 /// Sectors that `bytes` take.
 pub(crate) fn sectors(bytes: usize) -> u32 {
@@ -139,26 +139,35 @@ impl Grid {
         Ok(bytes)
     }
 
-    /// Reads many blocks past the cache, with as many reads in flight as the device takes.
-    pub(crate) fn read_batch(
-        &self,
-        references: &[BlockRef],
+    /// Reads many blocks past the cache, with as many reads in flight as the device takes, and gives what
+    /// `take` makes of each: by its number, of its bytes, on the thread that read it.
+    pub(crate) fn read_each<T: Send + 'static>(
+        self: &Arc<Self>,
+        references: Vec<BlockRef>,
         kind: BlockKind,
         tree: &Arc<str>,
-    ) -> Result<Vec<Vec<u8>>, ReadError> {
-        let request = |reference: &BlockRef| ReadRequest {
+        take: impl Fn(usize, &[u8]) -> Result<T, ReadError> + Send + Sync + 'static,
+    ) -> Result<Vec<T>, ReadError> {
+        let span = |reference: &BlockRef| ReadSpan {
             offset: reference.address,
-            buffer: vec![0; reference.length as usize],
-            result: Ok(()),
+            length: reference.length as usize,
         };
-        let mut requests: Vec<ReadRequest> = references.iter().map(request).collect();
-        self.storage.read_batch(&mut requests);
-        self.blocks_read.fetch_add(requests.len() as u64, Ordering::Relaxed);
-        let blocks = requests.into_iter().zip(references).map(|(request, reference)| {
-            self.check(reference, kind, Some(tree), request.result, &request.buffer)?;
-            Ok(request.buffer)
-        });
-        blocks.collect()
+        let spans: Vec<ReadSpan> = references.iter().map(span).collect();
+        let taken: Arc<Vec<Mutex<Option<Result<T, ReadError>>>>> =
+            Arc::new(spans.iter().map(|_| Mutex::default()).collect());
+        let (grid, tree, places) = (self.clone(), tree.clone(), taken.clone());
+        let taker = move |number: usize, result: io::Result<&[u8]>| {
+            let (bytes, result) = match result {
+                Ok(bytes) => (bytes, Ok(())),
+                Err(error) => (&[][..], Err(error)),
+            };
+            let checked = grid.check(&references[number], kind, Some(&tree), result, bytes);
+            let value = checked.and_then(|()| take(number, bytes));
+            *lock(&places[number]) = Some(value);
+        };
+        self.storage.read_each(&spans, Arc::new(taker));
+        self.blocks_read.fetch_add(spans.len() as u64, Ordering::Relaxed);
+        taken.iter().map(|place| lock(place).take().expect("each block is read")).collect()
     }
 
     /// Reads consecutive blocks with one read, past the cache: for merges, which read all of a
@@ -236,6 +245,10 @@ impl Grid {
         }
         Ok(())
     }
+}
+
+fn lock<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A damaged block, as an error.

@@ -11,15 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use super::{ReadRequest, Storage};
+use super::{ReadRequest, ReadSpan, ReadTaker, Storage};
 use direct::DirectWriter;
 use reader_pool::ReaderPool;
 
 mod direct;
 mod reader_pool;
-
-/// Batches up to this length are read by the calling thread alone: waking another costs more.
-const BATCH_LENGTH_ALONE: usize = 4;
 
 /// Why a file could not be opened as storage. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -141,12 +138,28 @@ impl Storage for FileStorage {
     }
 
     fn read_batch(&self, requests: &mut [ReadRequest]) {
-        if requests.len() > BATCH_LENGTH_ALONE {
-            return self.readers.read(requests);
+        let span = |request: &ReadRequest| ReadSpan {
+            offset: request.offset,
+            length: request.buffer.len(),
+        };
+        let spans: Vec<ReadSpan> = requests.iter().map(span).collect();
+        let results: Arc<Vec<Mutex<Option<io::Result<Vec<u8>>>>>> =
+            Arc::new(spans.iter().map(|_| Mutex::default()).collect());
+        let taken = Arc::clone(&results);
+        let take = move |number: usize, bytes: io::Result<&[u8]>| {
+            *taken[number].lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(bytes.map(<[u8]>::to_vec));
+        };
+        self.read_each(&spans, Arc::new(take));
+        for (request, result) in requests.iter_mut().zip(&*results) {
+            let result = result.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let result = result.expect("each read is carried out");
+            request.result = result.map(|bytes| request.buffer = bytes);
         }
-        for request in requests {
-            request.result = self.read_at(request.offset, &mut request.buffer);
-        }
+    }
+
+    fn read_each(&self, spans: &[ReadSpan], take: Arc<ReadTaker>) {
+        self.readers.read(spans, take);
     }
 
     fn write_at(&self, offset: u64, buffer: &[u8]) -> io::Result<()> {

@@ -23,6 +23,7 @@ pub(crate) mod simulated;
 mod tests;
 
 use std::io;
+use std::sync::Arc;
 
 pub(crate) use directory::sync_parent_directory;
 pub use file::{FileOpenError, FileStorage};
@@ -39,6 +40,19 @@ pub struct ReadRequest {
     pub result: io::Result<()>,
 }
 
+/// One read of many, whose bytes are taken where they were read.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadSpan {
+    /// Where in the storage, in bytes.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: usize,
+}
+
+/// Takes what each of many reads brought, by its number: its bytes, or how it ended. It is called on any
+/// thread, and the bytes are there until it returns.
+pub type ReadTaker = dyn Fn(usize, io::Result<&[u8]>) + Send + Sync;
+
 /// A device that holds a forest.
 ///
 /// Reads and writes are whole or an error: a short count is retried by the implementation, a read
@@ -53,6 +67,20 @@ pub trait Storage: Send + Sync + 'static {
     fn read_batch(&self, requests: &mut [ReadRequest]) {
         for request in requests {
             request.result = self.read_at(request.offset, &mut request.buffer);
+        }
+    }
+    /// Carries out all reads, as many at a time as the device takes, and calls `take` once for each. By
+    /// default it is [`Storage::read_batch`] that reads them.
+    fn read_each(&self, spans: &[ReadSpan], take: Arc<ReadTaker>) {
+        let request = |span: &ReadSpan| ReadRequest {
+            offset: span.offset,
+            buffer: vec![0; span.length],
+            result: Ok(()),
+        };
+        let mut requests: Vec<ReadRequest> = spans.iter().map(request).collect();
+        self.read_batch(&mut requests);
+        for (number, request) in requests.into_iter().enumerate() {
+            take(number, request.result.map(|()| &request.buffer[..]));
         }
     }
     /// Writes all of `buffer` at `offset`, growing the storage if it ends earlier.

@@ -42,7 +42,7 @@ pub(crate) use shape::{PayloadLane, plain_lanes, row_lanes};
 pub(crate) use value_block::ValueBlock;
 
 use crate::error::{BlockKind, Damage, ReadError};
-use crate::grid::{BlockBytes, BlockRef, Extent, Grid, Pinned, ShelfGuard, corrupt};
+use crate::grid::{BlockBytes, BlockRef, Extent, Grid, Pinned, Shelf, ShelfGuard, corrupt};
 use crate::memory::{Key, Usage};
 
 /// What all tables of one tree share.
@@ -235,10 +235,34 @@ impl<'a, const K: usize> BlockPlace<'a, K> {
         meta: &TreeMeta,
         bytes: &[u8],
     ) -> Result<ValueBlock<K>, ReadError> {
+        self.to_keep().keep(grid, meta, bytes)
+    }
+
+    /// Where the block is kept, for another thread.
+    pub(crate) fn to_keep(&self) -> ToKeep<K> {
+        let shelf = self.index.shelf.clone();
+        ToKeep { shelf, number: self.number, reference: *self.reference() }
+    }
+}
+
+/// Where a value block is kept when it is read.
+pub(crate) struct ToKeep<const K: usize> {
+    shelf: Arc<Shelf<ValueBlock<K>>>,
+    number: usize,
+    pub(crate) reference: BlockRef,
+}
+
+impl<const K: usize> ToKeep<K> {
+    /// Takes the bytes of the block, whose checksum agreed, and keeps it in memory.
+    pub(crate) fn keep(
+        &self,
+        grid: &Grid,
+        meta: &TreeMeta,
+        bytes: &[u8],
+    ) -> Result<ValueBlock<K>, ReadError> {
         let block = ValueBlock::parse(bytes, meta, |block, behind| grid.hold(block, behind))
-            .map_err(|what| invalid(self.reference(), meta, what))?;
-        let (shelf, bytes) = (&self.index.shelf, block.memory());
-        grid.keep(self.reference(), shelf, self.number, block.clone(), bytes);
+            .map_err(|what| invalid(&self.reference, meta, what))?;
+        grid.keep(&self.reference, &self.shelf, self.number, block.clone(), block.memory());
         Ok(block)
     }
 }

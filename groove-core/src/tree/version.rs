@@ -4,9 +4,11 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use crate::error::{BlockKind, Damage, ReadError};
-use crate::grid::{BlockRef, Grid, ShelfGuard};
+use crate::grid::{Grid, ShelfGuard};
 use crate::memory::{Key, MemoryFilter, Run, Usage, first_merged, limbs_to_key};
-use crate::table::{BlockPlace, Gather, Table, TableIndex, TreeMeta, ValueBlock, filter_hash};
+use crate::table::{
+    BlockPlace, Gather, Table, TableIndex, ToKeep, TreeMeta, ValueBlock, filter_hash,
+};
 
 use super::key_scan::MergeKeyScan;
 use super::levels::Levels;
@@ -15,7 +17,7 @@ use super::scan::MergeScan;
 
 /// Blocks that a batch of look-ups reads together, in bytes: enough reads in flight for any device,
 /// and a bound on memory whatever the number of keys.
-const WINDOW_BYTES: usize = 4 << 20;
+const WINDOW_BYTES: usize = 32 << 20;
 
 /// A tree at one op.
 #[derive(Clone)]
@@ -512,7 +514,11 @@ enum Blocks<'a, const K: usize> {
 
 impl<'a, const K: usize> Blocks<'a, K> {
     /// Finds or reads the blocks at `places`, which ascend.
-    fn find(places: &[BlockPlace<'a, K>], grid: &Grid, meta: &TreeMeta) -> Result<Self, ReadError> {
+    fn find(
+        places: &[BlockPlace<'a, K>],
+        grid: &Arc<Grid>,
+        meta: &Arc<TreeMeta>,
+    ) -> Result<Self, ReadError> {
         let mut guards: Vec<ShelfGuard<'a, ValueBlock<K>>> = Vec::new();
         let mut guard_of = Vec::with_capacity(places.len());
         let mut missing = 0;
@@ -533,10 +539,13 @@ impl<'a, const K: usize> Blocks<'a, K> {
         drop(guards);
         let absent: Vec<usize> = (0..places.len()).filter(|at| held[*at].is_none()).collect();
         grid.hits(places.len() - absent.len(), &[], |at| *places[at].reference());
-        let references: Vec<BlockRef> = absent.iter().map(|at| *places[*at].reference()).collect();
-        let read = grid.read_batch(&references, BlockKind::Value, &meta.name)?;
-        for (at, bytes) in absent.into_iter().zip(read) {
-            held[at] = Some(places[at].keep(grid, meta, &bytes)?);
+        let to_keep: Vec<ToKeep<K>> = absent.iter().map(|at| places[*at].to_keep()).collect();
+        let references = to_keep.iter().map(|to_keep| to_keep.reference).collect();
+        let (keeping, its_meta) = (grid.clone(), meta.clone());
+        let keep = move |at: usize, bytes: &[u8]| to_keep[at].keep(&keeping, &its_meta, bytes);
+        let read = grid.read_each(references, BlockKind::Value, &meta.name, keep)?;
+        for (at, block) in absent.into_iter().zip(read) {
+            held[at] = Some(block);
         }
         Ok(Blocks::Held(held.into_iter().map(|block| block.expect("found or read")).collect()))
     }

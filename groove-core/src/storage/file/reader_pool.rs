@@ -1,27 +1,31 @@
 //! A few threads that read a batch together, for devices that answer many reads at a time.
 //!
-//! A batch is sorted by offset and cut into contiguous shares. The shares lie in the batch, not in
-//! a queue: the pool's queue holds a ticket per thread that may help, and whoever comes, the
-//! calling thread among them, takes the next share. So a batch ends even when no other thread could
-//! be started or all are at work on other batches, and a batch of another caller never waits for
-//! this one. Threads start at the first batch and are joined when the pool is dropped.
+//! A batch is sorted by offset. The pool's queue holds a ticket per thread that may help, and whoever
+//! comes, the calling thread among them, takes the next few spans, reads those that lie next to each other
+//! with one read, and hands the bytes over where it read them: what is done with them is shared by the
+//! threads as well, and a thread needs one buffer for all. So a batch ends even when no other thread could
+//! be started or all are at work on other batches, and a batch of another caller never waits for this one.
+//! Threads start at the first batch and are joined when the pool is dropped.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
-use std::io;
-use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use super::super::ReadRequest;
+use super::super::{ReadSpan, ReadTaker};
 use super::read_exact_at;
 
 /// Reads in flight at a time, besides those of the calling threads.
 const THREADS: usize = 8;
-
-/// Requests to be read by one thread in turn, each with its index in the batch.
-type Share = Vec<(usize, ReadRequest)>;
+/// Batches up to this length are read by the calling thread alone: waking another costs more.
+const LENGTH_ALONE: usize = 4;
+/// Spans that a thread takes at a time.
+const SHARE: usize = 16;
+/// Bytes that are read with one read at most, if it is more than one span.
+const JOINED_BYTES: usize = 256 << 10;
 
 pub(super) struct ReaderPool {
     queue: Arc<Queue>,
@@ -32,6 +36,8 @@ struct Queue {
     file: Arc<File>,
     state: Mutex<QueueState>,
     changed: Condvar,
+    /// Buffers of calling threads: as many as called at a time.
+    buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 struct QueueState {
@@ -40,50 +46,56 @@ struct QueueState {
 }
 
 struct Batch {
+    /// By offset; with their numbers.
+    spans: Vec<(usize, ReadSpan)>,
     state: Mutex<BatchState>,
     finished: Condvar,
 }
 
 struct BatchState {
-    waiting: Vec<Share>,
-    /// Shares that somebody has taken and not yet put into `done`.
-    taken: usize,
-    done: Vec<Share>,
+    /// Where the spans begin that nobody has taken.
+    next: usize,
+    /// Spans that are done.
+    done: usize,
+    /// `None` when all are done: what the taker holds must not outlive the call, as a ticket may.
+    take: Option<Arc<ReadTaker>>,
+    /// What the taker panicked with first.
+    panic: Option<Box<dyn Any + Send>>,
 }
 
 impl ReaderPool {
     pub(super) fn new(file: Arc<File>) -> ReaderPool {
         let state = Mutex::new(QueueState { tickets: VecDeque::new(), closed: false });
-        let queue = Arc::new(Queue { file, state, changed: Condvar::new() });
+        let buffers = Mutex::new(Vec::new());
+        let queue = Arc::new(Queue { file, state, changed: Condvar::new(), buffers });
         ReaderPool { queue, threads: OnceLock::new() }
     }
 
-    /// Carries out all requests; called by any number of threads at once.
-    pub(super) fn read(&self, requests: &mut [ReadRequest]) {
-        if requests.is_empty() {
+    /// Carries out all reads; called by any number of threads at once.
+    pub(super) fn read(&self, spans: &[ReadSpan], take: Arc<ReadTaker>) {
+        if spans.is_empty() {
             return;
         }
-        let threads = self.threads.get_or_init(|| start(&self.queue)).len();
-        let shares = cut(requests, threads + 1);
-        let helpers = (shares.len() - 1).min(threads);
-        let state = BatchState { waiting: shares, taken: 0, done: Vec::new() };
-        let batch = Arc::new(Batch { state: Mutex::new(state), finished: Condvar::new() });
-
-        let mut queue = lock(&self.queue.state);
-        queue.tickets.extend((0..helpers).map(|_| Arc::clone(&batch)));
-        drop(queue);
-        for _ in 0..helpers {
-            self.queue.changed.notify_one();
+        let mut spans: Vec<(usize, ReadSpan)> = spans.iter().copied().enumerate().collect();
+        spans.sort_by_key(|(_, span)| span.offset);
+        let shares = spans.len().div_ceil(SHARE);
+        let state = Mutex::new(BatchState { next: 0, done: 0, take: Some(take), panic: None });
+        let is_alone = spans.len() <= LENGTH_ALONE;
+        let batch = Arc::new(Batch { spans, state, finished: Condvar::new() });
+        if !is_alone {
+            let threads = self.threads.get_or_init(|| start(&self.queue)).len();
+            let helpers = (shares - 1).min(threads);
+            lock(&self.queue.state).tickets.extend((0..helpers).map(|_| Arc::clone(&batch)));
+            for _ in 0..helpers {
+                self.queue.changed.notify_one();
+            }
         }
-
-        batch.help(&self.queue.file);
-        let done = batch.wait();
-        let mut count = 0;
-        for (index, request) in done.into_iter().flatten() {
-            requests[index] = request;
-            count += 1;
+        let mut buffer = lock(&self.queue.buffers).pop().unwrap_or_default();
+        batch.help(&self.queue.file, &mut buffer);
+        lock(&self.queue.buffers).push(buffer);
+        if let Some(panic) = batch.wait() {
+            resume_unwind(panic);
         }
-        assert_eq!(count, requests.len(), "each request of a batch is carried out once");
     }
 }
 
@@ -92,7 +104,7 @@ impl Drop for ReaderPool {
         lock(&self.queue.state).closed = true;
         self.queue.changed.notify_all();
         for thread in self.threads.take().unwrap_or_default() {
-            // A thread has nothing that panics; if it did, its batch has reported it.
+            // Panics of takers are caught, and a thread has nothing else that panics.
             let _ = thread.join();
         }
     }
@@ -107,26 +119,16 @@ fn start(queue: &Arc<Queue>) -> Vec<JoinHandle<()>> {
     (0..THREADS).map_while(spawn).collect()
 }
 
-/// Takes the requests out of the batch, in order of their offsets, in up to `shares_max` shares.
-fn cut(requests: &mut [ReadRequest], shares_max: usize) -> Vec<Share> {
-    let mut order: Vec<usize> = (0..requests.len()).collect();
-    order.sort_by_key(|&index| requests[index].offset);
-    let share_length = order.len().div_ceil(shares_max);
-    let mut take = |&index: &usize| {
-        let empty = ReadRequest { offset: 0, buffer: Vec::new(), result: Ok(()) };
-        (index, mem::replace(&mut requests[index], empty))
-    };
-    order.chunks(share_length).map(|share| share.iter().map(&mut take).collect()).collect()
-}
-
 impl Queue {
     /// A thread's life: helps with one batch after the other until the pool is dropped.
     fn serve(&self) {
+        let mut buffer = Vec::new();
         let mut state = lock(&self.state);
         loop {
             if let Some(batch) = state.tickets.pop_front() {
                 drop(state);
-                batch.help(&self.file);
+                batch.help(&self.file, &mut buffer);
+                drop(batch);
                 state = lock(&self.state);
             } else if state.closed {
                 return;
@@ -138,37 +140,84 @@ impl Queue {
 }
 
 impl Batch {
-    /// Reads shares until none waits any more.
-    fn help(&self, file: &File) {
+    /// Reads spans until none is left that nobody has taken.
+    fn help(&self, file: &File, buffer: &mut Vec<u8>) {
         let mut state = lock(&self.state);
-        while let Some(mut share) = state.waiting.pop() {
-            state.taken += 1;
+        while state.next < self.spans.len() {
+            let take = state.take.clone().expect("it is there until all spans are done");
+            let share = state.next..self.spans.len().min(state.next + SHARE);
+            state.next = share.end;
             drop(state);
-            for (_, request) in &mut share {
-                request.result = read(file, request);
-            }
+            let share = &self.spans[share];
+            let result = catch_unwind(AssertUnwindSafe(|| read(share, file, buffer, &*take)));
+            drop(take);
             state = lock(&self.state);
-            state.taken -= 1;
-            state.done.push(share);
+            state.done += share.len();
+            if let Err(panic) = result {
+                state.panic.get_or_insert(panic);
+            }
         }
-        if state.taken == 0 {
+        if state.done == self.spans.len() {
             self.finished.notify_all();
         }
     }
 
-    /// Waits until no share is waiting or being read, and returns all of them.
-    fn wait(&self) -> Vec<Share> {
+    /// Waits until all spans are done; gives what the taker panicked with, if it did.
+    fn wait(&self) -> Option<Box<dyn Any + Send>> {
         let mut state = lock(&self.state);
-        assert!(state.waiting.is_empty(), "the caller helps until no share waits");
-        while state.taken > 0 {
+        assert_eq!(state.next, self.spans.len(), "the caller helps until no span waits");
+        while state.done < self.spans.len() {
             state = self.finished.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        mem::take(&mut state.done)
+        let (take, panic) = (state.take.take(), state.panic.take());
+        drop(state);
+        drop(take);
+        panic
     }
 }
 
-fn read(file: &File, request: &mut ReadRequest) -> io::Result<()> {
-    read_exact_at(file, request.offset, &mut request.buffer)
+/// Reads spans that ascend.
+fn read(mut spans: &[(usize, ReadSpan)], file: &File, buffer: &mut Vec<u8>, take: &ReadTaker) {
+    while !spans.is_empty() {
+        let count = joined(spans);
+        let (now, later) = spans.split_at(count);
+        spans = later;
+        let offset = now[0].1.offset;
+        let length = now.iter().map(|(_, span)| span.length).sum();
+        if buffer.len() < length {
+            buffer.resize(length, 0);
+        }
+        match read_exact_at(file, offset, &mut buffer[..length]) {
+            Err(_) if count > 1 => {
+                // Some of them may be readable.
+                for span in now {
+                    read(std::slice::from_ref(span), file, buffer, take);
+                }
+            }
+            Err(error) => take(now[0].0, Err(error)),
+            Ok(()) => {
+                let mut rest = &buffer[..length];
+                for (number, span) in now {
+                    let (bytes, behind) = rest.split_at(span.length);
+                    rest = behind;
+                    take(*number, Ok(bytes));
+                }
+            }
+        }
+    }
+}
+
+/// How many spans from the first on lie next to each other, and are read together.
+fn joined(spans: &[(usize, ReadSpan)]) -> usize {
+    let mut end = spans[0].1.offset.saturating_add(spans[0].1.length as u64);
+    let mut length = spans[0].1.length;
+    let next = |(_, span): &&(usize, ReadSpan)| {
+        let is_next = span.offset == end && length.saturating_add(span.length) <= JOINED_BYTES;
+        end = span.offset.saturating_add(span.length as u64);
+        length = length.saturating_add(span.length);
+        is_next
+    };
+    1 + spans[1..].iter().take_while(next).count()
 }
 
 // Under these locks only counters and lists change, in steps that do not panic.

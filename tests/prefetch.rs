@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
-use groove::storage::{MemoryStorage, ReadRequest, Storage};
+use groove::storage::{MemoryStorage, ReadSpan, ReadTaker, Storage};
 use groove::{Forest, Groove, InsertError, Lookup, Options};
 
 #[derive(Groove, Clone, Copy, Debug, PartialEq)]
@@ -39,9 +39,9 @@ impl Storage for Counting {
         self.memory.read_at(offset, buffer)
     }
 
-    fn read_batch(&self, requests: &mut [ReadRequest]) {
-        self.reads.fetch_add(requests.len() as u64, Ordering::Relaxed);
-        self.memory.read_batch(requests);
+    fn read_batch(&self, spans: &[ReadSpan], take: Arc<ReadTaker>) {
+        self.reads.fetch_add(spans.len() as u64, Ordering::Relaxed);
+        self.memory.read_batch(spans, take);
     }
 
     fn write_at(&self, offset: u64, buffer: &[u8]) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use groove::storage::{MemoryStorage, ReadRequest, Storage};
+use groove::storage::{MemoryStorage, ReadSpan, ReadTaker, Storage};
 use groove::{CommitError, Durability, Forest, Groove, OpenError, Options, WriteError};
 
 #[derive(Groove, Clone, Copy, Debug, PartialEq)]
@@ -62,10 +62,10 @@ impl Storage for Device {
         self.memory.read_at(offset, buffer)
     }
 
-    fn read_batch(&self, requests: &mut [ReadRequest]) {
-        let bytes = requests.iter().map(|request| request.buffer.len()).sum();
+    fn read_batch(&self, spans: &[ReadSpan], take: Arc<ReadTaker>) {
+        let bytes = spans.iter().map(|span| span.length).sum();
         self.largest_batch.fetch_max(bytes, Ordering::Relaxed);
-        self.memory.read_batch(requests);
+        self.memory.read_batch(spans, take);
     }
 
     fn write_at(&self, offset: u64, buffer: &[u8]) -> io::Result<()> {

@@ -141,7 +141,7 @@ impl Grid {
 
     /// Reads many blocks past the cache, with as many reads in flight as the device takes, and gives what
     /// `take` makes of each: by its number, of its bytes, on the thread that read it.
-    pub(crate) fn read_each<T: Send + 'static>(
+    pub(crate) fn read_batch<T: Send + 'static>(
         self: &Arc<Self>,
         references: Vec<BlockRef>,
         kind: BlockKind,
@@ -153,8 +153,7 @@ impl Grid {
             length: reference.length as usize,
         };
         let spans: Vec<ReadSpan> = references.iter().map(span).collect();
-        let taken: Arc<Vec<Mutex<Option<Result<T, ReadError>>>>> =
-            Arc::new(spans.iter().map(|_| Mutex::default()).collect());
+        let taken: Arc<[Taken<T>]> = spans.iter().map(|_| Taken::default()).collect();
         let (grid, tree, places) = (self.clone(), tree.clone(), taken.clone());
         let taker = move |number: usize, result: io::Result<&[u8]>| {
             let (bytes, result) = match result {
@@ -165,7 +164,7 @@ impl Grid {
             let value = checked.and_then(|()| take(number, bytes));
             *lock(&places[number]) = Some(value);
         };
-        self.storage.read_each(&spans, Arc::new(taker));
+        self.storage.read_batch(&spans, Arc::new(taker));
         self.blocks_read.fetch_add(spans.len() as u64, Ordering::Relaxed);
         taken.iter().map(|place| lock(place).take().expect("each block is read")).collect()
     }
@@ -246,6 +245,9 @@ impl Grid {
         Ok(())
     }
 }
+
+/// What a block of a batch became, once it was read.
+type Taken<T> = Mutex<Option<Result<T, ReadError>>>;
 
 fn lock<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
     place.lock().unwrap_or_else(PoisonError::into_inner)

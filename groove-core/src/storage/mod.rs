@@ -30,17 +30,6 @@ pub use file::{FileOpenError, FileStorage};
 pub use memory::MemoryStorage;
 
 /// One read of a batch.
-#[derive(Debug)]
-pub struct ReadRequest {
-    /// Where in the storage, in bytes.
-    pub offset: u64,
-    /// Filled completely by a read that succeeds.
-    pub buffer: Vec<u8>,
-    /// How the read ended; `Ok` until it is carried out.
-    pub result: io::Result<()>,
-}
-
-/// One read of many, whose bytes are taken where they were read.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadSpan {
     /// Where in the storage, in bytes.
@@ -49,8 +38,8 @@ pub struct ReadSpan {
     pub length: usize,
 }
 
-/// Takes what each of many reads brought, by its number: its bytes, or how it ended. It is called on any
-/// thread, and the bytes are there until it returns.
+/// Takes what each read of a batch brought, by its number: its bytes, or how it ended. It is called on any
+/// thread, on several at a time, and the bytes are there until it returns.
 pub type ReadTaker = dyn Fn(usize, io::Result<&[u8]>) + Send + Sync;
 
 /// A device that holds a forest.
@@ -63,24 +52,14 @@ pub type ReadTaker = dyn Fn(usize, io::Result<&[u8]>) + Send + Sync;
 pub trait Storage: Send + Sync + 'static {
     /// Fills `buffer` from `offset` on.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
-    /// Carries out all reads, as many at a time as the device takes, and sets each one's `result`.
-    fn read_batch(&self, requests: &mut [ReadRequest]) {
-        for request in requests {
-            request.result = self.read_at(request.offset, &mut request.buffer);
-        }
-    }
     /// Carries out all reads, as many at a time as the device takes, and calls `take` once for each. By
-    /// default it is [`Storage::read_batch`] that reads them.
-    fn read_each(&self, spans: &[ReadSpan], take: Arc<ReadTaker>) {
-        let request = |span: &ReadSpan| ReadRequest {
-            offset: span.offset,
-            buffer: vec![0; span.length],
-            result: Ok(()),
-        };
-        let mut requests: Vec<ReadRequest> = spans.iter().map(request).collect();
-        self.read_batch(&mut requests);
-        for (number, request) in requests.into_iter().enumerate() {
-            take(number, request.result.map(|()| &request.buffer[..]));
+    /// default they are carried out one after the other.
+    fn read_batch(&self, spans: &[ReadSpan], take: Arc<ReadTaker>) {
+        let mut buffer = Vec::new();
+        for (number, span) in spans.iter().enumerate() {
+            buffer.resize(span.length, 0);
+            let result = self.read_at(span.offset, &mut buffer);
+            take(number, result.map(|()| &buffer[..]));
         }
     }
     /// Writes all of `buffer` at `offset`, growing the storage if it ends earlier.

@@ -1,21 +1,29 @@
 //! One body for both storages: what holds for a file holds for bytes in memory.
 
-use std::io;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::thread;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::{io, mem, thread};
 
-use super::{FileStorage, MemoryStorage, ReadRequest, Storage};
+use super::{FileStorage, MemoryStorage, ReadSpan, Storage};
 
-/// Requests with the offset and length that `shape` gives each of `indexes`.
-pub(super) fn requests(
-    indexes: Range<usize>,
-    shape: impl Fn(usize) -> (u64, usize),
-) -> Vec<ReadRequest> {
-    let request = |index| {
-        let (offset, length) = shape(index);
-        ReadRequest { offset, buffer: vec![0; length], result: Ok(()) }
+/// What a batch brings, in the order of its spans.
+pub(super) fn read_batch(storage: &dyn Storage, spans: &[ReadSpan]) -> Vec<io::Result<Vec<u8>>> {
+    let taken: Arc<Mutex<BTreeMap<usize, io::Result<Vec<u8>>>>> = Arc::default();
+    let results = Arc::clone(&taken);
+    let take = move |number: usize, result: io::Result<&[u8]>| {
+        let old = results.lock().unwrap().insert(number, result.map(<[u8]>::to_vec));
+        assert!(old.is_none(), "read {number} was taken twice");
     };
-    indexes.map(request).collect()
+    storage.read_batch(spans, Arc::new(take));
+    let taken = mem::take(&mut *taken.lock().unwrap());
+    assert!(taken.keys().copied().eq(0..spans.len()), "each read is taken");
+    taken.into_values().collect()
+}
+
+fn spans(indexes: Range<usize>, shape: impl Fn(usize) -> (u64, usize)) -> Vec<ReadSpan> {
+    indexes.map(shape).map(|(offset, length)| ReadSpan { offset, length }).collect()
 }
 
 fn on_each_storage(check: impl Fn(&dyn Storage)) {
@@ -117,22 +125,64 @@ fn each_read_of_a_batch_has_its_own_bytes_and_its_own_end() {
                 let offset = if index % 7 == 6 { 99_990 } else { 90_000 - 300 * index as u64 };
                 (offset, 1 + index * 13 % 500)
             };
-            let mut batch = requests(0..count, shape);
-            storage.read_batch(&mut batch);
-            for (index, request) in batch.iter().enumerate() {
+            let results = read_batch(storage, &spans(0..count, shape));
+            for (index, result) in results.into_iter().enumerate() {
                 let (offset, length) = shape(index);
-                assert_eq!((request.offset, request.buffer.len()), (offset, length));
                 if offset + length as u64 > 100_000 {
-                    let error = request.result.as_ref().unwrap_err();
+                    let error = result.unwrap_err();
                     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
                 } else {
-                    assert!(request.result.is_ok(), "{:?}", request.result);
                     let expected = (offset..offset + length as u64).map(byte_at);
-                    assert!(request.buffer.iter().copied().eq(expected), "request {index}");
+                    assert!(result.unwrap().into_iter().eq(expected), "read {index}");
                 }
             }
         }
     });
+}
+
+/// Near spans are read together: gaps of any width, overlaps, and a tail that is past the end.
+#[test]
+fn spans_near_each_other_have_their_own_bytes_whatever_lies_between() {
+    on_each_storage(|storage| {
+        let length = 3_000_000;
+        fill(storage, length);
+        for gap in [0, 1, 4096, 32 << 10, (32 << 10) + 1, 100_000] {
+            for overlap in [0, 1, 5000] {
+                let shape = |index: usize| {
+                    let offset = (index as u64 * (9000 + gap)).saturating_sub(overlap);
+                    (offset, 9000 + 100_000 * usize::from(index % 11 == 10))
+                };
+                let batch = spans(0..40, shape);
+                for (span, result) in batch.iter().zip(read_batch(storage, &batch)) {
+                    let end = span.offset + span.length as u64;
+                    if end > length {
+                        let error = result.unwrap_err();
+                        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+                    } else {
+                        let expected = (span.offset..end).map(byte_at);
+                        assert!(result.unwrap().into_iter().eq(expected), "{span:?}");
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_taker_that_panics_does_so_in_the_calling_thread_and_the_next_batch_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = FileStorage::create_new(directory.path().join("a.groove")).unwrap();
+    fill(&storage, 100_000);
+    let batch = spans(0..64, |index| (index as u64 * 1000, 1000));
+    for panicking in [0, 20, 63] {
+        let take = move |number: usize, _: io::Result<&[u8]>| {
+            assert_ne!(number, panicking, "on purpose");
+        };
+        let read = AssertUnwindSafe(|| storage.read_batch(&batch, Arc::new(take)));
+        let panic = catch_unwind(read).unwrap_err();
+        assert!(panic.downcast_ref::<String>().unwrap().contains("on purpose"));
+        assert!(read_batch(&storage, &batch).iter().all(Result::is_ok));
+    }
 }
 
 #[test]
@@ -147,13 +197,11 @@ fn batches_of_many_threads_do_not_mix() {
                             let place = (index * 7919 + reader * 104_729 + round * 31) % 199_000;
                             (place as u64, 1 + (index + round) % 700)
                         };
-                        let mut batch = requests(0..(round * 5 + reader) % 90, shape);
-                        storage.read_batch(&mut batch);
-                        for (index, request) in batch.iter().enumerate() {
-                            assert!(request.result.is_ok());
+                        let batch = spans(0..(round * 5 + reader) % 90, shape);
+                        for (index, result) in read_batch(storage, &batch).into_iter().enumerate() {
                             let (offset, length) = shape(index);
                             let expected = (offset..offset + length as u64).map(byte_at);
-                            assert!(request.buffer.iter().copied().eq(expected));
+                            assert!(result.unwrap().into_iter().eq(expected));
                         }
                     }
                 });

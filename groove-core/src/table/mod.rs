@@ -235,24 +235,24 @@ impl<'a, const K: usize> BlockPlace<'a, K> {
         meta: &TreeMeta,
         bytes: &[u8],
     ) -> Result<ValueBlock<K>, ReadError> {
-        self.to_keep().keep(grid, meta, bytes)
+        self.shelf_place().keep(grid, meta, bytes)
     }
 
     /// Where the block is kept, for another thread.
-    pub(crate) fn to_keep(&self) -> ToKeep<K> {
+    pub(crate) fn shelf_place(&self) -> ShelfPlace<K> {
         let shelf = self.index.shelf.clone();
-        ToKeep { shelf, number: self.number, reference: *self.reference() }
+        ShelfPlace { shelf, number: self.number, reference: *self.reference() }
     }
 }
 
 /// Where a value block is kept when it is read.
-pub(crate) struct ToKeep<const K: usize> {
+pub(crate) struct ShelfPlace<const K: usize> {
     shelf: Arc<Shelf<ValueBlock<K>>>,
     number: usize,
     pub(crate) reference: BlockRef,
 }
 
-impl<const K: usize> ToKeep<K> {
+impl<const K: usize> ShelfPlace<K> {
     /// Takes the bytes of the block, whose checksum agreed, and keeps it in memory.
     pub(crate) fn keep(
         &self,

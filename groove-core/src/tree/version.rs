@@ -7,7 +7,7 @@ use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::{Grid, ShelfGuard};
 use crate::memory::{Key, MemoryFilter, Run, Usage, first_merged, limbs_to_key};
 use crate::table::{
-    BlockPlace, Gather, Table, TableIndex, ToKeep, TreeMeta, ValueBlock, filter_hash,
+    BlockPlace, Gather, ShelfPlace, Table, TableIndex, TreeMeta, ValueBlock, filter_hash,
 };
 
 use super::key_scan::MergeKeyScan;
@@ -17,7 +17,7 @@ use super::scan::MergeScan;
 
 /// Blocks that a batch of look-ups reads together, in bytes: enough reads in flight for any device,
 /// and a bound on memory whatever the number of keys.
-const WINDOW_BYTES: usize = 32 << 20;
+const WINDOW_BYTES: usize = 4 << 20;
 
 /// A tree at one op.
 #[derive(Clone)]
@@ -539,11 +539,12 @@ impl<'a, const K: usize> Blocks<'a, K> {
         drop(guards);
         let absent: Vec<usize> = (0..places.len()).filter(|at| held[*at].is_none()).collect();
         grid.hits(places.len() - absent.len(), &[], |at| *places[at].reference());
-        let to_keep: Vec<ToKeep<K>> = absent.iter().map(|at| places[*at].to_keep()).collect();
-        let references = to_keep.iter().map(|to_keep| to_keep.reference).collect();
+        let shelved: Vec<ShelfPlace<K>> =
+            absent.iter().map(|at| places[*at].shelf_place()).collect();
+        let references = shelved.iter().map(|place| place.reference).collect();
         let (keeping, its_meta) = (grid.clone(), meta.clone());
-        let keep = move |at: usize, bytes: &[u8]| to_keep[at].keep(&keeping, &its_meta, bytes);
-        let read = grid.read_each(references, BlockKind::Value, &meta.name, keep)?;
+        let keep = move |at: usize, bytes: &[u8]| shelved[at].keep(&keeping, &its_meta, bytes);
+        let read = grid.read_batch(references, BlockKind::Value, &meta.name, keep)?;
         for (at, block) in absent.into_iter().zip(read) {
             held[at] = Some(block);
         }

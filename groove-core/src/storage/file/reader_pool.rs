@@ -1,7 +1,7 @@
 //! A few threads that read a batch together, for devices that answer many reads at a time.
 //!
 //! A batch is sorted by offset. The pool's queue holds a ticket per thread that may help, and whoever
-//! comes, the calling thread among them, takes the next few spans, reads those that lie next to each other
+//! comes, the calling thread among them, takes the next few spans, reads those that lie near each other
 //! with one read, and hands the bytes over where it read them: what is done with them is shared by the
 //! threads as well, and a thread needs one buffer for all. So a batch ends even when no other thread could
 //! be started or all are at work on other batches, and a batch of another caller never waits for this one.
@@ -23,9 +23,11 @@ const THREADS: usize = 8;
 /// Batches up to this length are read by the calling thread alone: waking another costs more.
 const LENGTH_ALONE: usize = 4;
 /// Spans that a thread takes at a time.
-const SHARE: usize = 16;
+const SHARE: usize = 8;
+/// Spans no further from each other are read together: reading so much more costs less than another read.
+const GAP_BYTES: u64 = 32 << 10;
 /// Bytes that are read with one read at most, if it is more than one span.
-const JOINED_BYTES: usize = 256 << 10;
+const JOINED_BYTES: u64 = 256 << 10;
 
 pub(super) struct ReaderPool {
     queue: Arc<Queue>,
@@ -183,7 +185,8 @@ fn read(mut spans: &[(usize, ReadSpan)], file: &File, buffer: &mut Vec<u8>, take
         let (now, later) = spans.split_at(count);
         spans = later;
         let offset = now[0].1.offset;
-        let length = now.iter().map(|(_, span)| span.length).sum();
+        let last = &now[count - 1].1;
+        let length = (last.offset - offset) as usize + last.length;
         if buffer.len() < length {
             buffer.resize(length, 0);
         }
@@ -196,26 +199,23 @@ fn read(mut spans: &[(usize, ReadSpan)], file: &File, buffer: &mut Vec<u8>, take
             }
             Err(error) => take(now[0].0, Err(error)),
             Ok(()) => {
-                let mut rest = &buffer[..length];
                 for (number, span) in now {
-                    let (bytes, behind) = rest.split_at(span.length);
-                    rest = behind;
-                    take(*number, Ok(bytes));
+                    let begin = (span.offset - offset) as usize;
+                    take(*number, Ok(&buffer[begin..begin + span.length]));
                 }
             }
         }
     }
 }
 
-/// How many spans from the first on lie next to each other, and are read together.
+/// How many spans from the first on are near enough to each other to be read together.
 fn joined(spans: &[(usize, ReadSpan)]) -> usize {
-    let mut end = spans[0].1.offset.saturating_add(spans[0].1.length as u64);
-    let mut length = spans[0].1.length;
+    let begin = spans[0].1.offset;
+    let mut end = begin.saturating_add(spans[0].1.length as u64);
     let next = |(_, span): &&(usize, ReadSpan)| {
-        let is_next = span.offset == end && length.saturating_add(span.length) <= JOINED_BYTES;
+        let is_near = span.offset >= end && span.offset - end <= GAP_BYTES;
         end = span.offset.saturating_add(span.length as u64);
-        length = length.saturating_add(span.length);
-        is_next
+        is_near && end - begin <= JOINED_BYTES
     };
     1 + spans[1..].iter().take_while(next).count()
 }

@@ -133,9 +133,9 @@ pub use groove_core::schema::{
 pub use groove_core::storage;
 pub use groove_core::{
     Abort, Clock, Cursor, Durability, Explanation, FieldKey, Forest, Groove, Grooves, Index,
-    IndexHandle, IndexTree, KeySet, Lookup, Object, ObjectTimestamps, Objects, Operand, Options,
-    Ordered, OrderedObjects, Page, Predicate, Prefetch, Prefix, Query, Scope, ScopeEnd, Snapshot,
-    Statistics, Timestamps, Unindexed, UniqueIndex, UniqueTree, Verified, WriteError,
+    IndexHandle, IndexTree, KeyBounds, KeySet, Lookup, Object, ObjectTimestamps, Objects, Operand,
+    Options, Ordered, OrderedObjects, Page, Predicate, Prefetch, Prefix, Query, Scope, ScopeEnd,
+    Snapshot, Statistics, Timestamps, Unindexed, UniqueIndex, UniqueTree, Verified, WriteError,
 };
 
 /// Makes a struct an object type: a row, a tree per index, and typed handles of the indexes.

@@ -46,6 +46,7 @@ pub use groove::{
 };
 pub use object::Object;
 pub use query::{
-    Cursor, Explanation, FieldKey, Index, IndexHandle, KeySet, ObjectTimestamps, Objects, Operand,
-    Ordered, OrderedObjects, Page, Predicate, Prefix, Query, Timestamps, Unindexed, UniqueIndex,
+    Cursor, Explanation, FieldKey, Index, IndexHandle, KeyBounds, KeySet, ObjectTimestamps,
+    Objects, Operand, Ordered, OrderedObjects, Page, Predicate, Prefix, Query, Timestamps,
+    Unindexed, UniqueIndex,
 };

@@ -12,6 +12,7 @@ use crate::constants::{INDEX_KEY_WIDTH_MAX, TIMESTAMP_MAX};
 use crate::field::{Field, IndexKey};
 use crate::schema::FieldType;
 
+use super::key_bounds::KeyBounds;
 use super::key_range::{EncodedKey, KeyRange, Place};
 use super::key_set::KeySet;
 use super::operand::Operand;
@@ -108,12 +109,13 @@ macro_rules! index_handle {
                 self.within(Bound::Included(place(&value)), Bound::Unbounded)
             }
 
-            /// Objects whose key is in `range`; none if its start is beyond its end.
+            /// Objects whose key is in `range`, whose ends are what [`eq`](Self::eq) takes; none if its
+            /// start is beyond its end.
             ///
             #[doc = $range_cost]
-            pub fn range(self, range: impl RangeBounds<F>) -> Predicate<O> {
-                let (lower, upper) = (range.start_bound(), range.end_bound());
-                self.within(lower.map(|value| place(value)), upper.map(|value| place(value)))
+            pub fn range(self, range: impl KeyBounds<F>) -> Predicate<O> {
+                let (lower, upper) = range.into_bounds();
+                self.within(lower.map(|value| place(&value)), upper.map(|value| place(&value)))
             }
 
             /// Objects whose key is one of `values`: the `IN` of SQL. None if there are no values.

@@ -1,5 +1,7 @@
 //! What users write on the right-hand side of a comparison.
 
+use std::ops::Bound;
+
 use crate::constants::TIMESTAMP_MAX;
 use crate::field::Text;
 use crate::query::{Predicate, Query};
@@ -59,6 +61,50 @@ fn text_is_compared_with_any_str() {
     assert_eq!(timestamps(&items, Item::TEXT.ge("UALX")), [3]);
     assert_eq!(timestamps(&items, Item::TEXT.ge("UA\0")), [2, 3]);
     assert_eq!(timestamps(&items, Item::TEXT.gt("\u{10ffff}\u{10ffff}")), []);
+}
+
+/// Strings, values for options, references, and tuples of strings, in every kind of range.
+#[test]
+fn ends_of_a_range_are_whatever_keys_are_compared_with() {
+    let text = |text: &str| Text::new(text).expect("it fits");
+    let items = [
+        Item { text: text("UA"), maybe: Some(3), tiny: 1, small: 10, ..item(1) },
+        Item { text: text("UAL"), maybe: None, tiny: 1, small: 20, ..item(2) },
+        Item { text: text("UB"), maybe: Some(5), tiny: 2, small: 10, ..item(3) },
+    ];
+    let found = |predicate| timestamps(&items, predicate);
+    assert_eq!(found(Item::TEXT.range("UA".."UB")), [1, 2]);
+    assert_eq!(found(Item::TEXT.range("UA"..="UB")), [1, 2, 3]);
+    assert_eq!(found(Item::TEXT.range("UAA"..)), [2, 3]);
+    assert_eq!(found(Item::TEXT.range(.."UAL")), [1]);
+    assert_eq!(found(Item::TEXT.range(..=String::from("UAL"))), [1, 2]);
+    assert_eq!(found(Item::TEXT.range(text("UAL")..text("UB"))), [2]);
+    // Too long for the index: between "UAL" and "UB" in order.
+    assert_eq!(found(Item::TEXT.range("UALX".."UB")), []);
+    assert_eq!(found(Item::TEXT.range("UA".."UALX")), [1, 2]);
+    assert_eq!(found(Item::TEXT.range("UALX"..="UALX")), []);
+    assert_eq!(found(Item::TEXT.range("UB".."UA")), []);
+    assert_eq!(found(Item::ROW_TEXT.range("UB"..)), [3]);
+    assert_eq!(found(Item::MAYBE.range(3..5)), [1]);
+    assert_eq!(found(Item::MAYBE.range(3..=5)), [1, 3]);
+    assert_eq!(found(Item::MAYBE.range(4..)), [3]);
+    assert_eq!(found(Item::MAYBE.range(..4)), [1, 2], "`None` comes before all values");
+    assert_eq!(found(Item::MAYBE.range(Some(4)..)), [3]);
+    assert_eq!(found(Item::TINY_SMALL.range((1, 11)..(2, 11))), [2, 3]);
+    let (low, high) = (10, 20);
+    assert_eq!(found(Item::SMALL.range(&low..&high)), [1, 3]);
+    assert_eq!(found(Item::SMALL.range((Bound::Excluded(low), Bound::Unbounded))), [2]);
+    assert_eq!(found(Item::SMALL.range((Bound::Unbounded, Bound::Included(&low)))), [1, 3]);
+}
+
+#[test]
+fn a_range_that_was_walked_to_its_end_has_nothing_in_it() {
+    let items = [Item { tiny: 3, ..item(1) }];
+    let mut range = 2..=3_u8;
+    assert_eq!(timestamps(&items, Item::TINY.range(range.clone())), [1]);
+    assert_eq!(range.by_ref().last(), Some(3));
+    assert!(range.is_empty());
+    assert_eq!(timestamps(&items, Item::TINY.range(range)), []);
 }
 
 #[test]

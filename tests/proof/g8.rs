@@ -155,6 +155,7 @@ fn assert_same(one: &[Vec<u8>], other: &[Vec<u8>], from: usize, what: &str) {
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("g8_threads", |goal: &Goal| goal.seeds(17, threads)),
+        trial("g8_large_commits", |goal: &Goal| goal.seeds(2, large_commits)),
         trial("g8_caches", |goal: &Goal| goal.seeds(17, caches)),
         trial("g8_syncs", |goal: &Goal| goal.seeds(16, syncs)),
         trial("g8_reopens", |goal: &Goal| goal.seeds(20, reopens)),
@@ -203,6 +204,57 @@ fn threads(seed: u64) {
     for threads in [1, 2] {
         let (other, _) = history(seed, Setting { threads, ..BASE });
         assert_same(&files, &other, 0, &format!("{threads} threads"));
+    }
+}
+
+/// Scopes whose trees are committed on several threads, if there are any.
+fn large_commits(seed: u64) {
+    let history = |threads: usize| -> Vec<Vec<u8>> {
+        let mut rng = Rng::new(seed);
+        let storage = MemoryStorage::new();
+        let options = Options::default()
+            .wal_size(4 << 20)
+            .file_id(*b"the same file id")
+            .compaction_threads(threads);
+        let forest: Forest<Road> =
+            Forest::open_storage(Arc::new(storage.clone()), options).expect("the forest opens");
+        let mut files = Vec::new();
+        for round in 0..8 {
+            let plates: Vec<u128> =
+                (0..4_000).map(|_| u128::from(rng.below(20_000)) << 50).collect();
+            let written = forest.write(|tx| {
+                for plate in &plates {
+                    let (lane, speed) = (rng.below(50) as u16, rng.next() as u32);
+                    let (tag, payload) = ((*plate >> 50) as u64 + 1, [rng.next() as u8; 24]);
+                    let car = Car { plate: *plate, lane, speed, tag, payload, timestamp: 0 };
+                    match tx.cars.exists(*plate)? {
+                        false => drop(tx.cars.insert(car)?),
+                        true if rng.chance(20) => drop(tx.cars.remove(*plate)?),
+                        true => tx.cars.modify(*plate, |car| {
+                            (car.lane, car.speed) = (lane, speed);
+                        })?,
+                    }
+                }
+                // A part of them is taken back.
+                let discarded = tx.savepoint(|tx| {
+                    plates.iter().try_for_each(|plate| tx.cars.remove(*plate).map(drop))?;
+                    Err::<(), _>(Abort::new("given up"))
+                });
+                assert!(discarded.is_err());
+                Ok(())
+            });
+            written.expect("the device is sound");
+            if round % 3 == 2 {
+                forest.checkpoint().expect("the device is sound");
+            }
+            files.push(storage.snapshot_bytes());
+        }
+        add(Count::Ops, forest.statistics().op);
+        files
+    };
+    let files = history(0);
+    for threads in [1, 3] {
+        assert_same(&files, &history(threads), 0, &format!("large commits on {threads} threads"));
     }
 }
 

@@ -14,6 +14,7 @@ use crate::tree::{AnyTree, TableHandle};
 use crate::wal::{AppendError, WalWriter};
 
 use super::bar::{Bar, EntrySlots, PACKED_WEIGHT};
+use super::committer::Committer;
 use super::compactor::Compactor;
 use super::grooves::Grooves;
 use super::publish::{Dead, Publisher};
@@ -49,6 +50,7 @@ pub(super) struct Engine {
     pub(super) unused: Vec<Extent>,
     /// What became free and may not have been given back to the device yet.
     pub(super) freed: Vec<Extent>,
+    pub(super) committer: Committer,
     pub(super) compactor: Compactor,
     /// With threads, if scopes are to be durable at once.
     pub(super) syncer: Option<Syncer>,
@@ -143,9 +145,24 @@ impl<S: Grooves> Writer<S> {
         self.engine.op = op;
         self.engine.timestamp_max = self.engine.timestamps.highest();
         self.visit_grooves(&mut |groove| groove.commit());
+        self.commit_trees();
         let version = self.version();
         let superseded = self.engine.publisher.appended(version);
         Ok(Some(Committed { op, superseded }))
+    }
+
+    /// Makes the open scope's changes part of the trees.
+    fn commit_trees(&mut self) {
+        let mut length = 0;
+        self.visit_trees(&mut |tree| length += tree.change_count());
+        if !self.engine.committer.is_for(length) {
+            return self.visit_trees(&mut |tree| tree.commit());
+        }
+        let mut changes = Vec::new();
+        self.visit_trees(&mut |tree| changes.push(tree.begin_commit()));
+        self.engine.committer.begin(changes);
+        let mut committed = self.engine.committer.finish().into_iter();
+        self.visit_trees(&mut |tree| tree.end_commit(committed.next().expect("one per tree")));
     }
 
     /// The body of the open scope's log entry, of grooves whose changes have these lengths before they are

@@ -2,16 +2,17 @@
 //!
 //! - [`handle`]: what a user holds; `write`, `snapshot`.
 //! - [`scope`]: the open scope, its savepoints, how it ends.
-//! - [`engine`]: one commit: log, memory tables, pace; [`bar`]: how far a bar is.
+//! - [`engine`]: one commit: log, memory tables, pace; [`committer`]: a large one on several threads; [`bar`]: how
+//!   far a bar is.
 //! - [`stages`]: the end of a bar, and its compactions: choose, install; [`space`]: where they write;
 //!   [`checkpoint`]: what makes them durable; [`compactor`]: who runs them.
 //! - [`publish`]: sync and publication of what was committed, shared by waiting writers; [`turn`]: who
 //!   of them syncs; [`syncer`]: a thread that begins before they wait.
-//! - [`open`]: create, check, recover; [`recover`]: the log is replayed, [`sorter`]: and sorted meanwhile;
-//!   [`verify`]: the full check.
+//! - [`open`]: create, check, recover; [`recover`]: the log is replayed; [`verify`]: the full check.
 
 mod bar;
 mod checkpoint;
+mod committer;
 mod compactor;
 mod create;
 mod engine;
@@ -22,7 +23,6 @@ mod options;
 mod publish;
 mod recover;
 mod scope;
-mod sorter;
 mod space;
 mod stages;
 mod syncer;

@@ -133,8 +133,9 @@ impl Options {
         self
     }
 
-    /// Threads that compact, and that sort what an open replays: by default one per core, at most 4. With 0 the
-    /// writers and the opener do so themselves. What reaches the disk does not depend on it.
+    /// Threads that compact, and that sort what an open replays and, beside its writer, what a large scope
+    /// changes: by default one per core, at most 4. With 0 the writers and the opener do so themselves. What
+    /// reaches the disk does not depend on it.
     #[must_use]
     pub fn compaction_threads(mut self, threads: usize) -> Self {
         self.compaction_threads = threads;

@@ -18,6 +18,7 @@ use crate::storage::Storage;
 use crate::wal::{self, Recovered, WalWriter};
 
 use super::bar::{Bar, EntrySlots};
+use super::committer::Committer;
 use super::compactor::Compactor;
 use super::engine::{Engine, SECTION_HEADER_SIZE, Writer, visit_grooves};
 use super::grooves::Grooves;
@@ -25,7 +26,6 @@ use super::handle::Forest;
 use super::open::{Checked, commit_error, invalid_entry, io_error, read_error};
 use super::options::{Durability, Options};
 use super::publish::Publisher;
-use super::sorter::Sorter;
 use super::syncer::Syncer;
 use super::version::ForestVersion;
 
@@ -36,7 +36,7 @@ pub(super) fn recover<S: Grooves>(
     options: &Options,
 ) -> Result<Forest<S>, OpenError> {
     let (replayed, recovered) = replay(path, checked, options.compaction_threads)?;
-    let Replayed { checked, bar, op, .. } = replayed;
+    let Replayed { checked, bar, committer, op, .. } = replayed;
     let Checked { grid, superblock, manifest, free_set, grooves, timestamps } = checked;
     let storage: Arc<dyn Storage> = grid.storage().clone();
 
@@ -66,6 +66,7 @@ pub(super) fn recover<S: Grooves>(
         superblock,
         manifest,
         free_set,
+        committer,
         compactor: Compactor::new(options.compaction_threads),
         syncer: is_ahead.then(|| Syncer::new(&publisher)),
         bar,
@@ -105,9 +106,9 @@ pub(super) fn replay<S: Grooves>(
     let superblock = checked.superblock.clone();
     let bar = Bar::new(superblock.options.wal_slots);
     // The one that reads the log is at work too, and helps where it has to wait.
-    let sorter = Sorter::new(if threads > 1 { threads - 1 } else { threads });
+    let committer = Committer::new(if threads > 1 { threads - 1 } else { threads });
     let op = superblock.checkpoint.op;
-    let mut replayed = Replayed { checked, bar, sorter, op, uncommitted: 0 };
+    let mut replayed = Replayed { checked, bar, committer, op, uncommitted: 0 };
     replayed.set_replay(true);
     let entry = |op, offset, body: &[u8]| {
         replayed.entry(op, body).map_err(|what| invalid_entry(offset, what))
@@ -116,7 +117,6 @@ pub(super) fn replay<S: Grooves>(
     let recovered = recovered.map_err(|error| read_error(path, error))?;
     replayed.commit();
     replayed.install();
-    replayed.sorter = Sorter::new(0); // its threads end
     replayed.set_replay(false);
     Ok((replayed, recovered))
 }
@@ -125,7 +125,7 @@ pub(super) fn replay<S: Grooves>(
 pub(super) struct Replayed<S: Grooves> {
     pub(super) checked: Checked<S>,
     bar: Bar,
-    sorter: Sorter,
+    committer: Committer,
     pub(super) op: u64,
     /// The weight of the entries since the last call of `commit`, in slots.
     uncommitted: u64,
@@ -178,18 +178,18 @@ impl<S: Grooves> Replayed<S> {
         let mut changes = Vec::new();
         visit_grooves::<S>(&mut self.checked.grooves, &mut |groove| {
             groove.commit_replayed();
-            groove.visit_trees(&mut |tree| changes.push(tree.take_changes()));
+            groove.visit_trees(&mut |tree| changes.push(tree.begin_commit()));
         });
-        self.sorter.begin(changes);
+        self.committer.begin(changes);
     }
 
     /// Waits for these runs.
     fn install(&mut self) {
-        let mut runs = self.sorter.finish().into_iter();
+        let mut committed = self.committer.finish().into_iter();
         visit_grooves::<S>(&mut self.checked.grooves, &mut |groove| {
             groove.visit_trees(&mut |tree| {
-                if let Some(run) = runs.next() {
-                    tree.commit_run(run);
+                if let Some(committed) = committed.next() {
+                    tree.end_commit(committed);
                 }
             });
         });

@@ -51,9 +51,10 @@ pub(crate) trait AnyGroove {
     fn changes_weight(&self) -> usize;
     /// Appends the open scope's changes as the log keeps them: not longer than that.
     fn pack_changes(&mut self, out: &mut Vec<u8>);
-    /// Makes the open scope's changes part of the committed state, and begins an empty scope.
+    /// Makes the open scope's changes part of the committed state, but for the trees, which are committed one
+    /// by one afterwards, and begins an empty scope.
     fn commit(&mut self);
-    /// As [`AnyGroove::commit`], of what was replayed: the trees are committed one by one.
+    /// As [`AnyGroove::commit`], of what was replayed.
     fn commit_replayed(&mut self);
     /// Drops what was prefetched for the scope.
     fn end_scope(&mut self);
@@ -120,7 +121,6 @@ impl<O: Object> AnyGroove for Groove<O> {
         }
         self.log.clear();
         self.committed_count = self.object_count;
-        self.visit_trees(&mut |tree| tree.commit());
     }
 
     fn commit_replayed(&mut self) {

@@ -8,12 +8,12 @@ use crate::compaction::{
     choose_levels,
 };
 use crate::grid::{Extent, sectors};
-use crate::memory::{Key, Pending, PendingMark, Run, Usage};
+use crate::memory::{Key, Pending, PendingMark, Usage};
 use crate::table::{Table, TableRecord, TreeMeta};
 
-use super::Tree;
 use super::levels::Levels;
 use super::read::TreeRead;
+use super::{Tree, TreeVersion, commit_pending};
 
 /// A table that no level refers to any more. Its sectors are free once nobody else holds it.
 pub(crate) struct TableHandle {
@@ -56,21 +56,28 @@ pub(crate) struct LevelEdit {
     pub(crate) flushed: bool,
 }
 
-/// Changes that were taken from a tree, in the order of the calls.
-pub(crate) trait Unsorted: Send {
+/// Changes that were taken out of a tree, to be sorted and merged by whatever thread.
+pub(crate) trait Uncommitted: Send {
     /// How many they are.
     fn len(&self) -> usize;
-    /// The run that [`AnyTree::commit_run`] takes.
-    fn sort(self: Box<Self>) -> Box<dyn Any + Send>;
+    /// What [`AnyTree::end_commit`] takes.
+    fn commit(self: Box<Self>) -> Box<dyn Any + Send>;
 }
 
-impl<const K: usize> Unsorted for Pending<K> {
+/// A tree's changes, and the version that they are committed on.
+struct Changes<const K: usize> {
+    pending: Pending<K>,
+    tip: Arc<TreeVersion<K>>,
+}
+
+impl<const K: usize> Uncommitted for Changes<K> {
     fn len(&self) -> usize {
-        Pending::len(self)
+        self.pending.len()
     }
 
-    fn sort(mut self: Box<Self>) -> Box<dyn Any + Send> {
-        Box::new(self.take_run())
+    fn commit(mut self: Box<Self>) -> Box<dyn Any + Send> {
+        commit_pending(&mut self.pending, &mut self.tip);
+        self
     }
 }
 
@@ -85,12 +92,15 @@ pub(crate) trait AnyTree: Send {
     fn discard(&mut self, mark: PendingMark);
     /// Shows key and payload of each change of the open scope, and takes all of them back.
     fn drain_pending(&mut self, visit: &mut dyn FnMut(&[u64], &[u8]));
-    /// Turns the open scope's changes into a run.
+    /// Makes the open scope's changes part of what is committed.
     fn commit(&mut self);
-    /// Takes the changes since the last commit, so that another thread can sort them.
-    fn take_changes(&mut self) -> Box<dyn Unsorted>;
-    /// Commits a run that such changes of this tree became; runs come in the order of the changes.
-    fn commit_run(&mut self, run: Box<dyn Any + Send>);
+    /// How many changes there are since the last commit.
+    fn change_count(&self) -> usize;
+    /// Takes the changes since the last commit, so that another thread can commit them. Until it has, the tree
+    /// is not sealed and gets no other levels.
+    fn begin_commit(&mut self) -> Box<dyn Uncommitted>;
+    /// Takes what the changes became that were taken last.
+    fn end_commit(&mut self, committed: Box<dyn Any + Send>);
     /// What readers see after the last commit.
     fn version(&self) -> Arc<dyn TreeRead>;
     /// What a query within the scope sees.
@@ -145,16 +155,27 @@ impl<const K: usize> AnyTree for Tree<K> {
     }
 
     fn commit(&mut self) {
-        self.commit_pending();
-    }
-
-    fn take_changes(&mut self) -> Box<dyn Unsorted> {
         self.scope_view = None;
-        Box::new(self.pending.take())
+        commit_pending(&mut self.pending, &mut self.tip);
     }
 
-    fn commit_run(&mut self, run: Box<dyn Any + Send>) {
-        self.add_run(*run.downcast::<Run<K>>().expect("a run of this tree's changes"));
+    fn change_count(&self) -> usize {
+        self.pending.len()
+    }
+
+    fn begin_commit(&mut self) -> Box<dyn Uncommitted> {
+        self.scope_view = None;
+        Box::new(Changes { pending: self.pending.take(), tip: self.tip.clone() })
+    }
+
+    fn end_commit(&mut self, committed: Box<dyn Any + Send>) {
+        let committed = committed.downcast::<Changes<K>>().expect("of this tree's changes");
+        let Changes { pending, tip } = *committed;
+        self.tip = tip;
+        if self.pending.is_empty() {
+            // With the memory that it has.
+            self.pending = pending;
+        }
     }
 
     fn version(&self) -> Arc<dyn TreeRead> {

@@ -17,13 +17,13 @@ mod version;
 
 use std::sync::Arc;
 
-pub(crate) use any::{AnyTree, Demand, LevelEdit, TableHandle, Unsorted};
+pub(crate) use any::{AnyTree, Demand, LevelEdit, TableHandle, Uncommitted};
 pub(crate) use levels::{LEVELS_MAX, Levels};
 pub(crate) use read::{Direction, KeyScan, LookupBatch, Scan, TablesVerified, TreeRead};
 pub(crate) use version::TreeVersion;
 
 use crate::grid::Grid;
-use crate::memory::{Key, Pending, Run};
+use crate::memory::{Key, Pending};
 use crate::table::TreeMeta;
 
 /// The writer's side of a tree.
@@ -93,23 +93,19 @@ impl<const K: usize> Tree<K> {
         }
     }
 
-    fn commit_pending(&mut self) {
-        self.scope_view = None;
-        if self.pending.is_empty() {
-            return;
-        }
-        let run = self.pending.take_run();
-        self.add_run(run);
-    }
-
-    fn add_run(&mut self, run: Run<K>) {
-        if !run.is_empty() {
-            self.tip = Arc::new(self.tip.with_run(run));
-        }
-    }
-
     fn seal_runs(&mut self) {
         assert!(self.tip.immutable().is_empty(), "the last immutable table is on disk by now");
         self.tip = Arc::new(self.tip.sealed());
+    }
+}
+
+/// Makes the changes of a scope a part of the version that they are committed on; none are left.
+fn commit_pending<const K: usize>(pending: &mut Pending<K>, tip: &mut Arc<TreeVersion<K>>) {
+    if pending.is_empty() {
+        return;
+    }
+    let run = pending.take_run();
+    if !run.is_empty() {
+        *tip = Arc::new(tip.with_run(run));
     }
 }

@@ -1,6 +1,7 @@
-//! Sorts what was replayed while the log is read on: on worker threads, and on the thread that waits for them.
+//! Sorts the changes of large commits, and merges them with what is in memory, tree by tree: on worker threads, and
+//! on the thread that waits for them. What is replayed is sorted while the log is read on.
 //!
-//! Runs are taken in the order in which their changes were given, so the threads' timing leaves no trace.
+//! Results are taken in the order in which the changes were given, so the threads' timing leaves no trace.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -10,16 +11,16 @@ use std::thread::Result;
 
 use crate::sync::thread::{Builder, JoinHandle};
 use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::tree::Unsorted;
+use crate::tree::Uncommitted;
 
 /// Changes of all trees from which on it is worth to start threads.
 const LENGTH_MIN: usize = if cfg!(shuttle) { 2 } else { 1 << 14 };
 
-/// A run of the tree that its changes are from.
-type Run = Box<dyn Any + Send>;
+/// What the changes of a tree became.
+type Outcome = Box<dyn Any + Send>;
 
 /// The changes of some trees at a time.
-pub(super) struct Sorter {
+pub(super) struct Committer {
     shared: Arc<Shared>,
     /// Threads that it may have, besides its caller's.
     threads: usize,
@@ -31,16 +32,16 @@ struct Shared {
     state: Mutex<State>,
     /// Changes were given, or the end was ordered.
     given: Condvar,
-    /// The last of the changes are sorted.
-    sorted: Condvar,
+    /// The last of the outcomes is there.
+    finished: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     /// With the number of their tree.
-    queue: VecDeque<(usize, Box<dyn Unsorted>)>,
-    runs: Vec<Option<Result<Run>>>,
-    /// How many of the runs are not there yet.
+    queue: VecDeque<(usize, Box<dyn Uncommitted>)>,
+    outcomes: Vec<Option<Result<Outcome>>>,
+    /// How many of the outcomes are not there yet.
     missing: usize,
     end: bool,
 }
@@ -50,19 +51,19 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sorts the next changes, if there are any; gives the lock back that it was called with.
-    fn sort_next<'a>(
+    /// Commits the next changes, if there are any; gives the lock back that it was called with.
+    fn commit_next<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
     ) -> std::result::Result<MutexGuard<'a, State>, MutexGuard<'a, State>> {
         let Some((number, changes)) = state.queue.pop_front() else { return Err(state) };
         drop(state);
-        let run = catch_unwind(AssertUnwindSafe(|| changes.sort()));
+        let outcome = catch_unwind(AssertUnwindSafe(|| changes.commit()));
         let mut state = self.lock();
-        state.runs[number] = Some(run);
+        state.outcomes[number] = Some(outcome);
         state.missing -= 1;
         if state.missing == 0 {
-            self.sorted.notify_all();
+            self.finished.notify_all();
         }
         Ok(state)
     }
@@ -70,7 +71,7 @@ impl Shared {
     fn work(&self) {
         let mut state = self.lock();
         while !state.end {
-            state = match self.sort_next(state) {
+            state = match self.commit_next(state) {
                 Ok(state) => state,
                 Err(state) => self.given.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
@@ -78,28 +79,33 @@ impl Shared {
     }
 }
 
-impl Sorter {
-    /// With so many threads at most, which are started when they are needed. Without any, changes are sorted when
-    /// their runs are asked for.
-    pub(super) fn new(threads: usize) -> Sorter {
-        Sorter { shared: Arc::default(), threads, workers: Vec::new() }
+impl Committer {
+    /// With so many threads at most, which are started when they are needed. Without any, changes are committed when
+    /// their outcomes are asked for.
+    pub(super) fn new(threads: usize) -> Committer {
+        Committer { shared: Arc::default(), threads, workers: Vec::new() }
+    }
+
+    /// Whether threads are of use for so many changes of all trees.
+    pub(super) fn is_for(&self, length: usize) -> bool {
+        self.threads > 0 && length >= LENGTH_MIN
     }
 
     /// Gives the changes of each tree.
-    pub(super) fn begin(&mut self, changes: Vec<Box<dyn Unsorted>>) {
+    pub(super) fn begin(&mut self, changes: Vec<Box<dyn Uncommitted>>) {
         let length: usize = changes.iter().map(|changes| changes.len()).sum();
         let mut state = self.shared.lock();
-        assert!(state.runs.is_empty(), "the runs before are taken");
+        assert!(state.outcomes.is_empty(), "the outcomes before are taken");
         state.missing = changes.len();
-        state.runs.resize_with(changes.len(), || None);
+        state.outcomes.resize_with(changes.len(), || None);
         state.queue.extend(changes.into_iter().enumerate());
         drop(state);
-        if length < LENGTH_MIN {
+        if !self.is_for(length) {
             return;
         }
         while self.workers.len() < self.threads {
             let shared = self.shared.clone();
-            match Builder::new().name("groove-replay".into()).spawn(move || shared.work()) {
+            match Builder::new().name("groove-commit".into()).spawn(move || shared.work()) {
                 Ok(worker) => self.workers.push(worker),
                 // A thread that cannot be had is done without.
                 Err(_) => self.threads = self.workers.len(),
@@ -108,25 +114,25 @@ impl Sorter {
         self.shared.given.notify_all();
     }
 
-    /// Waits for the runs, in the order of the trees, and helps until they are there. None if nothing was given.
-    pub(super) fn finish(&mut self) -> Vec<Run> {
+    /// Waits for the outcomes, in the order of the trees, and helps until they are there. None if nothing was given.
+    pub(super) fn finish(&mut self) -> Vec<Outcome> {
         let mut state = self.shared.lock();
         while state.missing > 0 {
-            state = match self.shared.sort_next(state) {
+            state = match self.shared.commit_next(state) {
                 Ok(state) => state,
                 Err(state) => {
-                    self.shared.sorted.wait(state).unwrap_or_else(PoisonError::into_inner)
+                    self.shared.finished.wait(state).unwrap_or_else(PoisonError::into_inner)
                 }
             };
         }
-        let runs = std::mem::take(&mut state.runs);
+        let outcomes = std::mem::take(&mut state.outcomes);
         drop(state);
-        let runs = runs.into_iter().map(|run| run.expect("no run is missing"));
-        runs.map(|run| run.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        let outcomes = outcomes.into_iter().map(|outcome| outcome.expect("none is missing"));
+        outcomes.map(|outcome| outcome.unwrap_or_else(|panic| resume_unwind(panic))).collect()
     }
 }
 
-impl Drop for Sorter {
+impl Drop for Committer {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.end = true;
@@ -134,7 +140,7 @@ impl Drop for Sorter {
         drop(state);
         self.shared.given.notify_all();
         for worker in self.workers.drain(..) {
-            // What a worker panicked of is among the runs.
+            // What a worker panicked of is among the outcomes.
             let _ = worker.join();
         }
     }
@@ -146,43 +152,43 @@ mod tests {
 
     struct Number(usize);
 
-    impl Unsorted for Number {
+    impl Uncommitted for Number {
         fn len(&self) -> usize {
             LENGTH_MIN
         }
 
-        fn sort(self: Box<Self>) -> Run {
+        fn commit(self: Box<Self>) -> Outcome {
             assert_ne!(self.0, 13, "an unlucky number");
             std::thread::yield_now();
             Box::new(self.0)
         }
     }
 
-    fn numbers(numbers: impl Iterator<Item = usize>) -> Vec<Box<dyn Unsorted>> {
-        numbers.map(|number| Box::new(Number(number)) as Box<dyn Unsorted>).collect()
+    fn numbers(numbers: impl Iterator<Item = usize>) -> Vec<Box<dyn Uncommitted>> {
+        numbers.map(|number| Box::new(Number(number)) as Box<dyn Uncommitted>).collect()
     }
 
     #[test]
-    fn runs_come_in_the_order_in_which_their_changes_were_given() {
+    fn outcomes_come_in_the_order_in_which_their_changes_were_given() {
         for threads in [0, 1, 4] {
-            let mut sorter = Sorter::new(threads);
-            assert!(sorter.finish().is_empty());
+            let mut committer = Committer::new(threads);
+            assert!(committer.finish().is_empty());
             for round in 0..50 {
-                sorter.begin(numbers((20..30).map(|number| round * number)));
-                let runs = sorter.finish().into_iter();
-                let found = runs.map(|run| *run.downcast::<usize>().expect("a number"));
+                committer.begin(numbers((20..30).map(|number| round * number)));
+                let outcomes = committer.finish().into_iter();
+                let found = outcomes.map(|found| *found.downcast::<usize>().expect("a number"));
                 assert!(found.eq((20..30).map(|number| round * number)));
             }
         }
     }
 
-    /// Else the caller would wait for ever for a run that never comes.
+    /// Else the caller would wait for ever for an outcome that never comes.
     #[test]
     fn a_panic_of_a_worker_is_one_of_the_caller() {
         for threads in [0, 2] {
-            let mut sorter = Sorter::new(threads);
-            sorter.begin(numbers(10..20));
-            let panic = catch_unwind(AssertUnwindSafe(|| sorter.finish().len())).unwrap_err();
+            let mut committer = Committer::new(threads);
+            committer.begin(numbers(10..20));
+            let panic = catch_unwind(AssertUnwindSafe(|| committer.finish().len())).unwrap_err();
             let text = panic.downcast_ref::<String>().expect("of an assertion");
             assert!(text.contains("an unlucky number"), "{text}");
         }

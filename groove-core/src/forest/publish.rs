@@ -267,16 +267,18 @@ impl Publisher {
         worked.map_err(|error| self.kill(Dead::Io(Arc::new(error))))
     }
 
-    /// Notes that everything up to `op` is on disk, and publishes it.
+    /// Notes that everything up to `op` is on disk, and publishes it, as far as there are versions: that of an op
+    /// that was synced ahead may still be made.
     pub(super) fn synced(&self, op: u64) -> Superseded {
         if defect!(SyncedBeforePublished) {
             self.synced_op.fetch_max(op, Ordering::AcqRel);
         }
         self.on_disk.fetch_max(op, Ordering::AcqRel);
         // In this order: whoever sees its op synced finds it in the next snapshot.
-        let published = self.publish(op);
-        self.synced_op.fetch_max(op, Ordering::AcqRel);
-        published
+        let (published_op, superseded) = self.publish(op);
+        let synced_op = if defect!(SyncedBeforeVersion) { op } else { op.min(published_op) };
+        self.synced_op.fetch_max(synced_op, Ordering::AcqRel);
+        superseded
     }
 
     /// Publishes a version of an op that is published already: the same objects in other tables.
@@ -287,15 +289,21 @@ impl Publisher {
         self.current.store(Arc::new(version));
     }
 
-    fn publish(&self, op: u64) -> Superseded {
+    /// Publishes the newest version up to `op`; gives the op that readers see, too.
+    fn publish(&self, op: u64) -> (u64, Superseded) {
         // The lock is held while storing: versions are published in ascending order.
         let mut waiting = lock(&self.waiting);
         let count = waiting.versions.iter().take_while(|version| version.op() <= op).count();
         let mut taken: Vec<_> = waiting.versions.drain(..count).collect();
-        if let Some(newest) = taken.pop() {
-            taken.push(self.current.swap(newest));
-        }
-        Superseded(taken)
+        let published_op = match taken.pop() {
+            Some(newest) => {
+                let op = newest.op();
+                taken.push(self.current.swap(newest));
+                op
+            }
+            None => self.current.load_full().op(),
+        };
+        (published_op, Superseded(taken))
     }
 }
 
@@ -379,6 +387,30 @@ mod tests {
         assert!(publisher.sync_to(1).unwrap());
         assert_eq!((publisher.synced_op(), publisher.current().op()), (2, 2));
         assert!(!publisher.sync_to(2).unwrap() && publisher.sync_to(3).unwrap());
+    }
+
+    /// Who published an earlier op noted all as published that was on disk, and so a later one, too, whose entry was
+    /// synced ahead and whose version was still being made: its writer found nothing left to do, and the next
+    /// snapshot did not have its op. Now no op is noted before its version is published. Found by the scheduler
+    /// of G16, when a commit got places to be interrupted between its entry and its version.
+    #[test]
+    fn what_was_synced_ahead_is_not_noted_as_published_by_who_publishes_an_earlier_op() {
+        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, version(0), 0);
+        publisher.appended(version(1));
+        publisher.sync_ahead(2);
+        assert!(publisher.sync_to(1).unwrap());
+        assert_eq!((publisher.synced_op(), publisher.current().op()), (1, 1));
+        publisher.appended(version(2));
+        assert!(publisher.sync_to(2).unwrap());
+        assert_eq!((publisher.synced_op(), publisher.current().op()), (2, 2));
+        // The same if the turn was taken for the earlier op.
+        publisher.appended(version(3));
+        lock(&publisher.waiting).target = 4;
+        assert!(publisher.sync_to(3).unwrap());
+        assert_eq!((publisher.synced_op(), publisher.current().op()), (3, 3));
+        publisher.appended(version(4));
+        assert!(publisher.sync_to(4).unwrap());
+        assert_eq!((publisher.synced_op(), publisher.current().op()), (4, 4));
     }
 
     #[test]

@@ -157,6 +157,8 @@ defects! {
     SyncTargetTooLate: "G16",
     /// An op is noted as synced before it is published.
     SyncedBeforePublished: "G16",
+    /// An op that was synced ahead is noted as synced before it has a version.
+    SyncedBeforeVersion: "G16",
 
     // Look-ups and queries.
     /// A filter denies some keys that are there.

@@ -135,7 +135,8 @@ impl Grid {
         let mut bytes = vec![0; reference.length as usize];
         let result = self.storage.read_at(reference.address, &mut bytes);
         self.blocks_read.fetch_add(1, Ordering::Relaxed);
-        self.check(reference, kind, tree, result, &bytes)?;
+        result.map_err(|error| self.io_error(reference, kind, tree, error))?;
+        self.check(reference, kind, tree, &bytes)?;
         Ok(bytes)
     }
 
@@ -154,19 +155,22 @@ impl Grid {
         };
         let spans: Vec<ReadSpan> = references.iter().map(span).collect();
         let taken: Arc<[Taken<T>]> = spans.iter().map(|_| Taken::default()).collect();
-        let (grid, tree, places) = (self.clone(), tree.clone(), taken.clone());
+        let (grid, of, places) = (self.clone(), tree.clone(), taken.clone());
+        let checked = references.clone();
         let taker = move |number: usize, result: io::Result<&[u8]>| {
-            let (bytes, result) = match result {
-                Ok(bytes) => (bytes, Ok(())),
-                Err(error) => (&[][..], Err(error)),
-            };
-            let checked = grid.check(&references[number], kind, Some(&tree), result, bytes);
-            let value = checked.and_then(|()| take(number, bytes));
+            let value = result.map(|bytes| {
+                grid.check(&checked[number], kind, Some(&of), bytes)?;
+                take(number, bytes)
+            });
             *lock(&places[number]) = Some(value);
         };
         self.storage.read_batch(&spans, Arc::new(taker));
         self.blocks_read.fetch_add(spans.len() as u64, Ordering::Relaxed);
-        taken.iter().map(|place| lock(place).take().expect("each block is read")).collect()
+        let taken = references.iter().zip(&*taken).map(|(reference, place)| {
+            let read = lock(place).take().expect("each block is read");
+            read.unwrap_or_else(|error| Err(self.io_error(reference, kind, Some(tree), error)))
+        });
+        taken.collect()
     }
 
     /// Reads consecutive blocks with one read, past the cache: for merges, which read all of a
@@ -190,7 +194,7 @@ impl Grid {
             assert_eq!(address, reference.address, "the blocks are consecutive");
             address += u64::from(reference.length);
             let (block, behind) = rest.split_at(reference.length as usize);
-            self.check(reference, kind, Some(tree), Ok(()), block)?;
+            self.check(reference, kind, Some(tree), block)?;
             rest = behind;
         }
         Ok(bytes)
@@ -228,12 +232,8 @@ impl Grid {
         reference: &BlockRef,
         kind: BlockKind,
         tree: Option<&Arc<str>>,
-        result: io::Result<()>,
         bytes: &[u8],
     ) -> Result<(), ReadError> {
-        if let Err(error) = result {
-            return Err(self.io_error(reference, kind, tree, error));
-        }
         let found = checksum(kind.into(), bytes);
         if found != reference.checksum && !defect!(ChecksumIgnored) {
             let damage = Damage::Checksum { expected: reference.checksum, found };
@@ -247,7 +247,7 @@ impl Grid {
 }
 
 /// What a block of a batch became, once it was read.
-type Taken<T> = Mutex<Option<Result<T, ReadError>>>;
+type Taken<T> = Mutex<Option<io::Result<Result<T, ReadError>>>>;
 
 fn lock<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
     place.lock().unwrap_or_else(PoisonError::into_inner)

@@ -69,6 +69,10 @@ impl<const K: usize> Pending<K> {
         self.is_replay = is_replay;
     }
 
+    pub(crate) fn is_replay(&self) -> bool {
+        self.is_replay
+    }
+
     /// All changes; the list is empty afterwards.
     pub(crate) fn take(&mut self) -> Pending<K> {
         let mut rest = Pending::new(self.usage, self.payload_width);

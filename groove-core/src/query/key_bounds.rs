@@ -8,8 +8,8 @@ use crate::field::IndexKey;
 
 use super::operand::Operand;
 
-/// A range of keys of type `F`: any of Rust's ranges, or a pair of [`Bound`]s, between two values that
-/// keys can be compared with ([`Operand`]).
+/// A range of keys of type `F` between two values that keys can be compared with ([`Operand`]): `a..b`, `a..=b`,
+/// `a..`, `..b`, `..=b`, `..`, or a pair of [`Bound`]s.
 ///
 /// So ends are what `eq` takes: `Transfer::AMOUNT.range(10..20)`, `Flight::CARRIER.range("AA".."B")`,
 /// `Flight::DESIGNATOR.range(("UA", 100)..=("UA", 199))`, and `5..` where keys are `Option<u32>`.

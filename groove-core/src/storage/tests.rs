@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 use std::{io, mem, thread};
 
 use super::{FileStorage, MemoryStorage, ReadSpan, Storage};
@@ -166,6 +167,47 @@ fn spans_near_each_other_have_their_own_bytes_whatever_lies_between() {
             }
         }
     });
+}
+
+#[test]
+fn spans_that_no_storage_has_are_errors_and_cost_no_memory() {
+    on_each_storage(|storage| {
+        fill(storage, 10_000);
+        let ends = [(u64::MAX - 10, 5), (u64::MAX - 5, 100), (u64::MAX, 0), (5000, 100)];
+        let batch = spans(0..ends.len(), |index| ends[index]);
+        let results = read_batch(storage, &batch);
+        for result in &results[..2] {
+            assert_eq!(result.as_ref().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        }
+        assert!(results[2].as_ref().unwrap().is_empty());
+        assert_eq!(results[3].as_ref().unwrap().len(), 100);
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let storage = FileStorage::create_new(directory.path().join("a.groove")).unwrap();
+    let endless = spans(0..2, |index| (u64::MAX - 5, if index == 0 { usize::MAX } else { 1 }));
+    assert!(read_batch(&storage, &endless).iter().all(Result::is_err));
+}
+
+/// Distant reads, as those of a cold query with a small limit, wait for the device together.
+#[test]
+fn a_few_distant_reads_are_shared_by_as_many_threads() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = FileStorage::create_new(directory.path().join("a.groove")).unwrap();
+    fill(&storage, 4 << 20);
+    let distant = spans(0..8, |index| (index as u64 * (512 << 10), 4096));
+    let begun = (Mutex::new(0), Condvar::new());
+    let count = distant.len();
+    let take = move |_: usize, result: io::Result<&[u8]>| {
+        assert_eq!(result.unwrap().len(), 4096);
+        let (lock, changed) = &begun;
+        let mut begun = lock.lock().unwrap();
+        *begun += 1;
+        changed.notify_all();
+        let wait =
+            changed.wait_timeout_while(begun, Duration::from_secs(20), |begun| *begun < count);
+        assert!(!wait.unwrap().1.timed_out(), "none ends before all have begun");
+    };
+    storage.read_batch(&distant, Arc::new(take));
 }
 
 #[test]

@@ -172,7 +172,7 @@ impl<const K: usize> AnyTree for Tree<K> {
         let committed = committed.downcast::<Changes<K>>().expect("of this tree's changes");
         let Changes { pending, tip } = *committed;
         self.tip = tip;
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && !pending.is_replay() {
             // With the memory that it has.
             self.pending = pending;
         }

@@ -1,32 +1,33 @@
 //! A few threads that read a batch together, for devices that answer many reads at a time.
 //!
-//! A batch is sorted by offset. The pool's queue holds a ticket per thread that may help, and whoever
-//! comes, the calling thread among them, takes the next few spans, reads those that lie near each other
-//! with one read, and hands the bytes over where it read them: what is done with them is shared by the
-//! threads as well, and a thread needs one buffer for all. So a batch ends even when no other thread could
-//! be started or all are at work on other batches, and a batch of another caller never waits for this one.
-//! Threads start at the first batch and are joined when the pool is dropped.
+//! A batch is sorted by offset, and spans that lie near each other become one read. The pool's queue holds a
+//! ticket per thread that may help, and whoever comes, the calling thread among them, takes the next read and
+//! hands the bytes over where it read them: what is done with them is shared by the threads as well, and a
+//! thread needs one buffer for all. So a batch ends even when no other thread could be started or all are at
+//! work on other batches, and a batch of another caller never waits for this one. Threads start at the first
+//! batch for them and are joined when the pool is dropped.
 
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
+use std::io;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::super::{ReadSpan, ReadTaker};
-use super::read_exact_at;
+use super::{end_of, read_exact_at};
 
 /// Reads in flight at a time, besides those of the calling threads.
 const THREADS: usize = 8;
-/// Batches up to this length are read by the calling thread alone: waking another costs more.
-const LENGTH_ALONE: usize = 4;
-/// Spans that a thread takes at a time.
-const SHARE: usize = 8;
+/// Up to so many reads the calling thread does alone: waking another costs more.
+const READS_ALONE: usize = 4;
 /// Spans no further from each other are read together: reading so much more costs less than another read.
 const GAP_BYTES: u64 = 32 << 10;
-/// Bytes that are read with one read at most, if it is more than one span.
+/// Bytes that are read with one read at most, if it is more than one span; buffers that grew larger are given
+/// back.
 const JOINED_BYTES: u64 = 256 << 10;
 
 pub(super) struct ReaderPool {
@@ -38,7 +39,7 @@ struct Queue {
     file: Arc<File>,
     state: Mutex<QueueState>,
     changed: Condvar,
-    /// Buffers of calling threads: as many as called at a time.
+    /// Buffers of calling threads: as many as called at a time, up to [`THREADS`].
     buffers: Mutex<Vec<Vec<u8>>>,
 }
 
@@ -50,14 +51,16 @@ struct QueueState {
 struct Batch {
     /// By offset; with their numbers.
     spans: Vec<(usize, ReadSpan)>,
+    /// Which of them are read together.
+    reads: Vec<Range<usize>>,
     state: Mutex<BatchState>,
     finished: Condvar,
 }
 
 struct BatchState {
-    /// Where the spans begin that nobody has taken.
+    /// The next read that nobody has taken.
     next: usize,
-    /// Spans that are done.
+    /// Reads that are done.
     done: usize,
     /// `None` when all are done: what the taker holds must not outlive the call, as a ticket may.
     take: Option<Arc<ReadTaker>>,
@@ -80,13 +83,13 @@ impl ReaderPool {
         }
         let mut spans: Vec<(usize, ReadSpan)> = spans.iter().copied().enumerate().collect();
         spans.sort_by_key(|(_, span)| span.offset);
-        let shares = spans.len().div_ceil(SHARE);
+        let reads = joined(&spans);
+        let count = reads.len();
         let state = Mutex::new(BatchState { next: 0, done: 0, take: Some(take), panic: None });
-        let is_alone = spans.len() <= LENGTH_ALONE;
-        let batch = Arc::new(Batch { spans, state, finished: Condvar::new() });
-        if !is_alone {
+        let batch = Arc::new(Batch { spans, reads, state, finished: Condvar::new() });
+        if count > READS_ALONE {
             let threads = self.threads.get_or_init(|| start(&self.queue)).len();
-            let helpers = (shares - 1).min(threads);
+            let helpers = (count - 1).min(threads);
             lock(&self.queue.state).tickets.extend((0..helpers).map(|_| Arc::clone(&batch)));
             for _ in 0..helpers {
                 self.queue.changed.notify_one();
@@ -94,7 +97,11 @@ impl ReaderPool {
         }
         let mut buffer = lock(&self.queue.buffers).pop().unwrap_or_default();
         batch.help(&self.queue.file, &mut buffer);
-        lock(&self.queue.buffers).push(buffer);
+        let mut buffers = lock(&self.queue.buffers);
+        if buffers.len() < THREADS {
+            buffers.push(buffer);
+        }
+        drop(buffers);
         if let Some(panic) = batch.wait() {
             resume_unwind(panic);
         }
@@ -142,33 +149,36 @@ impl Queue {
 }
 
 impl Batch {
-    /// Reads spans until none is left that nobody has taken.
+    /// Reads until nothing is left that nobody has taken.
     fn help(&self, file: &File, buffer: &mut Vec<u8>) {
         let mut state = lock(&self.state);
-        while state.next < self.spans.len() {
-            let take = state.take.clone().expect("it is there until all spans are done");
-            let share = state.next..self.spans.len().min(state.next + SHARE);
-            state.next = share.end;
+        while state.next < self.reads.len() {
+            let take = state.take.clone().expect("it is there until all reads are done");
+            let spans = &self.spans[self.reads[state.next].clone()];
+            state.next += 1;
             drop(state);
-            let share = &self.spans[share];
-            let result = catch_unwind(AssertUnwindSafe(|| read(share, file, buffer, &*take)));
+            let result = catch_unwind(AssertUnwindSafe(|| read(spans, file, buffer, &*take)));
             drop(take);
             state = lock(&self.state);
-            state.done += share.len();
+            state.done += 1;
             if let Err(panic) = result {
                 state.panic.get_or_insert(panic);
             }
         }
-        if state.done == self.spans.len() {
+        if state.done == self.reads.len() {
             self.finished.notify_all();
+        }
+        drop(state);
+        if buffer.capacity() as u64 > JOINED_BYTES {
+            *buffer = Vec::new();
         }
     }
 
-    /// Waits until all spans are done; gives what the taker panicked with, if it did.
+    /// Waits until all reads are done; gives what the taker panicked with, if it did.
     fn wait(&self) -> Option<Box<dyn Any + Send>> {
         let mut state = lock(&self.state);
-        assert_eq!(state.next, self.spans.len(), "the caller helps until no span waits");
-        while state.done < self.spans.len() {
+        assert_eq!(state.next, self.reads.len(), "the caller helps until no read waits");
+        while state.done < self.reads.len() {
             state = self.finished.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let (take, panic) = (state.take.take(), state.panic.take());
@@ -178,46 +188,54 @@ impl Batch {
     }
 }
 
-/// Reads spans that ascend.
-fn read(mut spans: &[(usize, ReadSpan)], file: &File, buffer: &mut Vec<u8>, take: &ReadTaker) {
-    while !spans.is_empty() {
-        let count = joined(spans);
-        let (now, later) = spans.split_at(count);
-        spans = later;
-        let offset = now[0].1.offset;
-        let last = &now[count - 1].1;
-        let length = (last.offset - offset) as usize + last.length;
+/// Reads spans that ascend with one read; if it fails, one by one, since some of them may be readable.
+fn read(spans: &[(usize, ReadSpan)], file: &File, buffer: &mut Vec<u8>, take: &ReadTaker) {
+    let ((first, begin), last) = match spans {
+        [(first, span), .., (_, last)] => ((*first, span), last),
+        [(first, span)] => ((*first, span), span),
+        [] => return,
+    };
+    let offset = begin.offset;
+    let length = (last.offset - offset) as usize + last.length;
+    // No memory for what no file has.
+    let result = if length > 0 && end_of(last.offset, last.length as u64).is_err() {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    } else {
         if buffer.len() < length {
             buffer.resize(length, 0);
         }
-        match read_exact_at(file, offset, &mut buffer[..length]) {
-            Err(_) if count > 1 => {
-                // Some of them may be readable.
-                for span in now {
-                    read(std::slice::from_ref(span), file, buffer, take);
-                }
-            }
-            Err(error) => take(now[0].0, Err(error)),
-            Ok(()) => {
-                for (number, span) in now {
-                    let begin = (span.offset - offset) as usize;
-                    take(*number, Ok(&buffer[begin..begin + span.length]));
-                }
+        read_exact_at(file, offset, &mut buffer[..length])
+    };
+    match result {
+        Ok(()) => {
+            for (number, span) in spans {
+                let begin = (span.offset - offset) as usize;
+                take(*number, Ok(&buffer[begin..begin + span.length]));
             }
         }
+        Err(error) if spans.len() == 1 => take(first, Err(error)),
+        Err(_) => spans.chunks(1).for_each(|span| read(span, file, buffer, take)),
     }
 }
 
-/// How many spans from the first on are near enough to each other to be read together.
-fn joined(spans: &[(usize, ReadSpan)]) -> usize {
-    let begin = spans[0].1.offset;
-    let mut end = begin.saturating_add(spans[0].1.length as u64);
-    let next = |(_, span): &&(usize, ReadSpan)| {
+/// Which of the spans, which ascend, are near enough to each other to be read together.
+fn joined(spans: &[(usize, ReadSpan)]) -> Vec<Range<usize>> {
+    let end_of = |span: &ReadSpan| span.offset.checked_add(span.length as u64);
+    let mut reads: Vec<Range<usize>> = Vec::with_capacity(spans.len());
+    let (mut begin, mut end) = (0, 0);
+    for (at, (_, span)) in spans.iter().enumerate() {
         let is_near = span.offset >= end && span.offset - end <= GAP_BYTES;
-        end = span.offset.saturating_add(span.length as u64);
-        is_near && end - begin <= JOINED_BYTES
-    };
-    1 + spans[1..].iter().take_while(next).count()
+        match (reads.last_mut(), end_of(span)) {
+            (Some(read), Some(to)) if is_near && to - begin <= JOINED_BYTES => read.end = at + 1,
+            _ => {
+                reads.push(at..at + 1);
+                begin = span.offset;
+            }
+        }
+        // Nothing is near one that has no end.
+        end = end_of(span).unwrap_or(u64::MAX);
+    }
+    reads
 }
 
 // Under these locks only counters and lists change, in steps that do not panic.

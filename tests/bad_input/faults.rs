@@ -323,6 +323,37 @@ fn a_full_disk_is_named_and_writes_go_on_when_there_is_space_again() {
     assert_holds(&open(device, options()).unwrap().snapshot(), &known.model);
 }
 
+/// What the trees are to change is with other threads when the log turns out to have no space.
+#[test]
+fn a_large_scope_that_finds_the_disk_full_changes_nothing_and_the_next_one_does() {
+    let device = Device::default();
+    let options = || small().wal_size(16 << 20).compaction_threads(2);
+    let full =
+        Fault { calls: &[Call::Allocate], for_good: true, kind: ErrorKind::StorageFull, ..SOUND };
+    let mut model = Model::new();
+    for round in 0..3 {
+        // The space of the log is reserved anew after each open.
+        let forest = open(device.clone(), options()).unwrap();
+        let write = |model: &mut Model| {
+            forest.try_write(|orders| -> Result<(), WriteError> {
+                for id in round * 6000..(round + 1) * 6000 {
+                    let timestamp = orders.insert(order(id))?;
+                    model.insert(id, Order { timestamp, ..order(id) });
+                }
+                Ok(())
+            })
+        };
+        device.fail(full);
+        let refused = write(&mut model.clone()).unwrap_err();
+        assert!(matches!(refused, WriteError::Commit(CommitError::NoSpace { .. })), "{refused}");
+        assert_holds(&forest.snapshot(), &model);
+        device.repair();
+        write(&mut model).unwrap();
+        assert_holds(&forest.snapshot(), &model);
+    }
+    assert_holds(&open(device, options()).unwrap().snapshot(), &model);
+}
+
 #[test]
 fn a_forest_on_a_full_disk_is_not_created() {
     let device = Device::default();

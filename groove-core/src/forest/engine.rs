@@ -92,7 +92,8 @@ impl<S: Grooves> Writer<S> {
     /// Commits the open scope: appends it to the log and makes it part of the trees. `None` if the
     /// scope changed nothing. Durable and visible after [`Publisher::sync_to`].
     ///
-    /// After an error the scope is as it was; the caller discards it.
+    /// After an error nothing is changed, and the caller discards the scope: what its trees were to change may
+    /// be gone already.
     pub(super) fn commit(&mut self) -> Result<Option<Committed>, CommitError> {
         self.engine.publisher.check()?;
         if self.engine.is_doubtful {
@@ -137,7 +138,16 @@ impl<S: Grooves> Writer<S> {
             self.checkpoint()?;
         }
         self.engine.keep_pace(entry);
-        let op = self.engine.append(&body)?;
+        self.visit_grooves(&mut |groove| groove.forget_changed());
+        let is_begun = self.begin_trees();
+        let op = match self.engine.append(&body) {
+            Ok(op) => op,
+            Err(error) => {
+                // With the changes that were taken out of the trees.
+                drop(self.engine.committer.finish());
+                return Err(error);
+            }
+        };
         if let Some(syncer) = &self.engine.syncer {
             syncer.order(op, body.len());
         }
@@ -145,22 +155,31 @@ impl<S: Grooves> Writer<S> {
         self.engine.op = op;
         self.engine.timestamp_max = self.engine.timestamps.highest();
         self.visit_grooves(&mut |groove| groove.commit());
-        self.commit_trees();
+        self.end_trees(is_begun);
         let version = self.version();
         let superseded = self.engine.publisher.appended(version);
         Ok(Some(Committed { op, superseded }))
     }
 
-    /// Makes the open scope's changes part of the trees.
-    fn commit_trees(&mut self) {
+    /// Gives the open scope's changes to other threads, if they are many: whether they are. The log is written
+    /// meanwhile.
+    fn begin_trees(&mut self) -> bool {
         let mut length = 0;
         self.visit_trees(&mut |tree| length += tree.change_count());
         if !self.engine.committer.is_for(length) {
-            return self.visit_trees(&mut |tree| tree.commit());
+            return false;
         }
         let mut changes = Vec::new();
         self.visit_trees(&mut |tree| changes.push(tree.begin_commit()));
         self.engine.committer.begin(changes);
+        true
+    }
+
+    /// Makes the open scope's changes part of the trees.
+    fn end_trees(&mut self, is_begun: bool) {
+        if !is_begun {
+            return self.visit_trees(&mut |tree| tree.commit());
+        }
         let mut committed = self.engine.committer.finish().into_iter();
         self.visit_trees(&mut |tree| tree.end_commit(committed.next().expect("one per tree")));
     }

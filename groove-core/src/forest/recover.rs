@@ -177,7 +177,7 @@ impl<S: Grooves> Replayed<S> {
         self.uncommitted = 0;
         let mut changes = Vec::new();
         visit_grooves::<S>(&mut self.checked.grooves, &mut |groove| {
-            groove.commit_replayed();
+            groove.commit();
             groove.visit_trees(&mut |tree| changes.push(tree.begin_commit()));
         });
         self.committer.begin(changes);

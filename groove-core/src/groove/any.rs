@@ -51,11 +51,11 @@ pub(crate) trait AnyGroove {
     fn changes_weight(&self) -> usize;
     /// Appends the open scope's changes as the log keeps them: not longer than that.
     fn pack_changes(&mut self, out: &mut Vec<u8>);
+    /// Forgets what is cached of objects that the open scope changed.
+    fn forget_changed(&mut self);
     /// Makes the open scope's changes part of the committed state, but for the trees, which are committed one
-    /// by one afterwards, and begins an empty scope.
+    /// by one, and begins an empty scope.
     fn commit(&mut self);
-    /// As [`AnyGroove::commit`], of what was replayed.
-    fn commit_replayed(&mut self);
     /// Drops what was prefetched for the scope.
     fn end_scope(&mut self);
     /// Carries out changes from the log, as part of the open scope. Reads no tree. An error says what
@@ -113,17 +113,16 @@ impl<O: Object> AnyGroove for Groove<O> {
         self.packer.pack(self.log.bytes(), change_shape::<O>(&meta.lanes), out);
     }
 
-    fn commit(&mut self) {
+    fn forget_changed(&mut self) {
         for [timestamp] in self.object_tree.pending_keys() {
             if !defect!(StaleRowCached) {
                 self.cache.remove(*timestamp);
             }
         }
-        self.log.clear();
-        self.committed_count = self.object_count;
     }
 
-    fn commit_replayed(&mut self) {
+    fn commit(&mut self) {
+        self.log.clear();
         self.committed_count = self.object_count;
     }
 

@@ -202,7 +202,8 @@ fn read(spans: &[(usize, ReadSpan)], file: &File, buffer: &mut Vec<u8>, take: &R
         Err(io::ErrorKind::UnexpectedEof.into())
     } else {
         if buffer.len() < length {
-            buffer.resize(length, 0);
+            // Grown step by step its capacity could become twice what is kept.
+            *buffer = vec![0; length.max(JOINED_BYTES as usize)];
         }
         read_exact_at(file, offset, &mut buffer[..length])
     };

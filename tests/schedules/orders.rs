@@ -17,10 +17,11 @@ const ORDERS: f64 = 10_000.0;
 /// Orders in which a defect must be found.
 const ORDERS_OF_DEFECT: usize = 2_000;
 /// Those that only another order shows, and some that the scenario has to show too.
-const DEFECTS: [Defect; 6] = [
+const DEFECTS: [Defect; 7] = [
     Defect::SyncTargetTooLate,
     Defect::SyncedBeforePublished,
     Defect::SyncedBeforeVersion,
+    Defect::TailTooNew,
     Defect::PublishedBeforeSync,
     Defect::SyncErrorIgnored,
     Defect::FreedWhileHeld,

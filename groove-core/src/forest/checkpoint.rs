@@ -22,7 +22,7 @@ impl<S: Grooves> Writer<S> {
             publisher.exclusively(|| engine.write_checkpoint(sealed.as_ref(), records))?;
         // The syncs covered every entry that was appended so far.
         engine.publisher.synced(engine.op);
-        let version = self.version();
+        let version = self.version_parts().version();
         let engine = &mut self.engine;
         engine.publisher.republish(version);
         for extent in released.into_iter().chain(engine.unused.drain(..)) {

@@ -87,8 +87,12 @@ impl Committer {
     }
 
     /// Whether threads are of use for so many changes of all trees.
-    pub(super) fn is_for(&self, length: usize) -> bool {
-        self.threads > 0 && length >= LENGTH_MIN
+    pub(super) fn is_large(length: usize) -> bool {
+        length >= LENGTH_MIN
+    }
+
+    pub(super) fn has_threads(&self) -> bool {
+        self.threads > 0
     }
 
     /// Gives the changes of each tree.
@@ -100,7 +104,7 @@ impl Committer {
         state.outcomes.resize_with(changes.len(), || None);
         state.queue.extend(changes.into_iter().enumerate());
         drop(state);
-        if !self.is_for(length) {
+        if !self.has_threads() || !Committer::is_large(length) {
             return;
         }
         while self.workers.len() < self.threads {

@@ -20,7 +20,7 @@ use super::grooves::Grooves;
 use super::publish::{Dead, Publisher};
 use super::syncer::Syncer;
 use super::timestamps::Timestamps;
-use super::version::ForestVersion;
+use super::version::VersionParts;
 
 /// Everything that only the holder of the writer's lock may touch.
 pub(super) struct Writer<S: Grooves> {
@@ -31,8 +31,8 @@ pub(super) struct Writer<S: Grooves> {
 /// A commit that was appended.
 pub(super) struct Committed {
     pub(super) op: u64,
-    /// A version that nobody will read; to be dropped when the writer's lock is released.
-    pub(super) superseded: Option<Arc<ForestVersion>>,
+    /// What no version will be made of; to be dropped when the writer's lock is released.
+    pub(super) superseded: Option<Arc<VersionParts>>,
 }
 
 /// The writer's state beside the grooves.
@@ -139,7 +139,8 @@ impl<S: Grooves> Writer<S> {
         }
         self.engine.keep_pace(entry);
         self.visit_grooves(&mut |groove| groove.forget_changed());
-        let is_begun = self.begin_trees();
+        let is_large = self.is_large();
+        let is_begun = is_large && self.begin_trees();
         let op = match self.engine.append(&body) {
             Ok(op) => op,
             Err(error) => {
@@ -154,19 +155,25 @@ impl<S: Grooves> Writer<S> {
         self.engine.bar.add(entry);
         self.engine.op = op;
         self.engine.timestamp_max = self.engine.timestamps.highest();
+        let is_short = !is_large && self.engine.wal.is_grouped(body.len());
         self.visit_grooves(&mut |groove| groove.commit());
-        self.end_trees(is_begun);
-        let version = self.version();
-        let superseded = self.engine.publisher.appended(version);
+        self.end_trees(is_begun, is_short);
+        let parts = self.version_parts();
+        let superseded = self.engine.publisher.appended(parts);
         Ok(Some(Committed { op, superseded }))
     }
 
-    /// Gives the open scope's changes to other threads, if they are many: whether they are. The log is written
-    /// meanwhile.
-    fn begin_trees(&mut self) -> bool {
+    /// Whether the open scope changed so much that threads are of use.
+    fn is_large(&mut self) -> bool {
         let mut length = 0;
         self.visit_trees(&mut |tree| length += tree.change_count());
-        if !self.engine.committer.is_for(length) {
+        Committer::is_large(length)
+    }
+
+    /// Gives the open scope's changes to other threads, if there are any: whether there are. The log is written
+    /// meanwhile.
+    fn begin_trees(&mut self) -> bool {
+        if !self.engine.committer.has_threads() {
             return false;
         }
         let mut changes = Vec::new();
@@ -176,9 +183,9 @@ impl<S: Grooves> Writer<S> {
     }
 
     /// Makes the open scope's changes part of the trees.
-    fn end_trees(&mut self, is_begun: bool) {
+    fn end_trees(&mut self, is_begun: bool, is_short: bool) {
         if !is_begun {
-            return self.visit_trees(&mut |tree| tree.commit());
+            return self.visit_trees(&mut |tree| tree.commit(is_short));
         }
         let mut committed = self.engine.committer.finish().into_iter();
         self.visit_trees(&mut |tree| tree.end_commit(committed.next().expect("one per tree")));
@@ -206,16 +213,16 @@ impl<S: Grooves> Writer<S> {
         body
     }
 
-    /// What readers see of the newest committed op.
-    pub(super) fn version(&mut self) -> ForestVersion {
+    /// What readers are to see of the newest committed op.
+    pub(super) fn version_parts(&mut self) -> VersionParts {
         let tree_count = S::GROOVES.iter().map(|groove| 1 + groove.schema.indexes.len()).sum();
         let mut trees = Vec::with_capacity(tree_count);
         let mut counts = Vec::with_capacity(S::GROOVES.len());
         visit_grooves::<S>(&mut self.grooves, &mut |groove| {
-            groove.visit_trees(&mut |tree| trees.push(tree.version()));
+            groove.visit_trees(&mut |tree| trees.push(tree.parts()));
             counts.push(groove.committed_count());
         });
-        ForestVersion::new(self.engine.op, trees, counts)
+        VersionParts::new(self.engine.op, trees, counts)
     }
 
     /// Whether every groove is where the forest made it: code within a scope can swap two of a type.

@@ -21,7 +21,7 @@ use crate::sync::{ArcSwap, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::wal::LogGroup;
 
 use super::turn::Turn;
-use super::version::ForestVersion;
+use super::version::{ForestVersion, VersionParts};
 
 /// How often a thread that is to sync lets others go first without one that appends, when all that were woken
 /// run; and how often at most.
@@ -73,7 +73,7 @@ pub(super) struct Publisher {
 #[derive(Default)]
 struct Waiting {
     /// Appended, not published yet; ascending. Of those that are on disk together the newest is here.
-    versions: VecDeque<Arc<ForestVersion>>,
+    versions: VecDeque<Arc<VersionParts>>,
     /// Up to this op the sync reaches that is under way, or the last one did. Its version is here or
     /// published, unless it is still being made: so whoever waits for an op up to here finds a version
     /// that has it.
@@ -84,6 +84,10 @@ impl Waiting {
     /// 0 if there is none.
     fn newest_op(&self) -> u64 {
         self.versions.back().map_or(0, |version| version.op())
+    }
+
+    fn newest_until(&self, op: u64) -> Option<Arc<VersionParts>> {
+        self.versions.iter().take_while(|version| version.op() <= op).last().cloned()
     }
 }
 
@@ -136,7 +140,7 @@ impl Publisher {
 
     /// Takes a version over whose log entry was appended, under the writer's lock. If the one before is no
     /// target of a sync yet it will never be published, and is returned: to drop it takes a while.
-    pub(super) fn appended(&self, version: ForestVersion) -> Option<Arc<ForestVersion>> {
+    pub(super) fn appended(&self, version: VersionParts) -> Option<Arc<VersionParts>> {
         let version = Arc::new(version);
         let mut waiting = lock(&self.waiting);
         let target = waiting.target;
@@ -282,38 +286,42 @@ impl Publisher {
     }
 
     /// Publishes a version of an op that is published already: the same objects in other tables.
-    pub(super) fn republish(&self, version: ForestVersion) {
+    pub(super) fn republish(&self, version: Arc<ForestVersion>) {
         let mut waiting = lock(&self.waiting);
         assert!(waiting.versions.is_empty(), "everything is on disk at a checkpoint");
         waiting.versions.clear();
-        self.current.store(Arc::new(version));
+        self.current.store(version);
     }
 
     /// Publishes the newest version up to `op`; gives the op that readers see, too.
     fn publish(&self, op: u64) -> (u64, Superseded) {
+        // Made before the lock is taken, which writers want.
+        let newest = lock(&self.waiting).newest_until(op);
+        newest.inspect(|parts| drop(parts.version()));
         // The lock is held while storing: versions are published in ascending order.
         let mut waiting = lock(&self.waiting);
         let count = waiting.versions.iter().take_while(|version| version.op() <= op).count();
-        let mut taken: Vec<_> = waiting.versions.drain(..count).collect();
-        let published_op = match taken.pop() {
+        let mut parts: Vec<_> = waiting.versions.drain(..count).collect();
+        match parts.pop() {
             Some(newest) => {
-                let op = newest.op();
-                taken.push(self.current.swap(newest));
-                op
+                let version = Some(self.current.swap(newest.version()));
+                (newest.op(), Superseded { version, _parts: parts })
             }
-            None => self.current.load_full().op(),
-        };
-        (published_op, Superseded(taken))
+            None => (self.current.load().op(), Superseded { version: None, _parts: parts }),
+        }
     }
 }
 
 /// Versions that another one took the place of. To drop them takes a while, if nobody else holds them.
-pub(super) struct Superseded(Vec<Arc<ForestVersion>>);
+pub(super) struct Superseded {
+    version: Option<Arc<ForestVersion>>,
+    _parts: Vec<Arc<VersionParts>>,
+}
 
 impl Superseded {
     /// Whether something was published.
     pub(super) fn is_new(&self) -> bool {
-        !self.0.is_empty()
+        self.version.is_some()
     }
 }
 
@@ -331,8 +339,12 @@ mod tests {
     use super::*;
     use crate::storage::MemoryStorage;
 
-    fn version(op: u64) -> ForestVersion {
-        ForestVersion::new(op, Vec::new(), Vec::new())
+    fn version(op: u64) -> VersionParts {
+        VersionParts::new(op, Vec::new(), Vec::new())
+    }
+
+    fn first_version() -> ForestVersion {
+        ForestVersion::new(0, Vec::new(), Vec::new())
     }
 
     /// The op was noted as synced before it was published: a writer that saw its op synced by
@@ -340,7 +352,7 @@ mod tests {
     #[test]
     fn what_is_noted_as_synced_is_published_already() {
         const OPS: u64 = 200_000;
-        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, version(0), 0);
+        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, first_version(), 0);
         std::thread::scope(|threads| {
             threads.spawn(|| {
                 loop {
@@ -361,7 +373,7 @@ mod tests {
 
     #[test]
     fn what_was_synced_ahead_is_published_by_the_first_that_waits_for_it() {
-        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, version(0), 0);
+        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, first_version(), 0);
         publisher.sync_ahead(1);
         assert_eq!((publisher.synced_op(), publisher.current().op()), (0, 0));
         publisher.appended(version(1));
@@ -379,7 +391,7 @@ mod tests {
     /// not have it. Now a sync reaches everything that was appended before it.
     #[test]
     fn what_was_synced_ahead_has_a_version_though_later_ops_were_appended() {
-        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, version(0), 0);
+        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, first_version(), 0);
         publisher.appended(version(1));
         assert_eq!(publisher.appended(version(2)).map(|version| version.op()), Some(1));
         publisher.sync_ahead(1);
@@ -395,7 +407,7 @@ mod tests {
     /// of G16, when a commit got places to be interrupted between its entry and its version.
     #[test]
     fn what_was_synced_ahead_is_not_noted_as_published_by_who_publishes_an_earlier_op() {
-        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, version(0), 0);
+        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, first_version(), 0);
         publisher.appended(version(1));
         publisher.sync_ahead(2);
         assert!(publisher.sync_to(1).unwrap());
@@ -415,7 +427,7 @@ mod tests {
 
     #[test]
     fn the_first_failure_is_the_one_that_is_reported() {
-        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, version(0), 0);
+        let publisher = Publisher::new(Arc::new(MemoryStorage::new()), None, first_version(), 0);
         publisher.check().unwrap();
         publisher.kill(Dead::Io(Arc::new(io::Error::other("the first"))));
         publisher.kill(Dead::Panicked);

@@ -77,7 +77,7 @@ pub(super) fn recover<S: Grooves>(
         is_doubtful,
     };
     let mut writer = Writer::<S> { grooves, engine };
-    let version = writer.version();
+    let version = writer.version_parts().version();
     publisher.republish(version);
     let result = match is_doubtful {
         true => writer.checkpoint(),

@@ -1,9 +1,10 @@
 //! All trees of a forest as they were after some op.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-use crate::tree::TreeRead;
+use crate::sync::Mutex;
+use crate::tree::{TreeParts, TreeRead};
 
 /// All trees of a forest as they were after some op. Nothing in it changes.
 #[doc(hidden)]
@@ -35,5 +36,40 @@ impl ForestVersion {
 
     pub(crate) fn object_count(&self, groove: usize) -> u64 {
         self.object_counts[groove]
+    }
+}
+
+/// What the version of an op can be made of. Of most ops none is made: one sync brings several to the disk, and
+/// the newest of them is published.
+pub(super) struct VersionParts {
+    op: u64,
+    /// As those of a version, with the length of their tails.
+    trees: Vec<(Arc<dyn TreeParts>, usize)>,
+    object_counts: Vec<u64>,
+    made: Mutex<Option<Arc<ForestVersion>>>,
+}
+
+impl VersionParts {
+    pub(super) fn new(
+        op: u64,
+        trees: Vec<(Arc<dyn TreeParts>, usize)>,
+        object_counts: Vec<u64>,
+    ) -> Self {
+        VersionParts { op, trees, object_counts, made: Mutex::new(None) }
+    }
+
+    pub(super) fn op(&self) -> u64 {
+        self.op
+    }
+
+    /// The version, made by the first call.
+    pub(super) fn version(&self) -> Arc<ForestVersion> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let trees = self.trees.iter();
+            let trees = trees.map(|(parts, length)| parts.clone().version(*length)).collect();
+            Arc::new(ForestVersion::new(self.op, trees, self.object_counts.clone()))
+        };
+        made.get_or_insert_with(make).clone()
     }
 }

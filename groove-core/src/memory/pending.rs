@@ -1,5 +1,6 @@
-//! The changes of the open scope in one tree: a list in the order of the calls, cut back when a
-//! scope is discarded and sorted into a [`Run`] when it is committed.
+//! Changes of one tree that are no run yet: a list in the order of the calls, cut back when a scope is
+//! discarded and sorted into a [`Run`] when it was committed, or with what a few scopes after it
+//! commit.
 
 use std::hash::BuildHasher;
 
@@ -20,11 +21,11 @@ const RADIX_PASSES: u32 = 2;
 /// Changes that a new list has room for, if the last one had as many.
 const ROOM_MAX: usize = 1 << 17;
 
-/// A position in the list of changes, to cut back to.
+/// A position in the list of changes, to cut back to; those that were taken out before it count.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PendingMark(usize);
 
-/// The changes of the open scope in one tree.
+/// Changes of one tree that are no run yet.
 pub(crate) struct Pending<const K: usize> {
     usage: Usage,
     keys: Vec<Key<K>>,
@@ -41,6 +42,8 @@ pub(crate) struct Pending<const K: usize> {
     ascends: bool,
     /// Changes that the last list had.
     last_length: usize,
+    /// Changes that were taken out so far.
+    taken: usize,
     /// Nobody looks for keys, so there is no hash table.
     is_replay: bool,
 }
@@ -58,6 +61,7 @@ impl<const K: usize> Pending<K> {
             hasher: FixedState::default(),
             ascends: true,
             last_length: 0,
+            taken: 0,
             is_replay: false,
         }
     }
@@ -77,6 +81,7 @@ impl<const K: usize> Pending<K> {
     pub(crate) fn take(&mut self) -> Pending<K> {
         let mut rest = Pending::new(self.usage, self.payload_width);
         (rest.last_length, rest.is_replay) = (self.keys.len(), self.is_replay);
+        rest.taken = self.taken;
         std::mem::replace(self, rest)
     }
 
@@ -176,15 +181,24 @@ impl<const K: usize> Pending<K> {
     }
 
     pub(crate) fn mark(&self) -> PendingMark {
-        PendingMark(self.keys.len())
+        PendingMark(self.taken + self.keys.len())
+    }
+
+    /// Takes all changes behind the first ones back.
+    pub(crate) fn truncate_to(&mut self, length: usize) {
+        match length {
+            0 => self.clear(),
+            _ => self.truncate(PendingMark(self.taken + length)),
+        }
     }
 
     /// Takes all changes since `mark` back.
     pub(crate) fn truncate(&mut self, mark: PendingMark) {
-        assert!(mark.0 <= self.keys.len(), "scopes are closed in reverse order");
+        let length = mark.0.checked_sub(self.taken).expect("what was committed stays");
+        assert!(length <= self.keys.len(), "scopes are closed in reverse order");
         assert!(!self.is_replay, "what was committed is not taken back");
         if self.usage == Usage::Map && !self.ascends {
-            for at in (mark.0..self.keys.len()).rev() {
+            for at in (length..self.keys.len()).rev() {
                 let hash = self.hasher.hash_one(self.keys[at]);
                 let entry = self
                     .newest
@@ -197,16 +211,46 @@ impl<const K: usize> Pending<K> {
                     previous => *entry.into_mut() = previous,
                 }
             }
-            self.previous.truncate(mark.0);
+            self.previous.truncate(length);
         }
-        self.keys.truncate(mark.0);
-        self.tombstones.truncate(mark.0);
-        self.payload.truncate(mark.0 * self.payload_width);
+        self.keys.truncate(length);
+        self.tombstones.truncate(length);
+        self.payload.truncate(length * self.payload_width);
+    }
+
+    /// Adds the changes of another list from a position on.
+    pub(crate) fn extend(&mut self, other: &Pending<K>, from: usize) {
+        for at in from..other.len() {
+            self.push(other.keys[at], other.tombstones[at], other.payload_of(at));
+        }
+    }
+
+    fn payload_of(&self, at: usize) -> &[u8] {
+        &self.payload[at * self.payload_width..(at + 1) * self.payload_width]
+    }
+
+    /// The net effect of the first changes, sorted; those behind them stay.
+    pub(crate) fn take_first(&mut self, count: usize) -> Run<K> {
+        if count == self.keys.len() {
+            return self.take_run();
+        }
+        let run = self.sorted_run(count);
+        self.taken += count;
+        let keys = self.keys.split_off(count);
+        let tombstones = self.tombstones.split_off(count);
+        let payload = self.payload.split_off(count * self.payload_width);
+        self.clear();
+        for (at, (key, tombstone)) in keys.into_iter().zip(tombstones).enumerate() {
+            let payload = &payload[at * self.payload_width..(at + 1) * self.payload_width];
+            self.push(key, tombstone, payload);
+        }
+        run
     }
 
     /// The net effect of all changes, sorted; the list is empty afterwards.
     pub(crate) fn take_run(&mut self) -> Run<K> {
         self.last_length = self.keys.len();
+        self.taken += self.keys.len();
         let run = if self.ascends {
             Run::from_sorted(
                 std::mem::take(&mut self.keys),
@@ -215,18 +259,18 @@ impl<const K: usize> Pending<K> {
                 self.payload_width,
             )
         } else {
-            self.sorted_run()
+            self.sorted_run(self.keys.len())
         };
         self.clear();
         run
     }
 
-    /// The net effect of all changes, sorted; the list stays.
-    pub(crate) fn sorted_run(&self) -> Run<K> {
-        let order = self.sorted_order();
+    /// The net effect of the first changes, sorted; the list stays.
+    pub(crate) fn sorted_run(&self, count: usize) -> Run<K> {
+        let order = self.sorted_order(count);
         // Brought together first, which the processor does for many at a time: what follows decides by them.
         let mut keys: Vec<Key<K>> = order.iter().map(|at| self.keys[*at as usize]).collect();
-        let is_plain = self.payload_width == 0 && !self.tombstones.contains(&true);
+        let is_plain = self.payload_width == 0 && !self.tombstones[..count].contains(&true);
         if is_plain && !defect!(FirstChangeWins) && keys.is_sorted_by(|a, b| a < b) {
             return Run::from_sorted(keys, vec![false; order.len()], Vec::new(), 0);
         }
@@ -246,23 +290,23 @@ impl<const K: usize> Pending<K> {
             let at = order[if defect!(FirstChangeWins) { first } else { next - 1 }] as usize;
             keys[tombstones.len()] = key;
             tombstones.push(self.tombstones[at]);
-            payload.extend_from_slice(&self.payload[at * width..(at + 1) * width]);
+            payload.extend_from_slice(self.payload_of(at));
         }
         keys.truncate(tombstones.len());
         Run::from_sorted(keys, tombstones, payload, width)
     }
 
-    /// The positions of the changes, by key; those of one key in the order of the calls.
-    fn sorted_order(&self) -> Vec<u32> {
+    /// The positions of the first changes, by key; those of one key in the order of the calls.
+    fn sorted_order(&self, count: usize) -> Vec<u32> {
         let key = |at: u32| &self.keys[at as usize];
-        let mut order: Vec<u32> = (0..).take(self.keys.len()).collect();
-        if self.keys.len() < RADIX_LENGTH_MIN {
+        let mut order: Vec<u32> = (0..).take(count).collect();
+        if count < RADIX_LENGTH_MIN {
             order.sort_unstable_by_key(|at| (key(*at), *at));
             return order;
         }
-        let Some((limb, shift, bits)) = self.leading_bits() else { return order };
+        let Some((limb, shift, bits)) = self.leading_bits(count) else { return order };
         let prefix = |at: u32| (self.keys[at as usize][limb] >> shift) as u32;
-        let low = (0..).take(self.keys.len()).map(prefix).min().expect("there are keys");
+        let low = (0..).take(count).map(prefix).min().expect("there are keys");
         // Prefix and position side by side: a pass reads and writes them in turn.
         let mut words: Vec<(u32, u32)> = order.iter().map(|at| (prefix(*at) - low, *at)).collect();
         let mut sorted = words.clone();
@@ -294,10 +338,11 @@ impl<const K: usize> Pending<K> {
     }
 
     /// The leading bits in which keys differ: limb, shift and how many; `None` if all keys are equal.
-    fn leading_bits(&self) -> Option<(usize, u32, u32)> {
-        let first = self.keys.first()?;
+    fn leading_bits(&self, count: usize) -> Option<(usize, u32, u32)> {
+        let keys = &self.keys[..count];
+        let first = keys.first()?;
         (0..K).find_map(|limb| {
-            let differ = self.keys.iter().fold(0, |bits, key| bits | (key[limb] ^ first[limb]));
+            let differ = keys.iter().fold(0, |bits, key| bits | (key[limb] ^ first[limb]));
             let high = 64 - differ.leading_zeros();
             let bits = high.min(RADIX_BITS * RADIX_PASSES);
             (differ != 0).then_some((limb, high - bits, bits))
@@ -353,6 +398,41 @@ mod tests {
                     (0..run.len()).map(|at| (run.keys()[at], run.is_tombstone(at))).collect();
                 assert_eq!(found, expected(usage, &changes), "{high} {low} {counting}");
             }
+        }
+    }
+
+    /// A seal takes what is committed out while a scope is open. If that scope is discarded then, its marks
+    /// are still to be right, and look-ups too, with and without a hash table.
+    #[test]
+    fn what_is_taken_out_in_front_leaves_marks_and_look_ups_as_they_were() {
+        for keys in [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1], [3, 1, 3, 1, 2]] {
+            let mut pending = Pending::<1>::new(Usage::Map, 1);
+            let push = |pending: &mut Pending<1>, at: usize| {
+                pending.push([keys[at]], false, &[at as u8]);
+            };
+            (0..3).for_each(|at| push(&mut pending, at));
+            let outer = pending.mark();
+            push(&mut pending, 3);
+            let inner = pending.mark();
+            push(&mut pending, 4);
+            let run = pending.take_first(3);
+            let newest = |key: u64| (0..3).rev().find(|at| keys[*at] == key).map(|at| at as u8);
+            for at in 0..run.len() {
+                assert_eq!(Some(run.payload(at)[0]), newest(run.keys()[at][0]));
+            }
+            assert_eq!(run.len(), (1..=5).filter(|key| newest(*key).is_some()).count());
+            assert_eq!(pending.keys(), [[keys[3]], [keys[4]]]);
+            assert_eq!(pending.lookup(&[keys[4]]), Some(Some(&[4][..])));
+            pending.truncate(inner);
+            assert_eq!(pending.keys(), [[keys[3]]]);
+            assert_eq!(pending.lookup(&[keys[3]]), Some(Some(&[3][..])));
+            pending.truncate(outer);
+            assert!(pending.is_empty() && pending.lookup(&[keys[3]]).is_none());
+            push(&mut pending, 0);
+            let mark = pending.mark();
+            assert_eq!(pending.take_first(1).len(), 1);
+            pending.truncate(mark);
+            assert!(pending.is_empty());
         }
     }
 }

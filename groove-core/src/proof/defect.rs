@@ -159,6 +159,10 @@ defects! {
     SyncedBeforePublished: "G16",
     /// An op that was synced ahead is noted as synced before it has a version.
     SyncedBeforeVersion: "G16",
+    /// A version has what was added to a tree's tail after its op.
+    TailTooNew: "G16",
+    /// A version has nothing of the tail.
+    TailForgotten: "G6",
 
     // Look-ups and queries.
     /// A filter denies some keys that are there.

@@ -13,7 +13,7 @@ use crate::table::{Table, TableRecord, TreeMeta};
 
 use super::levels::Levels;
 use super::read::TreeRead;
-use super::{Tree, TreeVersion, commit_pending};
+use super::{Tree, TreeParts, TreeVersion, add_run};
 
 /// A table that no level refers to any more. Its sectors are free once nobody else holds it.
 pub(crate) struct TableHandle {
@@ -76,7 +76,7 @@ impl<const K: usize> Uncommitted for Changes<K> {
     }
 
     fn commit(mut self: Box<Self>) -> Box<dyn Any + Send> {
-        commit_pending(&mut self.pending, &mut self.tip);
+        add_run(&mut self.tip, self.pending.take_run());
         self
     }
 }
@@ -92,8 +92,9 @@ pub(crate) trait AnyTree: Send {
     fn discard(&mut self, mark: PendingMark);
     /// Shows key and payload of each change of the open scope, and takes all of them back.
     fn drain_pending(&mut self, visit: &mut dyn FnMut(&[u64], &[u8]));
-    /// Makes the open scope's changes part of what is committed.
-    fn commit(&mut self);
+    /// Makes the open scope's changes part of what is committed: as a run, or of a short commit maybe later with
+    /// those of others.
+    fn commit(&mut self, is_short: bool);
     /// How many changes there are since the last commit.
     fn change_count(&self) -> usize;
     /// Takes the changes since the last commit, so that another thread can commit them. Until it has, the tree
@@ -102,7 +103,12 @@ pub(crate) trait AnyTree: Send {
     /// Takes what the changes became that were taken last.
     fn end_commit(&mut self, committed: Box<dyn Any + Send>);
     /// What readers see after the last commit.
-    fn version(&self) -> Arc<dyn TreeRead>;
+    fn version(&self) -> Arc<dyn TreeRead> {
+        let (parts, length) = self.parts();
+        parts.version(length)
+    }
+    /// What the same can be made of at any later time, with that length.
+    fn parts(&self) -> (Arc<dyn TreeParts>, usize);
     /// What a query within the scope sees.
     fn scope_version(&mut self) -> Arc<dyn TreeRead>;
     /// Makes the mutable table immutable.
@@ -150,20 +156,21 @@ impl<const K: usize> AnyTree for Tree<K> {
 
     fn drain_pending(&mut self, visit: &mut dyn FnMut(&[u64], &[u8])) {
         self.scope_view = None;
-        self.pending.values().for_each(|(key, payload)| visit(key, payload));
-        self.pending.clear();
+        let changes = self.pending.values().skip(self.committed);
+        changes.for_each(|(key, payload)| visit(key, payload));
+        self.pending.truncate_to(self.committed);
     }
 
-    fn commit(&mut self) {
-        self.scope_view = None;
-        commit_pending(&mut self.pending, &mut self.tip);
+    fn commit(&mut self, is_short: bool) {
+        Tree::commit(self, is_short);
     }
 
     fn change_count(&self) -> usize {
-        self.pending.len()
+        self.pending_keys().len()
     }
 
     fn begin_commit(&mut self) -> Box<dyn Uncommitted> {
+        self.end_tail();
         self.scope_view = None;
         Box::new(Changes { pending: self.pending.take(), tip: self.tip.clone() })
     }
@@ -178,8 +185,11 @@ impl<const K: usize> AnyTree for Tree<K> {
         }
     }
 
-    fn version(&self) -> Arc<dyn TreeRead> {
-        self.tip.clone()
+    fn parts(&self) -> (Arc<dyn TreeParts>, usize) {
+        match &self.tail {
+            Some(tail) => (tail.clone(), self.committed),
+            None => (self.tip.clone(), 0),
+        }
     }
 
     fn scope_version(&mut self) -> Arc<dyn TreeRead> {
@@ -263,6 +273,7 @@ impl<const K: usize> AnyTree for Tree<K> {
     }
 
     fn install(&mut self, edit: &LevelEdit) -> (Vec<TableHandle>, Vec<TableRecord>) {
+        self.end_tail();
         let mut levels = Levels::clone(self.tip.levels());
         let mut handles = Vec::new();
         for (level, address) in &edit.removed {

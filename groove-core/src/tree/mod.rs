@@ -1,9 +1,9 @@
 //! One LSM tree: the changes of the open scope, sorted runs in memory, and levels of tables on disk.
 //!
-//! The writer owns the [`Tree`]. What readers see is a [`TreeVersion`]: immutable, made anew by each
-//! commit that touches the tree. Values go from the open scope to a run (commit), to the immutable
-//! table (seal), to level 0 and deeper (compaction); a lookup asks in that order and stops at the
-//! first answer.
+//! The writer owns the [`Tree`]. What readers see is a [`TreeVersion`]: immutable, made anew for each
+//! commit that touches the tree, or for those that one sync brought to the disk. Values go from the open
+//! scope to a run (commit, or those of a few short commits together: [`tail`]), to the immutable table
+//! (seal), to level 0 and deeper (compaction); a lookup asks in that order and stops at the first answer.
 
 mod any;
 mod key_part;
@@ -12,6 +12,7 @@ mod levels;
 mod read;
 mod scan;
 pub(crate) mod seeks;
+mod tail;
 mod verify;
 mod version;
 
@@ -20,20 +21,27 @@ use std::sync::Arc;
 pub(crate) use any::{AnyTree, Demand, LevelEdit, TableHandle, Uncommitted};
 pub(crate) use levels::{LEVELS_MAX, Levels};
 pub(crate) use read::{Direction, KeyScan, LookupBatch, Scan, TablesVerified, TreeRead};
+pub(crate) use tail::TreeParts;
 pub(crate) use version::TreeVersion;
 
 use crate::grid::Grid;
-use crate::memory::{Key, Pending};
+use crate::memory::{Key, Pending, Run};
 use crate::table::TreeMeta;
+use tail::{TAIL_LENGTH, Tail};
 
 /// The writer's side of a tree.
 pub(crate) struct Tree<const K: usize> {
     meta: Arc<TreeMeta>,
     grid: Arc<Grid>,
+    /// Committed changes that are no run yet, and those of the open scope behind them.
     pending: Pending<K>,
-    /// The newest state, commits included that are not published yet.
+    /// How many of these are committed.
+    committed: usize,
+    /// The same, for whoever makes versions of them; none if there are none.
+    tail: Option<Arc<Tail<K>>>,
+    /// The newest state without these, commits included that are not published yet.
     tip: Arc<TreeVersion<K>>,
-    /// The tip with the changes of the open scope on top, and how many changes that were.
+    /// The tip with all pending changes on top, and how many that were.
     scope_view: Option<(usize, Arc<TreeVersion<K>>)>,
 }
 
@@ -41,7 +49,7 @@ impl<const K: usize> Tree<K> {
     pub(crate) fn new(meta: Arc<TreeMeta>, grid: Arc<Grid>) -> Self {
         let tip = Arc::new(TreeVersion::empty(meta.clone(), grid.clone()));
         let pending = Pending::new(meta.usage, meta.payload_width);
-        Tree { meta, grid, pending, tip, scope_view: None }
+        Tree { meta, grid, pending, committed: 0, tail: None, tip, scope_view: None }
     }
 
     pub(crate) fn meta(&self) -> &Arc<TreeMeta> {
@@ -63,17 +71,18 @@ impl<const K: usize> Tree<K> {
         }
     }
 
-    /// What the open scope says of a key: `None` if nothing. Map trees only.
+    /// What the open scope says of a key, or what was committed and is no run yet: `None` if nothing. Map
+    /// trees only.
     pub(crate) fn lookup_pending(&self, key: &Key<K>) -> Option<Option<&[u8]>> {
         self.pending.lookup(key)
     }
 
     /// The keys that the open scope changed, in the order of the calls.
     pub(crate) fn pending_keys(&self) -> &[Key<K>] {
-        self.pending.keys()
+        &self.pending.keys()[self.committed..]
     }
 
-    /// The newest committed state.
+    /// The newest committed state, but for what [`Tree::lookup_pending`] tells.
     pub(crate) fn tip(&self) -> &Arc<TreeVersion<K>> {
         &self.tip
     }
@@ -86,25 +95,55 @@ impl<const K: usize> Tree<K> {
         match &self.scope_view {
             Some((length, version)) if *length == self.pending.len() => version.clone(),
             _ => {
-                let version = Arc::new(self.tip.with_scope(self.pending.sorted_run()));
+                let version =
+                    Arc::new(self.tip.with_changes(self.pending.sorted_run(self.pending.len())));
                 self.scope_view = Some((self.pending.len(), version.clone()));
                 version
             }
         }
     }
 
+    fn commit(&mut self, is_short: bool) {
+        if self.pending.len() == self.committed {
+            return;
+        }
+        if !is_short {
+            // As a large commit does whose changes other threads take.
+            self.end_tail();
+        }
+        if is_short && self.pending.len() < TAIL_LENGTH {
+            let tail = self.tail.get_or_insert_with(|| Arc::new(Tail::new(self.tip.clone())));
+            tail.extend(&self.pending, self.committed);
+            self.committed = self.pending.len();
+        } else {
+            self.make_run(self.pending.len());
+        }
+    }
+
+    /// Turns what is committed into a run, all of it.
+    fn end_tail(&mut self) {
+        if self.committed > 0 {
+            self.make_run(self.committed);
+        }
+    }
+
+    fn make_run(&mut self, count: usize) {
+        let run = self.pending.take_first(count);
+        self.committed = 0;
+        self.tail = None;
+        self.scope_view = None;
+        add_run(&mut self.tip, run);
+    }
+
     fn seal_runs(&mut self) {
+        self.end_tail();
         assert!(self.tip.immutable().is_empty(), "the last immutable table is on disk by now");
         self.tip = Arc::new(self.tip.sealed());
     }
 }
 
-/// Makes the changes of a scope a part of the version that they are committed on; none are left.
-fn commit_pending<const K: usize>(pending: &mut Pending<K>, tip: &mut Arc<TreeVersion<K>>) {
-    if pending.is_empty() {
-        return;
-    }
-    let run = pending.take_run();
+/// Makes a run part of a version.
+fn add_run<const K: usize>(tip: &mut Arc<TreeVersion<K>>, run: Run<K>) {
     if !run.is_empty() {
         *tip = Arc::new(tip.with_run(run));
     }

@@ -26,7 +26,9 @@ pub(crate) struct TreeVersion<const K: usize> {
     grid: Arc<Grid>,
     /// The mutable table: sorted runs, oldest first.
     runs: Vec<Arc<Run<K>>>,
-    /// Which keys these may have, if they do not ascend.
+    /// How many of the newest are no part of the mutable table: changes that stay apart.
+    apart: usize,
+    /// Which keys the others may have, if they do not ascend.
     filter: Option<Arc<MemoryFilter>>,
     /// No key of these is higher.
     highest: Option<Key<K>>,
@@ -62,6 +64,7 @@ impl<const K: usize> TreeVersion<K> {
             meta,
             grid,
             runs: Vec::new(),
+            apart: 0,
             filter: None,
             highest: None,
             immutable: Arc::default(),
@@ -106,17 +109,30 @@ impl<const K: usize> TreeVersion<K> {
         }
     }
 
-    /// This version and the changes of an open scope, which stay apart.
-    pub(super) fn with_scope(&self, run: Run<K>) -> Self {
-        let mut version = self.clone();
-        version.highest = version.highest.max(run.keys().last().copied());
-        version.runs.push(Arc::new(run));
-        version.filter = None;
-        version
+    /// This version and changes that stay apart: those of an open scope, or that were committed and are
+    /// no run of the mutable table yet.
+    pub(super) fn with_changes(&self, run: Run<K>) -> Self {
+        let mut runs = Vec::with_capacity(self.runs.len() + 1);
+        runs.extend(self.runs.iter().cloned());
+        let highest = self.highest.max(run.keys().last().copied());
+        runs.push(Arc::new(run));
+        TreeVersion {
+            meta: self.meta.clone(),
+            grid: self.grid.clone(),
+            runs,
+            apart: self.apart + 1,
+            filter: self.filter.clone(),
+            highest,
+            immutable: self.immutable.clone(),
+            immutable_filter: self.immutable_filter.clone(),
+            immutable_highest: self.immutable_highest,
+            levels: self.levels.clone(),
+        }
     }
 
     /// This version and a committed run, merged with those before it that [`first_merged`] names.
     pub(super) fn with_run(&self, run: Run<K>) -> Self {
+        assert_eq!(self.apart, 0, "what stays apart is not kept");
         let filter = match self.meta.usage {
             Usage::Map => MemoryFilter::with_run(self.filter.clone(), &self.runs, &run),
             Usage::Set => self.filter.clone(),
@@ -144,6 +160,7 @@ impl<const K: usize> TreeVersion<K> {
             meta: self.meta.clone(),
             grid: self.grid.clone(),
             runs,
+            apart: 0,
             filter,
             highest,
             immutable: self.immutable.clone(),
@@ -155,6 +172,7 @@ impl<const K: usize> TreeVersion<K> {
 
     /// The mutable table made immutable.
     pub(super) fn sealed(&self) -> Self {
+        assert_eq!(self.apart, 0, "what stays apart is not kept");
         let mut version = self.clone();
         let mut sealed = std::mem::take(&mut version.runs);
         if defect!(SealLosesRun) && sealed.len() > 1 {
@@ -191,8 +209,10 @@ impl<const K: usize> TreeVersion<K> {
     }
 
     fn find_in_memory<'a>(&'a self, key: &Key<K>) -> Option<(Found, &'a [u8])> {
+        let (runs, apart) = self.runs.split_at(self.runs.len() - self.apart);
         let tables = [
-            (&self.runs[..], &self.filter, &self.highest),
+            (apart, &None, &self.highest),
+            (runs, &self.filter, &self.highest),
             (&self.immutable[..], &self.immutable_filter, &self.immutable_highest),
         ];
         tables.into_iter().find_map(|(runs, filter, highest)| {

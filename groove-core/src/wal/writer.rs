@@ -120,6 +120,11 @@ impl WalWriter {
         group
     }
 
+    /// Whether an entry with a body of so many bytes is handed over to the group.
+    pub(crate) fn is_grouped(&self, body: usize) -> bool {
+        self.group.is_some() && LogGroup::takes(HEADER_SIZE + body)
+    }
+
     /// The log after its newest entry: its op, its checksum, and where the next one begins.
     pub(crate) fn last(&self) -> WalPosition {
         self.live.back().map_or(self.start, |entry| entry.after)
@@ -203,9 +208,8 @@ impl WalWriter {
         }
         self.make_ready(storage, last.slot, needed).map_err(AppendError::Reserve)?;
 
-        let group = self.group.as_ref();
         let length = HEADER_SIZE + bytes as usize;
-        let group = group.filter(|_| LogGroup::takes(length));
+        let group = self.group.as_ref().filter(|_| self.is_grouped(bytes as usize));
         let header = match group {
             Some(group) => group.add(last.slot, length, |place, out| {
                 self.encode(&last, EntryAt { op, synced_op, place }, body, out)

@@ -18,7 +18,7 @@ impl<S: Grooves> Writer<S> {
     /// Verifies an open forest: the newest committed state, and that of the free set nothing is in use
     /// and, between two bars, everything that is not in use is free.
     pub(in crate::forest) fn verify(&mut self) -> Result<Verified, ReadError> {
-        let version = self.version();
+        let version = self.version_parts().version();
         let mut verified = Verified { op: version.op(), ..Verified::default() };
         let mut used = Vec::new();
         self.visit_trees(&mut |tree| {

@@ -9,11 +9,11 @@ use crate::grid::{Extent, FreeSet, Grid};
 use crate::groove::{AnyGroove, GrooveVisitor};
 use crate::manifest::ManifestLog;
 use crate::storage::Storage;
-use crate::superblock::Superblock;
+use crate::superblock::{Superblock, WalPosition};
 use crate::tree::{AnyTree, TableHandle};
 use crate::wal::{AppendError, WalWriter};
 
-use super::bar::{Bar, EntrySlots, PACKED_WEIGHT};
+use super::bar::{Bar, EntrySize, PACKED_WEIGHT};
 use super::committer::Committer;
 use super::compactor::Compactor;
 use super::grooves::Grooves;
@@ -127,22 +127,22 @@ impl<S: Grooves> Writer<S> {
         fits(bytes, plain_max)?;
         let body = self.body(&lengths, bytes);
         fits(body.len(), packed_max)?;
-        let entry = EntrySlots::new(body.len(), weight + sections * SECTION_HEADER_SIZE);
+        let entry = EntrySize::new(body.len(), weight + sections * SECTION_HEADER_SIZE);
         if self.engine.bar.has_room(entry) {
             self.end_stages(entry)?;
         } else {
             self.end_bar()?;
         }
         // Two bars fit the log, unless what a forged file says was replayed.
-        if u64::from(self.engine.wal.free_slots()) < entry.log {
+        if u64::from(self.engine.wal.free_slots()) < entry.slots {
             self.checkpoint()?;
         }
         self.engine.keep_pace(entry);
         self.visit_grooves(&mut |groove| groove.forget_changed());
         let is_large = self.is_large();
         let is_begun = is_large && self.begin_trees();
-        let op = match self.engine.append(&body) {
-            Ok(op) => op,
+        let WalPosition { op, slot, .. } = match self.engine.append(&body) {
+            Ok(position) => position,
             Err(error) => {
                 // With the changes that were taken out of the trees.
                 drop(self.engine.committer.finish());
@@ -152,7 +152,7 @@ impl<S: Grooves> Writer<S> {
         if let Some(syncer) = &self.engine.syncer {
             syncer.order(op, body.len());
         }
-        self.engine.bar.add(entry);
+        self.engine.bar.add(entry, slot);
         self.engine.op = op;
         self.engine.timestamp_max = self.engine.timestamps.highest();
         let is_short = !is_large && self.engine.wal.is_grouped(body.len());
@@ -263,7 +263,7 @@ impl Engine {
     }
 
     /// Appends the entry of the next op to the log.
-    fn append(&mut self, body: &[u8]) -> Result<u64, CommitError> {
+    fn append(&mut self, body: &[u8]) -> Result<WalPosition, CommitError> {
         let op = self.op + 1;
         // What is synced by another writer's sync in this moment may be noted an entry later.
         let mut synced_op = self.publisher.synced_op().min(self.op);
@@ -275,7 +275,7 @@ impl Engine {
                 if defect!(MarkBeforeSync) {
                     let _ = self.wal.write_mark(&*self.storage, op);
                 }
-                Ok(position.op)
+                Ok(position)
             }
             Err(AppendError::TooLarge { bytes, bytes_max }) => {
                 Err(CommitError::ScopeTooLarge { bytes, bytes_max })
@@ -289,7 +289,7 @@ impl Engine {
     }
 
     /// Pays a commit's share of the running compactions.
-    fn keep_pace(&self, entry: EntrySlots) {
+    fn keep_pace(&self, entry: EntrySize) {
         let (used, due) = self.bar.progress(entry);
         self.compactor.keep_pace(used, due);
     }

@@ -12,12 +12,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::constants::SECTOR_SIZE;
 use crate::error::{CommitError, OpenError};
 use crate::storage::Storage;
+use crate::superblock::WalPosition;
 use crate::wal::{self, Recovered, WalWriter};
 
-use super::bar::{Bar, EntrySlots};
+use super::bar::{Bar, EntrySize};
 use super::committer::Committer;
 use super::compactor::Compactor;
 use super::engine::{Engine, SECTION_HEADER_SIZE, Writer, visit_grooves};
@@ -104,14 +104,14 @@ pub(super) fn replay<S: Grooves>(
 ) -> Result<(Replayed<S>, Recovered), OpenError> {
     let storage = checked.grid.storage().clone();
     let superblock = checked.superblock.clone();
-    let bar = Bar::new(superblock.options.wal_slots);
+    let bar = Bar::new(superblock.options.wal_slots, superblock.checkpoint.slot);
     // The one that reads the log is at work too, and helps where it has to wait.
     let committer = Committer::new(if threads > 1 { threads - 1 } else { threads });
     let op = superblock.checkpoint.op;
     let mut replayed = Replayed { checked, bar, committer, op, uncommitted: 0 };
     replayed.set_replay(true);
-    let entry = |op, offset, body: &[u8]| {
-        replayed.entry(op, body).map_err(|what| invalid_entry(offset, what))
+    let entry = |after: WalPosition, offset, body: &[u8]| {
+        replayed.entry(after, body).map_err(|what| invalid_entry(offset, what))
     };
     let recovered = wal::recover(&*storage, &superblock, entry);
     let recovered = recovered.map_err(|error| read_error(path, error))?;
@@ -127,26 +127,26 @@ pub(super) struct Replayed<S: Grooves> {
     bar: Bar,
     committer: Committer,
     pub(super) op: u64,
-    /// The weight of the entries since the last call of `commit`, in slots.
+    /// The weight of the entries since the last call of `commit`.
     uncommitted: u64,
 }
 
-/// Runs are made of entries of this weight, in slots: 12 MiB. Larger ones take longer to sort, because the processor's
-/// cache does not hold them; what of several runs is to be merged, compactions do in the background.
-const RUN_SLOTS: u64 = (12 << 20) / SECTOR_SIZE as u64;
+/// Runs are made of entries of this weight. Larger ones take longer to sort, because the processor's cache does not
+/// hold them; what of several runs is to be merged, compactions do in the background.
+const RUN_WEIGHT: u64 = 12 << 20;
 
 impl<S: Grooves> Replayed<S> {
     /// An error says what no writer writes.
-    fn entry(&mut self, op: u64, body: &[u8]) -> Result<(), &'static str> {
+    fn entry(&mut self, after: WalPosition, body: &[u8]) -> Result<(), &'static str> {
         let sections = sections(body, S::GROOVES.len())?;
         let headers = sections.iter().filter(|section| section.weight > 0).count();
         let weight: usize = sections.iter().map(|section| section.weight).sum();
-        let entry = EntrySlots::new(body.len(), weight + headers * SECTION_HEADER_SIZE);
+        let entry = EntrySize::new(body.len(), weight + headers * SECTION_HEADER_SIZE);
         // The writer sealed before the entry that had no room in its bar. The log holds two bars,
         // so this happens once; a second time would only make the memory tables larger.
         let mut early = entry;
         if defect!(ReplaySealsElsewhere) {
-            early.log += 1;
+            early.slots += 1;
         }
         if !self.bar.has_room(early) && !self.bar.is_sealed() {
             self.commit();
@@ -155,11 +155,11 @@ impl<S: Grooves> Replayed<S> {
             let timestamp_max = self.checked.timestamps.highest();
             self.bar.seal::<S>(&mut self.checked.grooves, op, checkpoint_op, timestamp_max);
         }
-        self.bar.add(entry);
+        self.bar.add(entry, after.slot);
         self.replay(sections)?;
-        self.op = op;
+        self.op = after.op;
         self.uncommitted = self.uncommitted.saturating_add(entry.weight);
-        if self.uncommitted >= RUN_SLOTS {
+        if self.uncommitted >= RUN_WEIGHT {
             self.commit();
         }
         Ok(())

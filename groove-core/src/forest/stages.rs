@@ -20,7 +20,7 @@ use crate::error::CommitError;
 use crate::table::TableRecord;
 use crate::tree::{Demand, LevelEdit};
 
-use super::bar::{EntrySlots, Stage};
+use super::bar::{EntrySize, Stage};
 use super::compactor::Failure;
 use super::engine::Writer;
 use super::grooves::Grooves;
@@ -49,7 +49,7 @@ impl<S: Grooves> Writer<S> {
     }
 
     /// Ends the stages whose part of the bar is over with one entry more.
-    pub(super) fn end_stages(&mut self, entry: EntrySlots) -> Result<(), CommitError> {
+    pub(super) fn end_stages(&mut self, entry: EntrySize) -> Result<(), CommitError> {
         while self.engine.compactor.is_busy() {
             let (used, due) = self.engine.bar.progress(entry);
             if used <= due {

@@ -16,7 +16,7 @@ use crate::groove::{fuzz_changes, seed_changes};
 use crate::manifest::ManifestLog;
 use crate::memory::{Pick, Usage};
 use crate::storage::{MemoryStorage, Storage};
-use crate::superblock::{FormatOptions, Superblock, WAL_MARK_OFFSET, WAL_OFFSET};
+use crate::superblock::{FormatOptions, Superblock, WAL_MARK_OFFSET, WAL_OFFSET, WalPosition};
 use crate::table::{
     Chunk, Table, TableBuilder, TableLayout, TableRecord, TreeMeta, parse_block, plain_lanes,
 };
@@ -120,8 +120,8 @@ pub fn wal(mut data: &[u8]) {
     storage.write_at(WAL_MARK_OFFSET, &ring).expect("memory");
 
     let mut ops = Vec::new();
-    let visit = |op, _: u64, body: &[u8]| {
-        ops.push((op, body.len()));
+    let visit = |after: WalPosition, _: u64, body: &[u8]| {
+        ops.push((after.op, body.len()));
         Ok::<(), ReadError>(())
     };
     let Ok(recovered) = wal::recover(&storage, &superblock, visit) else { return };

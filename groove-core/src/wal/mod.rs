@@ -83,6 +83,12 @@ fn slot_after(slot: u32, count: u32, wal_slots: u32) -> u32 {
     (slot + count) % wal_slots
 }
 
+/// How many slots there are from one to the next place where another one begins; none if they are the same.
+pub(crate) fn slot_distance(from: u32, to: u32, wal_slots: u32) -> u32 {
+    assert!(from < wal_slots && to < wal_slots);
+    (to + wal_slots - from) % wal_slots
+}
+
 /// Consecutive slots: one range, or two where they wrap around the end of the ring.
 fn pieces(slot: u32, count: u32, wal_slots: u32) -> impl Iterator<Item = Range<u32>> {
     assert!(count > 0 && count <= wal_slots && slot < wal_slots);

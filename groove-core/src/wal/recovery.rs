@@ -65,19 +65,19 @@ impl Recovered {
     }
 }
 
-/// Calls `visit(op, offset, body)`, with the file offset of the entry, for each op after the superblock's
-/// checkpoint, in order, and returns the state of the log. Whatever was visited is void if the result is an
+/// Calls `visit(after, offset, body)`, with the log after the entry and the file offset of it, for each op after the
+/// superblock's checkpoint, in order, and returns the state of the log. Whatever was visited is void if the result is an
 /// error: it may come last.
 pub(crate) fn recover<E: From<ReadError>>(
     storage: &dyn Storage,
     superblock: &Superblock,
-    mut visit: impl FnMut(u64, u64, &[u8]) -> Result<(), E>,
+    mut visit: impl FnMut(WalPosition, u64, &[u8]) -> Result<(), E>,
 ) -> Result<Recovered, E> {
     let mut reader = Reader::new(storage, superblock);
     let marks = reader.read_marks()?;
     let mut body = Vec::new();
     while let Some(offset) = reader.read_entry(&mut body)? {
-        visit(reader.last.op, offset, &body)?;
+        visit(reader.last, offset, &body)?;
     }
     Ok(reader.decide(marks)?)
 }

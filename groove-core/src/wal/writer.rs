@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::entry::{EntryFields, EntryHeader, HEADER_SIZE, Mark, body_length_max, entry_slots};
 use super::group::{LogGroup, Place, write_slots};
 use super::recovery::Recovered;
-use super::{Live, mark_offset, pieces, slot_after, slot_offset};
+use super::{Live, mark_offset, pieces, slot_after, slot_distance, slot_offset};
 use crate::constants::SECTOR_SIZE;
 use crate::storage::Storage;
 use crate::superblock::{Superblock, WAL_MARKS, WalPosition};
@@ -139,7 +139,7 @@ impl WalWriter {
     /// Slots of live entries.
     pub(crate) fn used_slots(&self) -> u32 {
         let (Some(first), Some(last)) = (self.live.front(), self.live.back()) else { return 0 };
-        match (last.after.slot + self.wal_slots - self.start.slot) % self.wal_slots {
+        match slot_distance(self.start.slot, last.after.slot, self.wal_slots) {
             // The slot before the start is in use too.
             slots if first.joined => slots + 1,
             // An entry takes a slot at least: where both ends meet, the ring is full.

@@ -54,8 +54,8 @@ type Ops = Vec<(u64, Vec<u8>)>;
 
 fn replay(storage: &dyn Storage, superblock: &Superblock) -> Result<(Recovered, Ops), ReadError> {
     let mut ops = Vec::new();
-    let recovered = recover(storage, superblock, |op, _, body| {
-        ops.push((op, body.to_vec()));
+    let recovered = recover(storage, superblock, |after, _, body| {
+        ops.push((after.op, body.to_vec()));
         Ok::<(), ReadError>(())
     })?;
     assert_eq!(recovered.last().op, superblock.checkpoint.op + ops.len() as u64);
@@ -255,7 +255,7 @@ fn what_a_visitor_refuses_ends_recovery_with_its_error() {
     for op in 1..=3 {
         writer.append(&storage, op, op - 1, &[]).unwrap();
     }
-    let refused = recover(&storage, &superblock, |op, _, _| {
+    let refused = recover(&storage, &superblock, |WalPosition { op, .. }, _, _| {
         let corruption = crate::error::Corruption {
             offset: op,
             kind: BlockKind::WalEntry,

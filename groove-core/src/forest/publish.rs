@@ -307,7 +307,7 @@ impl Publisher {
                 let version = Some(self.current.swap(newest.version()));
                 (newest.op(), Superseded { version, _parts: parts })
             }
-            None => (self.current.load().op(), Superseded { version: None, _parts: parts }),
+            None => (self.current().op(), Superseded { version: None, _parts: parts }),
         }
     }
 }

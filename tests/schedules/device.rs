@@ -47,6 +47,11 @@ impl Device {
         self.scopes.lock().unwrap().sound_writes = Some(sound);
     }
 
+    /// The scopes that are on disk.
+    pub(crate) fn synced(&self) -> HashSet<u64> {
+        self.scopes.lock().unwrap().synced.clone()
+    }
+
     pub(crate) fn is_synced(&self, marker: u64) -> bool {
         self.scopes.lock().unwrap().synced.contains(&marker)
     }

@@ -16,6 +16,8 @@ const WRITERS: u64 = 2;
 const SCOPES: u64 = 9;
 const READERS: usize = 2;
 const LOOKS: usize = 3;
+/// Others that go first before a look, at most: without them most readers are done before the first commit.
+const WAITS: usize = 50;
 const CHECKPOINTS: usize = 2;
 /// About as many as there are.
 const SYNCS: u64 = 30;
@@ -150,12 +152,15 @@ fn read(forest: &Forest<Scales>, device: &Device) -> Vec<Held> {
     let mut held = Vec::new();
     let mut newest = 0;
     for _ in 0..LOOKS {
+        (0..thread_rng().gen_range(0..WAITS)).for_each(|_| thread::yield_now());
         let snapshot = forest.snapshot();
+        // Before it is read: that takes long enough for a sync.
+        let synced = device.synced();
         let op = snapshot.tallies.op();
         assert!(op >= newest, "op {op} after {newest}");
         newest = op;
         let lefts = check(&snapshot);
-        let lost = lefts.iter().find(|left| !device.is_synced(left.marker));
+        let lost = lefts.iter().find(|left| !synced.contains(&left.marker));
         assert_eq!(lost, None, "readers see what a crash would take back");
         held.push((snapshot, lefts));
     }

@@ -14,7 +14,7 @@ use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::tree::Uncommitted;
 
 /// Changes of all trees from which on it is worth to start threads.
-const LENGTH_MIN: usize = if cfg!(shuttle) { 2 } else { 1 << 14 };
+const LENGTH_MIN: usize = if cfg!(shuttle) { 8 } else { 1 << 14 };
 
 /// What the changes of a tree became.
 type Outcome = Box<dyn Any + Send>;

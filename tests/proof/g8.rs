@@ -156,6 +156,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("g8_threads", |goal: &Goal| goal.seeds(17, threads)),
         trial("g8_large_commits", |goal: &Goal| goal.seeds(2, large_commits)),
+        trial("g8_short_commits", |goal: &Goal| goal.seeds(6, short_commits)),
         trial("g8_caches", |goal: &Goal| goal.seeds(17, caches)),
         trial("g8_syncs", |goal: &Goal| goal.seeds(16, syncs)),
         trial("g8_reopens", |goal: &Goal| goal.seeds(20, reopens)),
@@ -256,6 +257,80 @@ fn large_commits(seed: u64) {
     for threads in [1, 3] {
         assert_same(&files, &history(threads), 0, &format!("large commits on {threads} threads"));
     }
+}
+
+#[derive(Groove, Clone, Copy, Debug, PartialEq)]
+struct Truck {
+    #[index(primary)]
+    plate: u64,
+    #[index]
+    lane: u16,
+    /// So much that it shows in the file how many rows were reserved for.
+    #[groove(ignore)]
+    load: [u64; 120],
+    timestamp: u64,
+}
+
+#[derive(Forest)]
+struct Yard {
+    trucks: Groove<Truck>,
+    tolls: Groove<Toll>,
+}
+
+/// Short scopes that change the same rows, and between them large ones that leave these alone. What was several
+/// times in memory is reserved for as often, so the runs that commits made show in the file.
+fn short_commits(seed: u64) {
+    let history = |threads: usize, durability: Durability| -> Vec<Vec<u8>> {
+        let mut rng = Rng::new(seed);
+        let storage = MemoryStorage::new();
+        let options = Options::default()
+            .block_size(4096)
+            .table_size(64 << 10)
+            .wal_size(1 << 20)
+            .file_id(*b"the same file id")
+            .durability(durability)
+            .compaction_threads(threads);
+        let forest: Forest<Yard> =
+            Forest::open_storage(Arc::new(storage.clone()), options).expect("the forest opens");
+        let mut files = Vec::new();
+        for _ in 0..6 {
+            for _ in 0..40 {
+                let large = rng.chance(8);
+                let written = forest.write(|tx| {
+                    let (tolls, trucks) = if large { (17_000, 0) } else { (1, 1 + rng.below(6)) };
+                    for _ in 0..tolls {
+                        let (lane, amount) = (rng.below(5) as u16, rng.next() as i64);
+                        tx.tolls.insert(Toll { lane, amount, timestamp: 0 })?;
+                    }
+                    for _ in 0..trucks {
+                        let (plate, lane) = (rng.below(30), rng.below(9) as u16);
+                        let load = [rng.next(); 120];
+                        let truck = Truck { plate, lane, load, timestamp: 0 };
+                        match tx.trucks.exists(plate)? {
+                            false => drop(tx.trucks.insert(truck)?),
+                            true if rng.chance(10) => drop(tx.trucks.remove(plate)?),
+                            true => tx.trucks.modify(plate, |old| {
+                                (old.lane, old.load) = (lane, load);
+                            })?,
+                        }
+                    }
+                    Ok(())
+                });
+                written.expect("the device is sound");
+            }
+            forest.checkpoint().expect("the device is sound");
+            files.push(storage.snapshot_bytes());
+        }
+        add(Count::Ops, forest.statistics().op);
+        files
+    };
+    let files = history(0, Durability::Sync);
+    for threads in [1, 2] {
+        let other = history(threads, Durability::Sync);
+        assert_same(&files, &other, 0, &format!("short commits beside {threads} threads"));
+    }
+    let grid = (4 + 2) * 4096 + (1 << 20);
+    assert_same(&files, &history(1, Durability::Buffered), grid, "short commits, buffered");
 }
 
 fn caches(seed: u64) {

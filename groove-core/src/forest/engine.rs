@@ -11,7 +11,7 @@ use crate::manifest::ManifestLog;
 use crate::storage::Storage;
 use crate::superblock::{Superblock, WalPosition};
 use crate::tree::{AnyTree, TableHandle};
-use crate::wal::{AppendError, WalWriter};
+use crate::wal::{self, AppendError, WalWriter};
 
 use super::bar::{Bar, EntrySize, PACKED_WEIGHT};
 use super::committer::Committer;
@@ -133,7 +133,8 @@ impl<S: Grooves> Writer<S> {
         } else {
             self.end_bar()?;
         }
-        // Two bars fit the log, unless what a forged file says was replayed.
+        // Two bars fit the log, but for a slot that the first has in common with what was released, and for what a
+        // forged file says.
         if u64::from(self.engine.wal.free_slots()) < entry.slots {
             self.checkpoint()?;
         }
@@ -155,7 +156,7 @@ impl<S: Grooves> Writer<S> {
         self.engine.bar.add(entry, slot);
         self.engine.op = op;
         self.engine.timestamp_max = self.engine.timestamps.highest();
-        let is_short = !is_large && self.engine.wal.is_grouped(body.len());
+        let is_short = !is_large && wal::is_short(body.len());
         self.visit_grooves(&mut |groove| groove.commit());
         self.end_trees(is_begun, is_short);
         let parts = self.version_parts();

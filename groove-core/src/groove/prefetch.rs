@@ -119,7 +119,7 @@ impl<O: Object> Groove<O> {
         for ordinal in queue.objects.keys().chain(queue.entries.keys()) {
             let tree = O::unique_tree(&mut self.trees, *ordinal);
             let tree = tree.expect("keys of unique indexes are enqueued");
-            unique_trees.insert(*ordinal, tree.committed());
+            unique_trees.insert(*ordinal, tree.tip());
         }
         let object_tree = self.object_tree.tip().clone();
         let reading = Reading { queue, unique_trees, object_tree };

@@ -239,9 +239,9 @@ impl<O: Object> Groove<O> {
     pub(super) fn load_row(&mut self, timestamp: u64) -> Result<bool, ReadError> {
         let key = [timestamp];
         self.row.clear();
-        if let Some(pending) = self.object_tree.lookup_pending(&key) {
-            self.row.extend_from_slice(pending.unwrap_or_default());
-            return Ok(pending.is_some());
+        if let Some(recent) = self.object_tree.lookup_recent(&key) {
+            self.row.extend_from_slice(recent.unwrap_or_default());
+            return Ok(recent.is_some());
         }
         if let Some(row) = self.prefetched.get(&key) {
             self.row.extend_from_slice(row.unwrap_or_default());

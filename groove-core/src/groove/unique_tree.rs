@@ -30,7 +30,7 @@ pub struct UniqueTree<const K: usize> {
     tree: Tree<K>,
     groove: &'static str,
     index: &'static str,
-    /// Answers that a prefetch read; the open scope's changes come before them.
+    /// Answers that a prefetch read from [`Tree::tip`]; what is asked before that comes before them, too.
     prefetched: Prefetched<K>,
 }
 
@@ -60,8 +60,8 @@ impl<const K: usize> UniqueTree<K> {
     }
 
     fn entry(&self, key: &Key<K>) -> Result<Option<UniqueEntry>, ReadError> {
-        if let Some(pending) = self.tree.lookup_pending(key) {
-            return Ok(pending.map(UniqueEntry::decode));
+        if let Some(recent) = self.tree.lookup_recent(key) {
+            return Ok(recent.map(UniqueEntry::decode));
         }
         if let Some(prefetched) = self.prefetched.get(key) {
             return Ok(prefetched.map(UniqueEntry::decode));
@@ -139,8 +139,8 @@ pub trait AnyUniqueTree: Send {
     /// Takes answers that were read ahead: keys (limbs one after the other) and what was found.
     fn remember(&mut self, keys: &[u64], answers: LookupBatch);
     fn forget_remembered(&mut self);
-    /// What is committed.
-    fn committed(&self) -> Arc<dyn TreeRead>;
+    /// See [`Tree::tip`].
+    fn tip(&self) -> Arc<dyn TreeRead>;
 }
 
 impl<const K: usize> AnyUniqueTree for UniqueTree<K> {
@@ -160,7 +160,7 @@ impl<const K: usize> AnyUniqueTree for UniqueTree<K> {
         self.prefetched.clear();
     }
 
-    fn committed(&self) -> Arc<dyn TreeRead> {
+    fn tip(&self) -> Arc<dyn TreeRead> {
         self.tree.tip().clone()
     }
 }

@@ -1,6 +1,5 @@
 //! Changes of one tree that are no run yet: a list in the order of the calls, cut back when a scope is
-//! discarded and sorted into a [`Run`] when it was committed, or with what a few scopes after it
-//! commit.
+//! discarded and sorted into a [`Run`] when it is committed, alone or, if it is short, with a few others.
 
 use std::hash::BuildHasher;
 
@@ -21,11 +20,11 @@ const RADIX_PASSES: u32 = 2;
 /// Changes that a new list has room for, if the last one had as many.
 const ROOM_MAX: usize = 1 << 17;
 
-/// A position in the list of changes, to cut back to; those that were taken out before it count.
+/// A position in the list of changes, to cut back to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PendingMark(usize);
 
-/// Changes of one tree that are no run yet.
+/// Changes of one tree that are no run yet: those of the open scope, or of short ones that were committed.
 pub(crate) struct Pending<const K: usize> {
     usage: Usage,
     keys: Vec<Key<K>>,
@@ -42,8 +41,6 @@ pub(crate) struct Pending<const K: usize> {
     ascends: bool,
     /// Changes that the last list had.
     last_length: usize,
-    /// Changes that were taken out so far.
-    taken: usize,
     /// Nobody looks for keys, so there is no hash table.
     is_replay: bool,
 }
@@ -61,7 +58,6 @@ impl<const K: usize> Pending<K> {
             hasher: FixedState::default(),
             ascends: true,
             last_length: 0,
-            taken: 0,
             is_replay: false,
         }
     }
@@ -81,7 +77,6 @@ impl<const K: usize> Pending<K> {
     pub(crate) fn take(&mut self) -> Pending<K> {
         let mut rest = Pending::new(self.usage, self.payload_width);
         (rest.last_length, rest.is_replay) = (self.keys.len(), self.is_replay);
-        rest.taken = self.taken;
         std::mem::replace(self, rest)
     }
 
@@ -174,31 +169,37 @@ impl<const K: usize> Pending<K> {
     pub(crate) fn lookup(&self, key: &Key<K>) -> Option<Option<&[u8]>> {
         assert!(self.is_looked_up(), "index entries are scanned, and replay looks for nothing");
         let at = self.find(key)?;
-        Some(
-            (!self.tombstones[at])
-                .then(|| &self.payload[at * self.payload_width..(at + 1) * self.payload_width]),
-        )
+        Some((!self.tombstones[at]).then(|| self.payload_of(at)))
+    }
+
+    /// As [`Pending::lookup`], for a short list that is not made for it: asks one change after the other, the
+    /// newest first.
+    pub(crate) fn search(&self, key: &Key<K>) -> Option<Option<&[u8]>> {
+        let at = self.keys.iter().rposition(|other| other == key)?;
+        Some((!self.tombstones[at]).then(|| self.payload_of(at)))
+    }
+
+    fn payload_of(&self, at: usize) -> &[u8] {
+        &self.payload[at * self.payload_width..(at + 1) * self.payload_width]
+    }
+
+    /// Adds all changes of another list.
+    pub(crate) fn extend(&mut self, other: &Pending<K>) {
+        for at in 0..other.len() {
+            self.push(other.keys[at], other.tombstones[at], other.payload_of(at));
+        }
     }
 
     pub(crate) fn mark(&self) -> PendingMark {
-        PendingMark(self.taken + self.keys.len())
-    }
-
-    /// Takes all changes behind the first ones back.
-    pub(crate) fn truncate_to(&mut self, length: usize) {
-        match length {
-            0 => self.clear(),
-            _ => self.truncate(PendingMark(self.taken + length)),
-        }
+        PendingMark(self.keys.len())
     }
 
     /// Takes all changes since `mark` back.
     pub(crate) fn truncate(&mut self, mark: PendingMark) {
-        let length = mark.0.checked_sub(self.taken).expect("what was committed stays");
-        assert!(length <= self.keys.len(), "scopes are closed in reverse order");
+        assert!(mark.0 <= self.keys.len(), "scopes are closed in reverse order");
         assert!(!self.is_replay, "what was committed is not taken back");
         if self.usage == Usage::Map && !self.ascends {
-            for at in (length..self.keys.len()).rev() {
+            for at in (mark.0..self.keys.len()).rev() {
                 let hash = self.hasher.hash_one(self.keys[at]);
                 let entry = self
                     .newest
@@ -211,46 +212,16 @@ impl<const K: usize> Pending<K> {
                     previous => *entry.into_mut() = previous,
                 }
             }
-            self.previous.truncate(length);
+            self.previous.truncate(mark.0);
         }
-        self.keys.truncate(length);
-        self.tombstones.truncate(length);
-        self.payload.truncate(length * self.payload_width);
-    }
-
-    /// Adds the changes of another list from a position on.
-    pub(crate) fn extend(&mut self, other: &Pending<K>, from: usize) {
-        for at in from..other.len() {
-            self.push(other.keys[at], other.tombstones[at], other.payload_of(at));
-        }
-    }
-
-    fn payload_of(&self, at: usize) -> &[u8] {
-        &self.payload[at * self.payload_width..(at + 1) * self.payload_width]
-    }
-
-    /// The net effect of the first changes, sorted; those behind them stay.
-    pub(crate) fn take_first(&mut self, count: usize) -> Run<K> {
-        if count == self.keys.len() {
-            return self.take_run();
-        }
-        let run = self.sorted_run(count);
-        self.taken += count;
-        let keys = self.keys.split_off(count);
-        let tombstones = self.tombstones.split_off(count);
-        let payload = self.payload.split_off(count * self.payload_width);
-        self.clear();
-        for (at, (key, tombstone)) in keys.into_iter().zip(tombstones).enumerate() {
-            let payload = &payload[at * self.payload_width..(at + 1) * self.payload_width];
-            self.push(key, tombstone, payload);
-        }
-        run
+        self.keys.truncate(mark.0);
+        self.tombstones.truncate(mark.0);
+        self.payload.truncate(mark.0 * self.payload_width);
     }
 
     /// The net effect of all changes, sorted; the list is empty afterwards.
     pub(crate) fn take_run(&mut self) -> Run<K> {
         self.last_length = self.keys.len();
-        self.taken += self.keys.len();
         let run = if self.ascends {
             Run::from_sorted(
                 std::mem::take(&mut self.keys),
@@ -398,41 +369,6 @@ mod tests {
                     (0..run.len()).map(|at| (run.keys()[at], run.is_tombstone(at))).collect();
                 assert_eq!(found, expected(usage, &changes), "{high} {low} {counting}");
             }
-        }
-    }
-
-    /// A seal takes what is committed out while a scope is open. If that scope is discarded then, its marks
-    /// are still to be right, and look-ups too, with and without a hash table.
-    #[test]
-    fn what_is_taken_out_in_front_leaves_marks_and_look_ups_as_they_were() {
-        for keys in [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1], [3, 1, 3, 1, 2]] {
-            let mut pending = Pending::<1>::new(Usage::Map, 1);
-            let push = |pending: &mut Pending<1>, at: usize| {
-                pending.push([keys[at]], false, &[at as u8]);
-            };
-            (0..3).for_each(|at| push(&mut pending, at));
-            let outer = pending.mark();
-            push(&mut pending, 3);
-            let inner = pending.mark();
-            push(&mut pending, 4);
-            let run = pending.take_first(3);
-            let newest = |key: u64| (0..3).rev().find(|at| keys[*at] == key).map(|at| at as u8);
-            for at in 0..run.len() {
-                assert_eq!(Some(run.payload(at)[0]), newest(run.keys()[at][0]));
-            }
-            assert_eq!(run.len(), (1..=5).filter(|key| newest(*key).is_some()).count());
-            assert_eq!(pending.keys(), [[keys[3]], [keys[4]]]);
-            assert_eq!(pending.lookup(&[keys[4]]), Some(Some(&[4][..])));
-            pending.truncate(inner);
-            assert_eq!(pending.keys(), [[keys[3]]]);
-            assert_eq!(pending.lookup(&[keys[3]]), Some(Some(&[3][..])));
-            pending.truncate(outer);
-            assert!(pending.is_empty() && pending.lookup(&[keys[3]]).is_none());
-            push(&mut pending, 0);
-            let mark = pending.mark();
-            assert_eq!(pending.take_first(1).len(), 1);
-            pending.truncate(mark);
-            assert!(pending.is_empty());
         }
     }
 }

@@ -156,9 +156,8 @@ impl<const K: usize> AnyTree for Tree<K> {
 
     fn drain_pending(&mut self, visit: &mut dyn FnMut(&[u64], &[u8])) {
         self.scope_view = None;
-        let changes = self.pending.values().skip(self.committed);
-        changes.for_each(|(key, payload)| visit(key, payload));
-        self.pending.truncate_to(self.committed);
+        self.pending.values().for_each(|(key, payload)| visit(key, payload));
+        self.pending.clear();
     }
 
     fn commit(&mut self, is_short: bool) {
@@ -166,7 +165,7 @@ impl<const K: usize> AnyTree for Tree<K> {
     }
 
     fn change_count(&self) -> usize {
-        self.pending_keys().len()
+        self.pending.len()
     }
 
     fn begin_commit(&mut self) -> Box<dyn Uncommitted> {
@@ -187,7 +186,7 @@ impl<const K: usize> AnyTree for Tree<K> {
 
     fn parts(&self) -> (Arc<dyn TreeParts>, usize) {
         match &self.tail {
-            Some(tail) => (tail.clone(), self.committed),
+            Some(tail) => (tail.clone(), self.short.len()),
             None => (self.tip.clone(), 0),
         }
     }

@@ -33,15 +33,15 @@ use tail::{TAIL_LENGTH, Tail};
 pub(crate) struct Tree<const K: usize> {
     meta: Arc<TreeMeta>,
     grid: Arc<Grid>,
-    /// Committed changes that are no run yet, and those of the open scope behind them.
+    /// The changes of the open scope.
     pending: Pending<K>,
-    /// How many of these are committed.
-    committed: usize,
+    /// Those of short commits that are no run yet, below [`TAIL_LENGTH`] of them.
+    short: Pending<K>,
     /// The same, for whoever makes versions of them; none if there are none.
     tail: Option<Arc<Tail<K>>>,
-    /// The newest state without these, commits included that are not published yet.
+    /// The newest state without both, commits included that are not published yet.
     tip: Arc<TreeVersion<K>>,
-    /// The tip with all pending changes on top, and how many that were.
+    /// What is committed with the changes of the open scope on top, and how many these were.
     scope_view: Option<(usize, Arc<TreeVersion<K>>)>,
 }
 
@@ -49,7 +49,10 @@ impl<const K: usize> Tree<K> {
     pub(crate) fn new(meta: Arc<TreeMeta>, grid: Arc<Grid>) -> Self {
         let tip = Arc::new(TreeVersion::empty(meta.clone(), grid.clone()));
         let pending = Pending::new(meta.usage, meta.payload_width);
-        Tree { meta, grid, pending, committed: 0, tail: None, tip, scope_view: None }
+        let mut short = Pending::new(meta.usage, meta.payload_width);
+        // It has no hash table.
+        short.set_replay(true);
+        Tree { meta, grid, pending, short, tail: None, tip, scope_view: None }
     }
 
     pub(crate) fn meta(&self) -> &Arc<TreeMeta> {
@@ -71,32 +74,38 @@ impl<const K: usize> Tree<K> {
         }
     }
 
-    /// What the open scope says of a key, or what was committed and is no run yet: `None` if nothing. Map
-    /// trees only.
-    pub(crate) fn lookup_pending(&self, key: &Key<K>) -> Option<Option<&[u8]>> {
-        self.pending.lookup(key)
+    /// What the open scope says of a key, or what was committed and is not in [`Tree::tip`] yet: `None` if
+    /// nothing. Map trees only.
+    pub(crate) fn lookup_recent(&self, key: &Key<K>) -> Option<Option<&[u8]>> {
+        self.pending.lookup(key).or_else(|| self.short.search(key))
     }
 
     /// The keys that the open scope changed, in the order of the calls.
     pub(crate) fn pending_keys(&self) -> &[Key<K>] {
-        &self.pending.keys()[self.committed..]
+        self.pending.keys()
     }
 
-    /// The newest committed state, but for what [`Tree::lookup_pending`] tells.
+    /// The newest committed state, but for what [`Tree::lookup_recent`] tells.
     pub(crate) fn tip(&self) -> &Arc<TreeVersion<K>> {
         &self.tip
+    }
+
+    /// The newest committed state.
+    fn committed(&self) -> Arc<TreeVersion<K>> {
+        let tail = self.tail.as_ref().map(|tail| tail.version_of(self.short.len()));
+        tail.unwrap_or_else(|| self.tip.clone())
     }
 
     /// The newest committed state with the changes of the open scope on top.
     pub(crate) fn scope_version(&mut self) -> Arc<TreeVersion<K>> {
         if self.pending.is_empty() {
-            return self.tip.clone();
+            return self.committed();
         }
         match &self.scope_view {
             Some((length, version)) if *length == self.pending.len() => version.clone(),
             _ => {
-                let version =
-                    Arc::new(self.tip.with_changes(self.pending.sorted_run(self.pending.len())));
+                let run = self.pending.sorted_run(self.pending.len());
+                let version = Arc::new(self.committed().with_changes(run));
                 self.scope_view = Some((self.pending.len(), version.clone()));
                 version
             }
@@ -104,35 +113,29 @@ impl<const K: usize> Tree<K> {
     }
 
     fn commit(&mut self, is_short: bool) {
-        if self.pending.len() == self.committed {
-            return;
-        }
-        if !is_short {
-            // As a large commit does whose changes other threads take.
+        self.scope_view = None;
+        if !is_short || self.short.len() + self.pending.len() >= TAIL_LENGTH {
             self.end_tail();
+        }
+        if self.pending.is_empty() {
+            return;
         }
         if is_short && self.pending.len() < TAIL_LENGTH {
             let tail = self.tail.get_or_insert_with(|| Arc::new(Tail::new(self.tip.clone())));
-            tail.extend(&self.pending, self.committed);
-            self.committed = self.pending.len();
+            tail.extend(&self.pending);
+            self.short.extend(&self.pending);
+            self.pending.clear();
         } else {
-            self.make_run(self.pending.len());
+            add_run(&mut self.tip, self.pending.take_run());
         }
     }
 
-    /// Turns what is committed into a run, all of it.
+    /// Makes the changes of short commits a run.
     fn end_tail(&mut self) {
-        if self.committed > 0 {
-            self.make_run(self.committed);
+        if self.tail.take().is_some() {
+            self.scope_view = None;
+            add_run(&mut self.tip, self.short.take_run());
         }
-    }
-
-    fn make_run(&mut self, count: usize) {
-        let run = self.pending.take_first(count);
-        self.committed = 0;
-        self.tail = None;
-        self.scope_view = None;
-        add_run(&mut self.tip, run);
     }
 
     fn seal_runs(&mut self) {

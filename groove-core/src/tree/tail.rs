@@ -2,8 +2,8 @@
 //!
 //! A run, a merge with others and a version cost a commit of one record several times what its log entry
 //! costs, in each tree that it touches. So its changes are put down only, and whoever publishes makes one
-//! version for all commits that one sync brought to the disk. How long a tail gets depends on the commits
-//! alone: when it becomes a run is the same whoever published what of it.
+//! version for all commits that one sync brought to the disk. When it becomes a run depends on the commits alone:
+//! on their changes and on the lengths of their entries, and not on who published what of it.
 
 use std::sync::{Arc, PoisonError};
 
@@ -51,19 +51,13 @@ impl<const K: usize> Tail<K> {
         Tail { before, state: Mutex::new(State { changes, made: None }) }
     }
 
-    /// Adds the pending changes from a position on.
-    pub(super) fn extend(&self, pending: &Pending<K>, from: usize) {
-        self.lock().changes.extend(pending, from);
+    /// Adds the changes of a commit.
+    pub(super) fn extend(&self, pending: &Pending<K>) {
+        self.lock().changes.extend(pending);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<K>> {
-        // A panic in here makes the handle dead, and what is there stays right.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<const K: usize> TreeParts for Tail<K> {
-    fn version(self: Arc<Self>, mut length: usize) -> Arc<dyn TreeRead> {
+    /// The tree with the first changes.
+    pub(super) fn version_of(&self, mut length: usize) -> Arc<TreeVersion<K>> {
         let mut state = self.lock();
         if defect!(TailTooNew) {
             length = state.changes.len();
@@ -81,6 +75,17 @@ impl<const K: usize> TreeParts for Tail<K> {
             }
         }
     }
+
+    fn lock(&self) -> MutexGuard<'_, State<K>> {
+        // A panic in here makes the handle dead, and what is there stays right.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<const K: usize> TreeParts for Tail<K> {
+    fn version(self: Arc<Self>, length: usize) -> Arc<dyn TreeRead> {
+        self.version_of(length)
+    }
 }
 
 #[cfg(all(test, not(shuttle)))]
@@ -94,72 +99,150 @@ mod tests {
     use crate::table::{TableLayout, TreeMeta};
     use crate::tree::{AnyTree, Tree};
 
-    /// What a version is made of stays what it is while the writer adds to the tail, makes it a run, seals
-    /// it, and discards scopes.
-    #[test]
-    fn a_version_is_that_of_its_op_whenever_it_is_made() {
+    fn tree(usage: Usage, payload_width: usize) -> Tree<1> {
         let meta = TreeMeta {
             id: 1,
             name: "items.id".into(),
-            usage: Usage::Map,
+            usage,
             key_width: 8,
-            payload_width: 8,
-            lanes: crate::table::plain_lanes(8),
+            payload_width,
+            lanes: crate::table::plain_lanes(payload_width),
             filter: false,
-            layout: TableLayout::new(8, 8, 1, false, 4096, 4).unwrap(),
+            layout: TableLayout::new(8, payload_width, 1, false, 4096, 4).unwrap(),
             template: Default::default(),
         };
         let grid = Arc::new(Grid::new(Arc::new(MemoryStorage::new()), [0; 16], 1 << 20));
-        let mut tree = Tree::<1>::new(Arc::new(meta), grid);
+        Tree::new(Arc::new(meta), grid)
+    }
+
+    /// What a version is made of stays what it is while the writer adds to the tail, makes it a run, seals
+    /// it, gives changes to another thread, and discards scopes.
+    #[test]
+    fn a_version_is_that_of_its_op_whenever_it_is_made() {
         let mut state = 20_261_128_u64;
         println!("the seed is {state}");
         let mut random = |end: u64| {
             state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
             (state >> 33) % end
         };
-        let mut model: BTreeMap<u64, u64> = BTreeMap::new();
-        let mut versions = Vec::new();
-        let (mut tails, mut is_sealed) = (0, false);
-        for op in 0..2_000 {
-            let mark = tree.mark();
-            let mut changed = model.clone();
-            for _ in 0..[1, 1, 1, 3, TAIL_LENGTH as u64 + 9][random(5) as usize / (1 + op % 2)] {
-                let key = random(90);
-                if random(4) == 0 {
-                    tree.remove([key]);
-                    changed.remove(&key);
-                } else {
-                    tree.put([key], &(op as u64).to_le_bytes());
-                    changed.insert(key, op as u64);
+        for usage in [Usage::Map, Usage::Set] {
+            let width = if usage == Usage::Map { 8 } else { 0 };
+            let mut tree = tree(usage, width);
+            let mut model: BTreeMap<u64, u64> = BTreeMap::new();
+            let mut versions = Vec::new();
+            let (mut tails, mut given, mut is_sealed) = (0, 0, false);
+            for op in 0..2_000_u64 {
+                let mark = tree.mark();
+                let mut changed = model.clone();
+                let lengths = [1, 1, 1, 3, TAIL_LENGTH as u64 + 9];
+                for _ in 0..lengths[random(5) as usize / (1 + op as usize % 2)] {
+                    let key = random(90);
+                    // An index entry is removed if it is there, and put if it is not.
+                    let remove = match usage {
+                        Usage::Map => random(4) == 0,
+                        Usage::Set => changed.contains_key(&key),
+                    };
+                    if remove {
+                        tree.remove([key]);
+                        changed.remove(&key);
+                    } else {
+                        tree.put([key], &op.to_le_bytes()[..width]);
+                        changed.insert(key, op);
+                    }
+                    if usage == Usage::Map {
+                        let recent = tree.lookup_recent(&[key]).expect("it was changed");
+                        assert_eq!(recent.is_some(), changed.contains_key(&key));
+                    }
                 }
-                let pending = tree.lookup_pending(&[key]).expect("it was changed a moment ago");
-                assert_eq!(pending.is_some(), changed.contains_key(&key));
+                if random(4) == 0 {
+                    check(&*AnyTree::scope_version(&mut tree), usage, &changed);
+                }
+                if !is_sealed && random(400) == 0 {
+                    // As the end of a bar does, before the scope is committed.
+                    tree.seal();
+                    is_sealed = true;
+                }
+                match random(10) {
+                    0 | 1 => tree.discard(mark),
+                    2 => {
+                        let mut count = 0;
+                        let expected = tree.change_count();
+                        tree.drain_pending(&mut |_, _| count += 1);
+                        assert_eq!(count, expected);
+                    }
+                    3 => {
+                        // The log could not be written.
+                        drop(tree.begin_commit());
+                        tree.discard(mark);
+                    }
+                    4 => {
+                        given += 1;
+                        let changes = tree.begin_commit();
+                        tree.end_commit(changes.commit());
+                        model = changed;
+                    }
+                    kind => {
+                        tree.commit(kind > 5);
+                        model = changed;
+                    }
+                }
+                versions.push((tree.parts(), model.clone()));
+                tails += usize::from(tree.tail.is_some());
+                if versions.len() > 3 {
+                    let at = random(versions.len() as u64) as usize;
+                    let ((parts, length), model) = versions.swap_remove(at);
+                    check(&*parts.version(length), usage, &model);
+                }
             }
-            if !is_sealed && random(400) == 0 {
-                // As the end of a bar does, before the scope is committed.
-                tree.seal();
-                is_sealed = true;
-            }
-            if random(5) == 0 {
-                tree.discard(mark);
-            } else {
-                tree.commit(random(9) > 0);
-                model = changed;
-            }
-            versions.push((tree.parts(), model.clone()));
-            tails += usize::from(tree.tail.is_some());
-            if versions.len() > 3 {
-                let ((parts, length), model) =
-                    versions.swap_remove(random(versions.len() as u64) as usize);
-                let version = parts.version(length);
-                for key in 0..90 {
+            assert!(tails > 100 && given > 100 && is_sealed, "{tails} {given}");
+        }
+    }
+
+    fn check(version: &dyn TreeRead, usage: Usage, model: &BTreeMap<u64, u64>) {
+        for key in 0..90 {
+            let found = match usage {
+                Usage::Map => {
                     let mut payload = [0; 8];
                     let found = version.lookup(&[key], &mut payload).unwrap();
-                    let found = found.then(|| u64::from_le_bytes(payload));
-                    assert_eq!(found, model.get(&key).copied(), "key {key}");
+                    assert!(!found || u64::from_le_bytes(payload) == model[&key]);
+                    u64::from(found)
                 }
-            }
+                Usage::Set => version.count(&[key], &[key]).unwrap(),
+            };
+            assert_eq!(found, u64::from(model.contains_key(&key)), "key {key}");
         }
-        assert!(tails > 100 && is_sealed, "{tails}");
+        if usage == Usage::Set {
+            assert_eq!(version.count(&[0], &[u64::MAX]).unwrap(), model.len() as u64);
+        }
+    }
+
+    /// Short commits made runs with a large one if no threads were there to take that, and runs of their own
+    /// if there were; trees that the large one left alone kept their tails in the one case only. So the file
+    /// depended on the number of threads. Now every commit that is not short ends the tails of all trees.
+    #[test]
+    fn a_commit_that_is_not_short_ends_the_tail_whether_it_changes_the_tree_or_not() {
+        let lengths = |tree: &Tree<1>| -> Vec<usize> {
+            tree.tip().runs_newest_first().map(|run| run.len()).collect()
+        };
+        for changes in [0, 40] {
+            let trees = [false, true].map(|is_given| {
+                let mut tree = tree(Usage::Map, 8);
+                for key in 0..3_u64 {
+                    tree.put([key], &[0; 8]);
+                    tree.commit(true);
+                }
+                assert!(tree.tail.is_some() && lengths(&tree).is_empty());
+                (0..changes).for_each(|key| tree.put([key], &[1; 8]));
+                if is_given {
+                    let changes = tree.begin_commit();
+                    tree.end_commit(changes.commit());
+                } else {
+                    tree.commit(false);
+                }
+                assert!(tree.tail.is_none());
+                lengths(&tree)
+            });
+            assert_eq!(trees[0], trees[1]);
+        }
     }
 }

@@ -9,6 +9,7 @@
 use std::io;
 use std::sync::PoisonError;
 
+use super::entry::HEADER_SIZE;
 use super::{CELL_SIZE, pieces, slot_after, slot_offset};
 use crate::constants::SECTOR_SIZE;
 use crate::storage::Storage;
@@ -54,14 +55,14 @@ pub(super) struct Place {
     pub(super) cell: u32,
 }
 
+/// Whether an entry with a body of so many bytes is short: written with others, if there is a group.
+pub(crate) fn is_short(body: usize) -> bool {
+    HEADER_SIZE + body <= LENGTH_MAX
+}
+
 impl LogGroup {
     pub(super) fn new(wal_slots: u32) -> LogGroup {
         LogGroup { wal_slots, waiting: Mutex::default() }
-    }
-
-    /// Whether an entry of so many bytes is written with others.
-    pub(super) fn takes(length: usize) -> bool {
-        length <= LENGTH_MAX
     }
 
     /// Adds the entry of `length` bytes that comes next in the ring. It begins in `slot`, or in the slot

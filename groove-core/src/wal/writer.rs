@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::entry::{EntryFields, EntryHeader, HEADER_SIZE, Mark, body_length_max, entry_slots};
-use super::group::{LogGroup, Place, write_slots};
+use super::group::{LogGroup, Place, is_short, write_slots};
 use super::recovery::Recovered;
 use super::{Live, mark_offset, pieces, slot_after, slot_distance, slot_offset};
 use crate::constants::SECTOR_SIZE;
@@ -120,11 +120,6 @@ impl WalWriter {
         group
     }
 
-    /// Whether an entry with a body of so many bytes is handed over to the group.
-    pub(crate) fn is_grouped(&self, body: usize) -> bool {
-        self.group.is_some() && LogGroup::takes(HEADER_SIZE + body)
-    }
-
     /// The log after its newest entry: its op, its checksum, and where the next one begins.
     pub(crate) fn last(&self) -> WalPosition {
         self.live.back().map_or(self.start, |entry| entry.after)
@@ -209,7 +204,7 @@ impl WalWriter {
         self.make_ready(storage, last.slot, needed).map_err(AppendError::Reserve)?;
 
         let length = HEADER_SIZE + bytes as usize;
-        let group = self.group.as_ref().filter(|_| self.is_grouped(bytes as usize));
+        let group = self.group.as_ref().filter(|_| is_short(bytes as usize));
         let header = match group {
             Some(group) => group.add(last.slot, length, |place, out| {
                 self.encode(&last, EntryAt { op, synced_op, place }, body, out)

@@ -337,7 +337,8 @@ impl Life {
     /// Some ops on a disk that is full, and then has space again.
     fn full(&mut self, reached: &mut Reached) {
         self.storage.set_capacity(0);
-        for _ in 0..4 + self.random.below(16) {
+        let bars = if self.setting.durability == Durability::Sync { 1 } else { 3 };
+        for _ in 0..(4 + self.random.below(16)) * bars {
             self.write(reached);
         }
         self.storage.set_capacity(u64::MAX);

@@ -1,5 +1,6 @@
 //! Power losses while several committers wait for one sync: their log entries lie in one group, which may be
-//! torn anywhere.
+//! torn anywhere. And while several do not wait for one, and write their entries behind each other's, until one of
+//! them asks for a sync.
 //!
 //! A script is recorded while a scheduler by the seed decides who goes on, as those of `crashes.rs` are, and
 //! judged as G1 judges: each op that was acknowledged to its committer by then is found, and what is found is
@@ -21,6 +22,8 @@ const COMMITTERS: usize = 5;
 const OPS: u64 = 24;
 /// A power loss comes after one of so many calls.
 const CALLS: usize = 3;
+/// Per cent of the ops without waiting for the disk that are followed by a sync.
+const SYNCS: u64 = 25;
 const CRASHES_OF_A_RUN: usize = 50;
 const ENTRY_MAGIC: &[u8] = b"grvWalE1";
 
@@ -61,8 +64,9 @@ fn record(seed: u64) -> Script {
     let setting = Setting {
         threads: (seed % 3) as usize,
         cache_size: 64 << 10,
-        durability: Durability::Sync,
+        durability: [Durability::Sync, Durability::Buffered][(seed / 3 % 2) as usize],
     };
+    let is_synced = setting.durability == Durability::Sync;
     let storage = SimulatedStorage::new(seed);
     drop(open(&storage, setting));
     storage.record();
@@ -92,6 +96,12 @@ fn record(seed: u64) -> Script {
                         Ok(op)
                     });
                     let op = written.unwrap_or_else(|error| panic!("{error:?}"));
+                    if !is_synced {
+                        if !noted.lock().unwrap().random.chance(SYNCS) {
+                            continue;
+                        }
+                        forest.sync().expect("the device is sound");
+                    }
                     let acknowledged =
                         |known: Known| Known { acknowledged: known.acknowledged.max(op), ..known };
                     noted.lock().unwrap().note(storage.event_count(), acknowledged);

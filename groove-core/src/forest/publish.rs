@@ -51,7 +51,7 @@ impl From<Dead> for CommitError {
 /// What writers and readers of a forest share.
 pub(super) struct Publisher {
     storage: Arc<dyn Storage>,
-    /// Log entries that are written by whoever syncs next, if commits hand theirs over.
+    /// Log entries that are written by whoever syncs next, at the latest, if commits hand theirs over.
     group: Option<Arc<LogGroup>>,
     current: ArcSwap<ForestVersion>,
     waiting: Mutex<Waiting>,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::error::{CommitError, OpenError};
 use crate::storage::Storage;
 use crate::superblock::WalPosition;
-use crate::wal::{self, Recovered, WalWriter};
+use crate::wal::{self, Recovered, WalWriter, Written};
 
 use super::bar::{Bar, EntrySize};
 use super::committer::Committer;
@@ -51,10 +51,10 @@ pub(super) fn recover<S: Grooves>(
     let synced_op = recovered.synced_op().min(op);
     let version = ForestVersion::new(op, Vec::new(), Vec::new());
     let mut wal = WalWriter::resume(&superblock, recovered);
-    // What nobody waits for the disk for is written by the commit itself.
     let is_synced = options.durability == Durability::Sync;
-    let group = is_synced.then(|| wal.begin_groups());
-    let publisher = Arc::new(Publisher::new(storage.clone(), group, version, synced_op));
+    // What nobody waits for the disk for is written by the commit itself.
+    let group = wal.begin_groups(if is_synced { Written::BySync } else { Written::AtOnce });
+    let publisher = Arc::new(Publisher::new(storage.clone(), Some(group), version, synced_op));
     let is_ahead = is_synced && options.compaction_threads > 0;
     let engine = Engine {
         wal,

@@ -1,10 +1,11 @@
-//! Entries that were appended and are not written yet: those of writers that wait for one sync.
+//! Short entries between two syncs: those of writers that wait for one sync, or for none.
 //!
 //! Writers add to it under the writer's lock; whoever syncs takes what is there and writes it with one
-//! write. Entries of a group follow each other within a sector: that sector is written once, before any
-//! of them is on disk, so a torn write cannot harm one that was acknowledged. The next group begins in a
-//! sector of its own. An entry shares a sector only if it lies in no more of them than alone: so a number
-//! of entries never takes more slots than they would one by one, wherever a checkpoint cuts a group.
+//! write. If nobody waits for the sync, an entry is written when it is added, together with what is before it in
+//! its sector. Entries of a group follow each other within a sector: that sector is written before a sync that
+//! is to bring any of them to the disk, and not after it has begun, so a torn write cannot harm one that was
+//! acknowledged. The next group begins in a sector of its own. An entry shares a sector only if it lies in no more
+//! of them than alone: how many it takes at the most is known before it has a place.
 
 use std::io;
 use std::sync::PoisonError;
@@ -20,10 +21,20 @@ const LENGTH_MAX: usize = if cfg!(shuttle) { 1000 } else { 32 << 10 };
 /// Buffers that grew larger are given back.
 const BUFFER_SIZE_KEPT: usize = 1 << 20;
 
-/// What waits to be written.
+/// When the entries of a group are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// By whoever syncs.
+    BySync,
+    /// When they are added, so that the end of the process takes nothing away.
+    AtOnce,
+}
+
+/// What waits to be written, or to be synced.
 #[derive(Debug)]
 pub(crate) struct LogGroup {
     wal_slots: u32,
+    pub(super) written: Written,
     waiting: Mutex<Waiting>,
 }
 
@@ -61,8 +72,8 @@ pub(crate) fn is_short(body: usize) -> bool {
 }
 
 impl LogGroup {
-    pub(super) fn new(wal_slots: u32) -> LogGroup {
-        LogGroup { wal_slots, waiting: Mutex::default() }
+    pub(super) fn new(wal_slots: u32, written: Written) -> LogGroup {
+        LogGroup { wal_slots, written, waiting: Mutex::default() }
     }
 
     /// Adds the entry of `length` bytes that comes next in the ring. It begins in `slot`, or in the slot
@@ -97,9 +108,41 @@ impl LogGroup {
         added
     }
 
+    /// Writes what was added since the last call, and keeps the sector in which it ends, if there is room in it: the
+    /// next entry goes behind it, and the sector is written again. After an error what is on disk is unknown.
+    pub(super) fn write_at_once(&self, storage: &dyn Storage) -> io::Result<()> {
+        self.write_newest(&mut self.lock(), storage)
+    }
+
+    fn write_newest(&self, waiting: &mut Waiting, storage: &dyn Storage) -> io::Result<()> {
+        // One that a longer entry came behind is written whole.
+        let stretch = waiting.stretches.drain(..).next_back();
+        let Some(Stretch { slot, mut bytes }) = stretch else { return Ok(()) };
+        let length = bytes.len();
+        bytes.resize(length.next_multiple_of(SECTOR_SIZE), 0);
+        write_slots(storage, slot, &bytes, self.wal_slots)?;
+        let whole = length / SECTOR_SIZE;
+        bytes.truncate(length);
+        bytes.drain(..whole * SECTOR_SIZE);
+        if bytes.is_empty() {
+            waiting.spare = bytes;
+        } else {
+            let slot = slot_after(slot, whole as u32, self.wal_slots);
+            waiting.stretches.push(Stretch { slot, bytes });
+        }
+        Ok(())
+    }
+
     /// Writes what was added before; no sync. After an error what is on disk is unknown. One thread at a
-    /// time calls this.
+    /// time calls this, before a sync: no sector that it wrote is written again.
     pub(crate) fn write(&self, storage: &dyn Storage) -> io::Result<()> {
+        if self.written == Written::AtOnce {
+            // With the lock held: an entry that was added in between would never be written.
+            let mut waiting = self.lock();
+            self.write_newest(&mut waiting, storage)?;
+            waiting.stretches.clear();
+            return Ok(());
+        }
         let stretches = std::mem::take(&mut self.lock().stretches);
         let mut spare = Vec::new();
         for Stretch { slot, mut bytes } in stretches {

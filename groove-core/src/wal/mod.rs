@@ -32,7 +32,7 @@ use std::ops::Range;
 #[cfg(test)]
 use entry::body_length_max;
 pub(crate) use entry::entry_slots;
-pub(crate) use group::{LogGroup, is_short};
+pub(crate) use group::{LogGroup, Written, is_short};
 pub(crate) use recovery::{Recovered, recover};
 pub(crate) use writer::{AppendError, WalWriter};
 

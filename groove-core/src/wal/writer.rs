@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::entry::{EntryFields, EntryHeader, HEADER_SIZE, Mark, body_length_max, entry_slots};
-use super::group::{LogGroup, Place, is_short, write_slots};
+use super::group::{LogGroup, Place, Written, is_short, write_slots};
 use super::recovery::Recovered;
 use super::{Live, mark_offset, pieces, slot_after, slot_distance, slot_offset};
 use crate::constants::SECTOR_SIZE;
@@ -56,7 +56,7 @@ pub(crate) struct WalWriter {
     /// The chunks of the ring that are known to be ready.
     ready: Vec<bool>,
     buffer: Vec<u8>,
-    /// Short entries are handed over here, if somebody writes them.
+    /// Short entries are handed over here, if there is one.
     group: Option<Arc<LogGroup>>,
     /// A write failed: what is on disk is unknown, and a second attempt might look like a success.
     failed: bool,
@@ -114,8 +114,8 @@ impl WalWriter {
 
     /// Hands short entries over to the group that is returned from now on: whoever syncs is to write it
     /// before.
-    pub(crate) fn begin_groups(&mut self) -> Arc<LogGroup> {
-        let group = Arc::new(LogGroup::new(self.wal_slots));
+    pub(crate) fn begin_groups(&mut self, written: Written) -> Arc<LogGroup> {
+        let group = Arc::new(LogGroup::new(self.wal_slots, written));
         self.group = Some(group.clone());
         group
     }
@@ -206,9 +206,18 @@ impl WalWriter {
         let length = HEADER_SIZE + bytes as usize;
         let group = self.group.as_ref().filter(|_| is_short(bytes as usize));
         let header = match group {
-            Some(group) => group.add(last.slot, length, |place, out| {
-                self.encode(&last, EntryAt { op, synced_op, place }, body, out)
-            }),
+            Some(group) => {
+                let header = group.add(last.slot, length, |place, out| {
+                    self.encode(&last, EntryAt { op, synced_op, place }, body, out)
+                });
+                if group.written == Written::AtOnce {
+                    group.write_at_once(storage).map_err(|error| {
+                        self.failed = true;
+                        AppendError::Write(error)
+                    })?;
+                }
+                header
+            }
             None => {
                 let place = Place { slot: last.slot, cell: 0 };
                 let mut out = std::mem::take(&mut self.buffer);

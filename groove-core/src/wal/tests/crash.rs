@@ -23,8 +23,12 @@ fn script(
 ) -> (BTreeMap<usize, Known>, BTreeMap<u64, Vec<u8>>) {
     let mut random = Random(seed);
     let (mut superblock, mut writer, ops) = reopen(recorder);
-    // Of every second script the entries are written in groups.
-    let group = (seed / 10 % 2 == 1).then(|| writer.begin_groups());
+    // Of some scripts the entries are written in groups, of some when they are added.
+    let group = match seed / 10 % 3 {
+        0 => None,
+        1 => Some(writer.begin_groups(Written::BySync)),
+        _ => Some(writer.begin_groups(Written::AtOnce)),
+    };
     let write_group = || group.as_ref().map_or(Ok(()), |group| group.write(recorder));
     let mut bodies = bodies.clone();
     bodies.split_off(&(writer.last().op + 1));
@@ -80,7 +84,7 @@ fn check(image: &[u8], known: Known, bodies: &BTreeMap<u64, Vec<u8>>) {
 #[test]
 fn a_crash_at_any_point_keeps_each_acknowledged_op_and_no_op_in_part() {
     let mut images = 0;
-    for seed in 0..12 {
+    for seed in 0..18 {
         images += crash(seed, Vec::new(), &BTreeMap::new(), 3);
     }
     assert!(images > 10_000, "{images} images");

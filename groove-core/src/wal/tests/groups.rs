@@ -19,7 +19,7 @@ fn entries_of_a_group_share_sectors_and_are_written_with_one_write() {
     let recorder = Recorder::new(Vec::new());
     let superblock = create(&recorder, 16);
     let mut writer = WalWriter::new(&superblock);
-    let groups = writer.begin_groups();
+    let groups = writer.begin_groups(Written::BySync);
     group(&recorder, &mut writer, &groups, &[100]);
     let before = recorder.event_count();
     // Five of a cell, one of two, and one that fills the sector; three cells of the next.
@@ -34,6 +34,40 @@ fn entries_of_a_group_share_sectors_and_are_written_with_one_write() {
     assert!(ops.len() == 16 && ops[5].1 == body(6, 0, 1), "{} ops", ops.len());
 }
 
+/// Without waiting for a sync each entry had a slot of its own: eight times as many bars, and as much of the log.
+/// Now it goes behind the one before, until a sync begins, which brings the sector to the disk that they share.
+#[test]
+fn entries_that_wait_for_no_sync_share_sectors_until_one_begins() {
+    let recorder = Recorder::new(Vec::new());
+    let superblock = create(&recorder, 64);
+    let mut writer = WalWriter::new(&superblock);
+    let groups = writer.begin_groups(Written::AtOnce);
+    let append = |writer: &mut WalWriter, length: usize| -> (Vec<(u64, usize)>, u32) {
+        let before = recorder.event_count();
+        let op = writer.last().op + 1;
+        writer.append(&recorder, op, 0, &[&body(op, 0, length)]).unwrap();
+        let (_, ops) = replay(&recorder, &superblock).unwrap();
+        assert_eq!(ops.last(), Some(&(op, body(op, 0, length))), "it is in the file at once");
+        (recorder.writes_since(before), writer.last().slot)
+    };
+    // The first makes its part of the ring ready, too.
+    assert_eq!(append(&mut writer, 100).1, 1);
+    let at = |slot: u32| slot_offset(slot);
+    assert_eq!(append(&mut writer, 100), (vec![(at(0), SECTOR_SIZE)], 1));
+    // Into a second sector, which alone is written with the next one.
+    assert_eq!(append(&mut writer, 5000), (vec![(at(0), 2 * SECTOR_SIZE)], 2));
+    assert_eq!(append(&mut writer, 100), (vec![(at(1), SECTOR_SIZE)], 2));
+    // None goes behind a longer one, which is written alone.
+    assert_eq!(append(&mut writer, 33_000).1, 11);
+    assert_eq!(append(&mut writer, 100), (vec![(at(11), SECTOR_SIZE)], 12));
+    assert_eq!(append(&mut writer, 100), (vec![(at(11), SECTOR_SIZE)], 12));
+    groups.write(&recorder).unwrap();
+    recorder.sync().unwrap();
+    assert_eq!(append(&mut writer, 100), (vec![(at(12), SECTOR_SIZE)], 13));
+    assert_eq!(append(&mut writer, full(1) - CELL_SIZE), (vec![(at(12), SECTOR_SIZE)], 13));
+    assert_eq!(append(&mut writer, 100), (vec![(at(13), SECTOR_SIZE)], 14));
+}
+
 /// What of an entry lies behind the last one in its slot, without being the next link, ends the log there.
 #[test]
 fn a_torn_entry_of_a_group_ends_the_log_and_the_next_one_begins_in_a_slot_of_its_own() {
@@ -41,7 +75,7 @@ fn a_torn_entry_of_a_group_ends_the_log_and_the_next_one_begins_in_a_slot_of_its
         let storage = MemoryStorage::new();
         let superblock = create(&storage, 8);
         let mut writer = WalWriter::new(&superblock);
-        let groups = writer.begin_groups();
+        let groups = writer.begin_groups(Written::BySync);
         group(&storage, &mut writer, &groups, &[200; 6]);
         let cell = slot_offset(0) + (torn - 1) * CELL_SIZE as u64;
         storage.write_at(cell + 200, &[0x55; 100]).unwrap();
@@ -49,7 +83,7 @@ fn a_torn_entry_of_a_group_ends_the_log_and_the_next_one_begins_in_a_slot_of_its
             let (_, mut writer, ops) = reopen(&storage);
             assert_eq!(ops.len() as u64, torn - 1 + round);
             // The same bodies again: what was cut off does not follow.
-            let groups = writer.begin_groups();
+            let groups = writer.begin_groups(Written::BySync);
             group(&storage, &mut writer, &groups, &[200]);
             assert_eq!(writer.last().slot, u32::from(torn > 1) + 1 + round as u32);
         }
@@ -63,7 +97,7 @@ fn a_checkpoint_within_a_group_keeps_the_slot_of_the_entries_behind_it() {
     let mut superblock = create(&storage, 8);
     let mut writer = WalWriter::new(&superblock);
     for round in 0..40 {
-        let groups = writer.begin_groups();
+        let groups = writer.begin_groups(Written::BySync);
         let first = writer.last().op + 1;
         group(&storage, &mut writer, &groups, &[200, 200, 200]);
         checkpoint(&storage, &mut superblock, &mut writer, first + round % 3);
@@ -84,8 +118,8 @@ fn a_checkpoint_within_a_group_keeps_the_slot_of_the_entries_behind_it() {
     }
 }
 
-/// A bar counts the slots that its entries would take one by one, whatever groups they come to be in and
-/// whichever of them a checkpoint covers. And no group writes to a slot that is in use.
+/// A bar has room for an entry if it has room for the slots that it would take alone, whatever group it comes to be
+/// in and whichever of its entries a checkpoint covers. And no group writes to a slot that is in use.
 #[test]
 fn a_group_takes_no_more_slots_than_its_entries_alone_and_none_that_is_in_use() {
     for seed in 0..60 {
@@ -94,7 +128,7 @@ fn a_group_takes_no_more_slots_than_its_entries_alone_and_none_that_is_in_use() 
         let recorder = Recorder::new(Vec::new());
         let mut superblock = create(&recorder, wal_slots);
         let mut writer = WalWriter::new(&superblock);
-        let mut groups = writer.begin_groups();
+        let mut groups = writer.begin_groups(Written::BySync);
         let mut live: VecDeque<(u64, Vec<u8>)> = VecDeque::new();
         let (mut before, mut last, mut free) = (recorder.event_count(), 0, wal_slots);
         for _ in 0..300 {
@@ -122,7 +156,7 @@ fn a_group_takes_no_more_slots_than_its_entries_alone_and_none_that_is_in_use() 
                     groups.write(&recorder).unwrap();
                     let ops;
                     (superblock, writer, ops) = reopen(&recorder);
-                    groups = writer.begin_groups();
+                    groups = writer.begin_groups(Written::BySync);
                     assert!(live.iter().eq(&ops), "seed {seed}");
                 }
             }
@@ -164,7 +198,7 @@ fn an_error_of_the_write_is_that_of_the_group() {
     }
     let storage = MemoryStorage::new();
     let mut writer = WalWriter::new(&create(&storage, 8));
-    let groups = writer.begin_groups();
+    let groups = writer.begin_groups(Written::BySync);
     writer.append(&storage, 1, 0, &[b"one"]).unwrap();
     writer.append(&storage, 2, 0, &[b"two"]).unwrap();
     assert_eq!(groups.write(&Full).unwrap_err().kind(), io::ErrorKind::StorageFull);

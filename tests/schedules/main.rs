@@ -8,9 +8,11 @@
 //! [shuttle](https://docs.rs/shuttle) runs one thread at a time and chooses, at each lock, condition,
 //! atomic and call of the device, which one goes on: half of the orders at random, half by priorities
 //! that change at a few places (PCT), all from fixed seeds. An order in which something is wrong is
-//! printed; `GROOVE_SCHEDULE=<it>` before the same command repeats it. Some defects are seeded too (see
+//! printed; `GROOVE_SCHEDULE=<it>` before the same command repeats it, as it says. Some defects are seeded too (see
 //! `tests/proof/g20.rs`), and must be found. Atomics count as sequentially consistent: what weaker
 //! orderings allow is not explored.
+//!
+//! In a part of the orders writers do not wait for the disk (`unsynced.rs`).
 //!
 //! A device that loses its power comes after that, with one committer and compaction threads (`crashes.rs`),
 //! and with several committers whose log entries are written in groups (`groups.rs`).
@@ -33,6 +35,8 @@ mod groups;
 mod orders;
 #[cfg(shuttle)]
 mod scenario;
+#[cfg(shuttle)]
+mod unsynced;
 
 /// Declares modules of the proof that are used here too.
 #[cfg(shuttle)]

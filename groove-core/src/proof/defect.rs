@@ -159,6 +159,8 @@ defects! {
     SyncedBeforePublished: "G16",
     /// An op that was synced ahead is noted as synced before it has a version.
     SyncedBeforeVersion: "G16",
+    /// An entry that is added while a sync begins goes to the sector that the sync takes, and is not written.
+    EntryAddedToSynced: "G16",
     /// A version has what was added to a tree's tail after its op.
     TailTooNew: "G16",
     /// A version has nothing of the tail.

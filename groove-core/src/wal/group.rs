@@ -140,6 +140,10 @@ impl LogGroup {
             // With the lock held: an entry that was added in between would never be written.
             let mut waiting = self.lock();
             self.write_newest(&mut waiting, storage)?;
+            if defect!(EntryAddedToSynced) {
+                drop(waiting);
+                waiting = self.lock();
+            }
             waiting.stretches.clear();
             return Ok(());
         }

@@ -47,6 +47,12 @@ impl Device {
         self.scopes.lock().unwrap().sound_writes = Some(sound);
     }
 
+    /// No call fails any more.
+    pub(crate) fn repair(&self) {
+        let mut scopes = self.scopes.lock().unwrap();
+        (scopes.sound_syncs, scopes.sound_writes) = (None, None);
+    }
+
     /// The scopes that are on disk.
     pub(crate) fn synced(&self) -> HashSet<u64> {
         self.scopes.lock().unwrap().synced.clone()

@@ -33,7 +33,9 @@ pub(crate) fn run(scale: f64) {
     for seed in 0..scripts {
         println!("groups: script {seed}");
         let script = Arc::new(scheduled(seed, move || record(seed)));
-        shared += script.tapes.iter().map(shared_sectors).sum::<usize>();
+        // Those that wait for no sync share them in any case.
+        let synced = script.tapes.iter().filter(|tape| tape.setting.durability == Durability::Sync);
+        shared += synced.map(shared_sectors).sum::<usize>();
         let points: Vec<usize> = (seed as usize % CALLS..script.points()).step_by(CALLS).collect();
         for points in points.chunks(CRASHES_OF_A_RUN) {
             let (script, points) = (script.clone(), points.to_vec());
@@ -43,7 +45,7 @@ pub(crate) fn run(scale: f64) {
         }
     }
     println!("groups: {shared} sectors with several entries");
-    assert!(shared as u64 >= scripts, "hardly anything was committed together");
+    assert!(shared as u64 >= scripts / 2, "hardly anything was committed together");
 }
 
 /// What the committers know together.
@@ -62,9 +64,9 @@ impl Noted {
 
 fn record(seed: u64) -> Script {
     let setting = Setting {
-        threads: (seed % 3) as usize,
+        threads: (seed / 2 % 3) as usize,
         cache_size: 64 << 10,
-        durability: [Durability::Sync, Durability::Buffered][(seed / 3 % 2) as usize],
+        durability: [Durability::Sync, Durability::Buffered][(seed % 2) as usize],
     };
     let is_synced = setting.durability == Durability::Sync;
     let storage = SimulatedStorage::new(seed);

@@ -8,8 +8,8 @@
 //!
 //! Where a bar ends depends on the sizes of the entries and on where they lie in the log, so that replay seals at
 //! the same ops, and repetition, too, if one thread writes. What entries have in the log is what they took of it,
-//! since a slot holds up to eight that are synced together: were each counted as a slot, writers that share syncs
-//! would have their memory tables merged into the levels eight times as often.
+//! since a slot holds up to eight between two syncs: were each counted as a slot, writers that share syncs would have
+//! their memory tables merged into the levels eight times as often.
 
 use crate::compaction::JobPlan;
 use crate::constants::SECTOR_SIZE;

@@ -20,6 +20,9 @@ const RADIX_PASSES: u32 = 2;
 /// Changes that a new list has room for, if the last one had as many.
 const ROOM_MAX: usize = 1 << 17;
 
+/// A short list keeps memory for so many times its changes, or for this squared.
+const KEPT_TIMES: usize = 64;
+
 /// A position in the list of changes, to cut back to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PendingMark(usize);
@@ -318,6 +321,20 @@ impl<const K: usize> Pending<K> {
             let bits = high.min(RADIX_BITS * RADIX_PASSES);
             (differ != 0).then_some((limb, high - bits, bits))
         })
+    }
+
+    /// Empties the list, whose changes are elsewhere. What a much longer one has left is given back: to empty a hash
+    /// table takes as long as it is large.
+    pub(crate) fn finish(&mut self) {
+        self.last_length = self.keys.len();
+        let most = KEPT_TIMES * self.last_length.max(KEPT_TIMES);
+        if self.newest.capacity() > most {
+            self.newest = HashTable::new();
+        }
+        if self.keys.capacity() > most {
+            (self.keys, self.tombstones, self.payload) = (Vec::new(), Vec::new(), Vec::new());
+        }
+        self.clear();
     }
 
     pub(crate) fn clear(&mut self) {

@@ -213,7 +213,7 @@ fn entries(file: &[u8], copy: usize) -> Vec<EntryParts> {
                 && u64_at(file, offset + 72) == op.wrapping_add(1)
                 && u64_at(file, offset + 80) <= slots * SECTOR
         };
-        // In a cell of the slot before, if both were written together.
+        // In a cell of the slot before, if no sync began in between.
         let before = RING + (slot + slots - 1) % slots * SECTOR;
         let mut places = (1..8).map(|cell| before + cell * 512).chain([RING + slot * SECTOR]);
         let Some(offset) = places.find(is_next) else { break };

@@ -124,7 +124,7 @@ impl<const K: usize> Tree<K> {
             let tail = self.tail.get_or_insert_with(|| Arc::new(Tail::new(self.tip.clone())));
             tail.extend(&self.pending);
             self.short.extend(&self.pending);
-            self.pending.clear();
+            self.pending.finish();
         } else {
             add_run(&mut self.tip, self.pending.take_run());
         }

@@ -13,7 +13,7 @@ use crate::sync::{Mutex, MutexGuard};
 use super::read::TreeRead;
 use super::version::TreeVersion;
 
-/// From so many changes on a tail is made a run. Each version sorts it anew, so it is to be short: with 64 a
+/// A tail has fewer changes: what would not fit makes it a run. Each version sorts it anew, so it is to be short: with 64 a
 /// commit of a single thread took 6 µs more.
 pub(super) const TAIL_LENGTH: usize = if cfg!(shuttle) { 6 } else { 16 };
 

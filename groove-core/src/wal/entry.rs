@@ -41,7 +41,7 @@ pub(super) struct EntryHeader {
     magic: u64,
     /// Where this was written: an entry that is found elsewhere is none.
     pub(super) slot: u32,
-    /// The cell of the slot, behind the entry before, if both were written together; else 0. The entry
+    /// The cell of the slot, behind the entry before, if no sync began in between; else 0. The entry
     /// lies in no more slots than if it began in the first.
     pub(super) cell: u32,
     reserved: [u32; 4],

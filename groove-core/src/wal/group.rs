@@ -43,6 +43,8 @@ struct Waiting {
     stretches: Vec<Stretch>,
     /// The buffer of a stretch that was written, for the next one.
     spare: Vec<u8>,
+    /// A write failed, which may have been that of entries that somebody else has added: nothing is written any more.
+    failed: bool,
 }
 
 /// Entries that follow each other, from the beginning of a slot on.
@@ -51,12 +53,31 @@ struct Stretch {
     slot: u32,
     /// A multiple of cells long.
     bytes: Vec<u8>,
+    /// How many of them are written, if that is done at once.
+    written: usize,
 }
 
 impl Stretch {
     fn slots(&self) -> u32 {
         self.bytes.len().div_ceil(SECTOR_SIZE) as u32
     }
+}
+
+impl Waiting {
+    /// An error if a write has failed before.
+    fn check(&self) -> io::Result<()> {
+        if self.failed { Err(failed_before()) } else { Ok(()) }
+    }
+
+    /// Notes that a write has failed.
+    fn note(&mut self, result: io::Result<()>) -> io::Result<()> {
+        self.failed |= result.is_err();
+        result
+    }
+}
+
+pub(super) fn failed_before() -> io::Error {
+    io::Error::other("an earlier write to the log failed")
 }
 
 /// Where an entry begins: in a cell of a slot.
@@ -90,7 +111,7 @@ impl LogGroup {
         });
         if !follows {
             let bytes = std::mem::take(&mut waiting.spare);
-            waiting.stretches.push(Stretch { slot, bytes });
+            waiting.stretches.push(Stretch { slot, bytes, written: 0 });
         }
         let stretch = waiting.stretches.last_mut().expect("at least one");
         let rest = stretch.bytes.len() % SECTOR_SIZE;
@@ -115,12 +136,19 @@ impl LogGroup {
     }
 
     fn write_newest(&self, waiting: &mut Waiting, storage: &dyn Storage) -> io::Result<()> {
+        waiting.check()?;
         // One that a longer entry came behind is written whole.
-        let stretch = waiting.stretches.drain(..).next_back();
-        let Some(Stretch { slot, mut bytes }) = stretch else { return Ok(()) };
+        let Some(newest) = waiting.stretches.pop() else { return Ok(()) };
+        waiting.stretches.clear();
+        let Stretch { slot, mut bytes, written } = newest;
         let length = bytes.len();
+        if written == length {
+            waiting.stretches.push(Stretch { slot, bytes, written });
+            return Ok(());
+        }
         bytes.resize(length.next_multiple_of(SECTOR_SIZE), 0);
-        write_slots(storage, slot, &bytes, self.wal_slots)?;
+        let result = write_slots(storage, slot, &bytes, self.wal_slots);
+        waiting.note(result)?;
         let whole = length / SECTOR_SIZE;
         bytes.truncate(length);
         bytes.drain(..whole * SECTOR_SIZE);
@@ -128,7 +156,8 @@ impl LogGroup {
             waiting.spare = bytes;
         } else {
             let slot = slot_after(slot, whole as u32, self.wal_slots);
-            waiting.stretches.push(Stretch { slot, bytes });
+            let written = bytes.len();
+            waiting.stretches.push(Stretch { slot, bytes, written });
         }
         Ok(())
     }
@@ -144,20 +173,27 @@ impl LogGroup {
                 drop(waiting);
                 waiting = self.lock();
             }
-            waiting.stretches.clear();
+            if !defect!(GroupContinuesSector) {
+                waiting.stretches.clear();
+            }
             return Ok(());
         }
-        let stretches = std::mem::take(&mut self.lock().stretches);
+        let stretches = {
+            let mut waiting = self.lock();
+            waiting.check()?;
+            std::mem::take(&mut waiting.stretches)
+        };
         let mut spare = Vec::new();
-        for Stretch { slot, mut bytes } in stretches {
+        for Stretch { slot, mut bytes, .. } in stretches {
             let rest = bytes.len() % SECTOR_SIZE;
             bytes.resize(bytes.len().next_multiple_of(SECTOR_SIZE), 0);
-            write_slots(storage, slot, &bytes, self.wal_slots)?;
+            let result = write_slots(storage, slot, &bytes, self.wal_slots);
+            self.lock().note(result)?;
             if defect!(GroupContinuesSector) && rest > 0 {
                 let last = bytes.len() - SECTOR_SIZE;
                 let slot = slot_after(slot, (last / SECTOR_SIZE) as u32, self.wal_slots);
                 let bytes = bytes[last..last + rest].to_vec();
-                self.lock().stretches = vec![Stretch { slot, bytes }];
+                self.lock().stretches = vec![Stretch { slot, bytes, written: 0 }];
             }
             spare = bytes;
         }
@@ -169,7 +205,7 @@ impl LogGroup {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // A panic within `encode` makes the handle dead: nothing is written any more.
+        // A panic within `encode` makes the handle dead; what it left has no header that is believed.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! The write-ahead log: a ring of sectors that holds every op since the last checkpoint.
 //!
-//! An entry begins at a slot (a sector), or, if it is written together with the entry before, in the
+//! An entry begins at a slot (a sector), or, if no sync began since the entry before, in the
 //! cell behind that one, an eighth of a slot. It takes as many bytes as it needs and may wrap
 //! around the end of the ring. Each entry names its op, place, file and epoch and the checksum of
 //! the entry before it, so that the entries after a checkpoint form one chain; whatever else lies

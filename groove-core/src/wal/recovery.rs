@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
         if defect!(ReplayEndsAtWrap) && slot == 0 && !self.live.is_empty() {
             return Ok(None);
         }
-        // Behind the entry before, if both were written together, else in a slot of its own. Where the
+        // Behind the entry before, if no sync began in between, else in a slot of its own. Where the
         // checkpoint's own entry ends is not known.
         let before = slot_after(slot, self.wal_slots() - 1, self.wal_slots());
         let cells = match self.tail {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::entry::{EntryFields, EntryHeader, HEADER_SIZE, Mark, body_length_max, entry_slots};
-use super::group::{LogGroup, Place, Written, is_short, write_slots};
+use super::group::{LogGroup, Place, Written, failed_before, is_short, write_slots};
 use super::recovery::Recovered;
 use super::{Live, mark_offset, pieces, slot_after, slot_distance, slot_offset};
 use crate::constants::SECTOR_SIZE;
@@ -352,8 +352,4 @@ fn write_zeros(storage: &dyn Storage, slots: Range<u32>) -> io::Result<()> {
         storage.write_at(slot_offset(begin), &zeros[..count as usize * SECTOR_SIZE])?;
     }
     Ok(())
-}
-
-fn failed_before() -> io::Error {
-    io::Error::other("an earlier write to the log failed")
 }

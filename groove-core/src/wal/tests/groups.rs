@@ -128,7 +128,8 @@ fn a_group_takes_no_more_slots_than_its_entries_alone_and_none_that_is_in_use() 
         let recorder = Recorder::new(Vec::new());
         let mut superblock = create(&recorder, wal_slots);
         let mut writer = WalWriter::new(&superblock);
-        let mut groups = writer.begin_groups(Written::BySync);
+        let written = [Written::BySync, Written::AtOnce][seed as usize % 2];
+        let mut groups = writer.begin_groups(written);
         let mut live: VecDeque<(u64, Vec<u8>)> = VecDeque::new();
         let (mut before, mut last, mut free) = (recorder.event_count(), 0, wal_slots);
         for _ in 0..300 {
@@ -156,7 +157,7 @@ fn a_group_takes_no_more_slots_than_its_entries_alone_and_none_that_is_in_use() 
                     groups.write(&recorder).unwrap();
                     let ops;
                     (superblock, writer, ops) = reopen(&recorder);
-                    groups = writer.begin_groups(Written::BySync);
+                    groups = writer.begin_groups(written);
                     assert!(live.iter().eq(&ops), "seed {seed}");
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use groove::storage::MemoryStorage;
-use groove::{Abort, Cursor, Durability, Forest, Groove, Operand, Options, Predicate, WriteError};
+use groove::{Abort, Cursor, Forest, Groove, Operand, Options, Predicate, WriteError};
 
 use crate::ask::Asker;
 use crate::column::Holds;
@@ -80,7 +80,6 @@ where
             .growth_factor(2)
             .cache_size(cache_size)
             .compaction_threads(threads)
-            .durability(Durability::Buffered)
             .query_memory(memory);
         Forest::<O>::open_storage(Arc::new(storage.clone()), options).expect("a sound device")
     };
@@ -99,7 +98,7 @@ where
     round.write(&forest, Change::Insert, 60);
     assert_eq!(forest.statistics().tables, 0);
     round.ask_forest(&forest, STATES[1]);
-    // A bar is half the log; every scope takes one sector of it. What the end of the first bar seals is
+    // A bar is half the log; every scope takes one sector of it, since each is synced. What the end of the first bar seals is
     // in no table before the end of the second.
     let bar = wal_size / 2 / 4096;
     while round.scopes < bar + 2 {

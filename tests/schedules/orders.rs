@@ -13,7 +13,8 @@ const COMMAND: &str = "RUSTFLAGS='--cfg shuttle' \
     cargo test --release --test schedules --target-dir target/shuttle";
 /// Of each kind.
 const ORDERS: f64 = 10_000.0;
-/// Orders in which a defect must be found: as many as of one kind. That which takes most is found in 2,744.
+/// Orders in which a defect must be found: as many as of one kind. `SyncedBeforeVersion` takes most; each change of
+/// the code makes other orders of the same seed, and it was found in the 707th and in the 2,744th.
 const ORDERS_OF_DEFECT: usize = ORDERS as usize;
 /// Of writers that wait for no sync.
 const UNSYNCED_ORDERS: f64 = 4_000.0;

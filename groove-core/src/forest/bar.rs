@@ -21,7 +21,7 @@ use super::grooves::Grooves;
 /// What an entry takes of a bar.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EntrySize {
-    /// Slots that it has in the log; fewer if others are synced with it.
+    /// Slots that it has in the log at the most: fewer if it shares one.
     pub(super) slots: u64,
     /// Bytes.
     pub(super) weight: u64,

@@ -13,7 +13,7 @@ use super::publish::Publisher;
 
 /// Entries from so many bytes on are synced by the thread: for shorter ones the writer is done with the
 /// trees before a thread has woken up.
-const LENGTH_MIN: usize = if cfg!(shuttle) { 0 } else { 64 << 10 };
+const LENGTH_MIN: usize = if cfg!(shuttle) { 1 } else { 64 << 10 };
 
 /// The thread, until it is dropped.
 pub(super) struct Syncer {

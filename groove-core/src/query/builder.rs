@@ -177,7 +177,7 @@ impl<O: Object> Query<O> {
     ///
     /// Cost: what is said of one non-unique index is counted by the index's tree, from tables'
     /// counts and the blocks at the edges of the range; so are its negation and, without a condition,
-    /// all objects. Everything else is counted one timestamp at a time. Rows are never read.
+    /// all objects. Everything else is counted one timestamp at a time. Rows are read only to test what no index tells.
     ///
     /// # Errors
     /// As of [`Query::collect`].

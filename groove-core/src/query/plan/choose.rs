@@ -4,11 +4,14 @@
 //!
 //! * A conjunction walks its smallest term and zig-zags through terms whose entries are in timestamp
 //!   order, which costs no more than the smallest.
-//! * A term that would have to be collected first (a range of an index) is tested on rows instead, if
-//!   the rows of what the smaller terms leave cost less than its entries; and if it does not fit into
-//!   the budget of memory.
+//! * A term that would have to be collected first (a range of an index), or that has many scans to
+//!   begin, is tested on rows instead, if the rows of what the smaller terms leave cost less than that;
+//!   and if it does not fit into the budget of memory.
 //! * All objects of the range of timestamps are walked instead, if that costs less: in a narrow range,
 //!   or where a `limit` soon has enough.
+//!
+//! Where every term is a few scans, whatever the counts are the plan is the same, and nothing is counted. If
+//! there is a decision, it is by counts, and by the same ones whether or not the plan is to be explained.
 //!
 //! Costs are in entries that are read one after the other.
 
@@ -28,6 +31,8 @@ use super::step::{Kind, RowTest, Step, Test};
 /// Single keys of one index that are merged as scans in timestamp order. With more, their entries
 /// are collected and sorted instead, so that not too many scans are open.
 const KEY_SCANS_MAX: usize = 256;
+/// So many scans are begun without a thought of what that costs.
+const FEW_SCANS: usize = 8;
 /// Ranges of one index whose entries are counted to estimate its size; more are extrapolated.
 const COUNTED_RANGES_MAX: usize = 16;
 /// Levels of a term that are looked into to estimate its size; deeper ones count as all objects.
@@ -44,6 +49,10 @@ const SCANNED_ROW_COST: u64 = 2;
 const COLLECTED_COST: u64 = 2;
 /// A seek in a scan of one key.
 const SEEK_COST: u64 = 4;
+/// The beginning of a scan of one key or range: measured, about four rows.
+const BEGIN_COST: u64 = 48;
+/// The look-up of a unique key.
+const LOOK_UP_COST: u64 = ROW_COST;
 /// A scan of all objects that ends early if things are as estimated is not chosen if it could cost
 /// more than so many times the other plan if they are not.
 pub(crate) const REGRET_MAX: u64 = 32;
@@ -70,8 +79,10 @@ type Sized<'t> = (u64, bool, &'t Term);
 pub(super) struct Planner<'a> {
     pub(super) view: &'a GrooveView,
     pub(super) readers: &'a BTreeMap<usize, ReadKey>,
+    /// Whether sizes decide anything: then they are counted.
+    counts: bool,
     /// Whether each size is wanted, also where it decides nothing.
-    pub(super) explains: bool,
+    explains: bool,
     next_id: usize,
 }
 
@@ -81,7 +92,7 @@ impl<'a> Planner<'a> {
         readers: &'a BTreeMap<usize, ReadKey>,
         explains: bool,
     ) -> Planner<'a> {
-        Planner { view, readers, explains, next_id: 0 }
+        Planner { view, readers, counts: false, explains, next_id: 0 }
     }
 
     /// The plan for the objects of `window` that the normal form has.
@@ -94,6 +105,7 @@ impl<'a> Planner<'a> {
         if window.is_empty() {
             return Ok(self.nothing());
         }
+        self.counts = decides(self.view, &normal.term);
         if normal.negative {
             if normal.term == Term::Or(Vec::new()) {
                 return self.objects(window);
@@ -128,6 +140,7 @@ impl<'a> Planner<'a> {
         normal: &Normal,
         window: Window,
     ) -> Result<Option<Test>, ReadError> {
+        self.counts = decides(self.view, &normal.term);
         let test = self.test(&normal.term, 0, true, window)?;
         let test = if normal.negative { Test::Not(Box::new(test)) } else { test };
         Ok(Some(test).filter(|test| !test.collects()))
@@ -142,12 +155,8 @@ impl<'a> Planner<'a> {
             Term::Keys(Subject::Timestamp, set) => self.timestamps(&windows(set, window)),
             Term::Keys(Subject::Field(_), _) => self.tested_objects(term, false, window),
             Term::Keys(Subject::Index(ordinal), set) => {
-                let size = match self.explains || !is_points(set) || is_unique(self.view, *ordinal)
-                {
-                    true => self.index_size(*ordinal, set, window)?,
-                    false => self.view.object_count,
-                };
-                if !is_points(set)
+                let size = self.size_of_step(*ordinal, set, window)?;
+                if is_collected(self.view, *ordinal, set)
                     && !self.fits(size)
                     && RowKey::of_index(self.view.schema, *ordinal).is_some()
                 {
@@ -191,11 +200,11 @@ impl<'a> Planner<'a> {
         }
         let is_field = |term: &&Term| matches!(term, Term::Keys(Subject::Field(_), _));
         let mut at_hand = terms.iter().any(is_field);
-        let scans = terms.iter().all(|term| is_scan(self.view, term)) && !terms.is_empty();
-        let zig_zag = scans && terms.len() <= 2 && removed.is_empty() && !self.explains;
-        let sizes: Vec<Sized<'_>> = match zig_zag {
-            // Either skips to where the other one is: the smaller one bounds the work, whichever it is,
-            // and there is nothing to decide.
+        let scans = terms.iter().all(|term| is_scans(self.view, term)) && !terms.is_empty();
+        let zig_zag = scans && terms.len() <= 2 && removed.is_empty() && !self.counts;
+        let sizes: Vec<Sized<'_>> = match zig_zag && !self.explains {
+            // Either skips to where the other one is: the sparser one, which they know when they have
+            // begun, bounds the work, and there is nothing to decide.
             true => terms.into_iter().map(|term| (self.view.object_count, false, term)).collect(),
             false => self.sizes(terms, window)?,
         };
@@ -214,7 +223,9 @@ impl<'a> Planner<'a> {
             let first = sources.is_empty();
             let tests = match term {
                 Term::Keys(Subject::Field(_), _) => true,
-                Term::Keys(Subject::Index(ordinal), set) if !is_points(set) => {
+                Term::Keys(Subject::Index(ordinal), set)
+                    if !is_few_scans(self.view, *ordinal, set) =>
+                {
                     let row_cost = if at_hand { 1 } else { ROW_COST };
                     let rows = left.saturating_mul(row_cost);
                     // Of what is left, as far as the limit.
@@ -227,8 +238,8 @@ impl<'a> Planner<'a> {
                     let few = !first && left <= SMALL;
                     RowKey::of_index(self.view.schema, *ordinal).is_some()
                         && (few
-                            || !self.fits(size)
-                            || !first && rows < self.collecting(*ordinal, set, window)?)
+                            || is_collected(self.view, *ordinal, set) && !self.fits(size)
+                            || !first && rows < self.reading(*ordinal, set, window)?)
                 }
                 Term::Keys(..) | Term::And { .. } => false,
                 Term::Or(_) => !first,
@@ -319,14 +330,10 @@ impl<'a> Planner<'a> {
                     let (subject, set) = (*subject, set.clone());
                     return Ok(Test::Row(RowTest { subject, key, set }));
                 }
-                let size = match is_points(set) && !self.explains {
-                    true => self.view.object_count,
-                    false => self.index_size(*ordinal, set, window)?,
-                };
-                let rows_are_less = !is_points(set)
-                    && (!self.fits(size)
-                        || left.saturating_mul(ROW_COST)
-                            < self.collecting(*ordinal, set, window)?);
+                let size = self.size_of_step(*ordinal, set, window)?;
+                let rows_are_less = !is_few_scans(self.view, *ordinal, set)
+                    && (is_collected(self.view, *ordinal, set) && !self.fits(size)
+                        || left.saturating_mul(ROW_COST) < self.reading(*ordinal, set, window)?);
                 match row_key.filter(|_| rows_are_less) {
                     Some(key) => Test::Row(RowTest { subject: *subject, key, set: set.clone() }),
                     None => Test::Member(self.index(*ordinal, set, window, size)?),
@@ -448,8 +455,8 @@ impl<'a> Planner<'a> {
         if !collected.is_empty() {
             let rows = share(collected.len());
             let cost = match window == Window::ALL || unique {
-                true => rows.saturating_mul(COLLECTED_COST),
-                false => self.collecting(ordinal, set, window)?,
+                true => self.collecting(ordinal, rows, &collected),
+                false => self.reading(ordinal, set, window)?,
             };
             let kind = Kind::Collected { index: ordinal, ranges: collected, window };
             parts.push(self.new_step(kind, rows, cost, 0));
@@ -525,12 +532,11 @@ impl<'a> Planner<'a> {
 
     /// The terms with the fewest objects first; among equals those that can tell at once.
     fn sizes<'t>(&self, terms: Vec<&'t Term>, window: Window) -> Result<Vec<Sized<'t>>, ReadError> {
-        let mut count = terms.len() > 1;
+        let mut count = self.counts || terms.len() > 1;
         for term in &terms {
             // What is left of so few costs nothing to test: no need to know more.
             count &= self.size(term, window, false, SIZED_DEPTH)? > SMALL;
         }
-        let count = count || self.explains;
         let mut sizes = Vec::with_capacity(terms.len());
         for term in terms {
             sizes.push((self.size(term, window, count, SIZED_DEPTH)?, is_slow(term), term));
@@ -608,9 +614,35 @@ impl<'a> Planner<'a> {
         Ok((entries.saturating_mul(ranges) / counted).min(all))
     }
 
-    /// What it costs to collect the keys of `set`.
-    fn collecting(&self, ordinal: usize, set: &RangeSet, window: Window) -> Result<u64, ReadError> {
-        Ok(self.entries(ordinal, set, window)?.saturating_mul(COLLECTED_COST))
+    /// The size of a step of its own: where it decides nothing, and is not to be shown, that of all objects.
+    fn size_of_step(
+        &self,
+        ordinal: usize,
+        set: &RangeSet,
+        window: Window,
+    ) -> Result<u64, ReadError> {
+        let is_known = is_unique(self.view, ordinal) && is_points(set);
+        match self.counts || self.explains || is_known {
+            true => self.index_size(ordinal, set, window),
+            false => Ok(self.view.object_count),
+        }
+    }
+
+    /// What it costs to collect the keys of `set`, or to begin their scans.
+    fn reading(&self, ordinal: usize, set: &RangeSet, window: Window) -> Result<u64, ReadError> {
+        let entries = match is_collected(self.view, ordinal, set) {
+            true => self.entries(ordinal, set, window)?,
+            false => 0,
+        };
+        Ok(self.collecting(ordinal, entries, set.ranges()))
+    }
+
+    /// What it costs to collect so many entries of `ranges`.
+    fn collecting(&self, ordinal: usize, entries: u64, ranges: &[KeyRange]) -> u64 {
+        let looked_up = is_unique(self.view, ordinal) && ranges.iter().all(KeyRange::is_point);
+        let begin = if looked_up { LOOK_UP_COST } else { BEGIN_COST };
+        let begins = (ranges.len() as u64).saturating_mul(begin);
+        entries.saturating_mul(COLLECTED_COST).saturating_add(begins)
     }
 }
 
@@ -693,12 +725,35 @@ fn is_points(set: &RangeSet) -> bool {
 }
 
 /// Whether `term` is a few scans in timestamp order.
-fn is_scan(view: &GrooveView, term: &Term) -> bool {
+fn is_scans(view: &GrooveView, term: &Term) -> bool {
     match term {
-        Term::Keys(Subject::Index(ordinal), set) => {
-            is_points(set) && (is_unique(view, *ordinal) || set.ranges().len() <= KEY_SCANS_MAX)
-        }
+        Term::Keys(Subject::Index(ordinal), set) => is_few_scans(view, *ordinal, set),
         _ => false,
+    }
+}
+
+/// Whether the keys of `set` are a few scans in timestamp order, or a few look-ups.
+fn is_few_scans(view: &GrooveView, ordinal: usize, set: &RangeSet) -> bool {
+    let few = if is_unique(view, ordinal) { SMALL as usize } else { FEW_SCANS };
+    is_points(set) && set.ranges().len() <= few
+}
+
+/// Whether entries of `set` are collected and sorted.
+fn is_collected(view: &GrooveView, ordinal: usize, set: &RangeSet) -> bool {
+    !is_points(set) || is_unique(view, ordinal) || set.ranges().len() > KEY_SCANS_MAX
+}
+
+/// Whether the plan for `term` depends on how many objects meet its parts.
+fn decides(view: &GrooveView, term: &Term) -> bool {
+    let any = |terms: &[Term]| terms.iter().any(|term| decides(view, term));
+    match term {
+        Term::Keys(Subject::Timestamp | Subject::Field(_), _) => false,
+        Term::Keys(Subject::Index(ordinal), set) => !is_few_scans(view, *ordinal, set),
+        Term::Or(terms) => any(terms),
+        Term::And { kept, removed } => {
+            let is_or = |term: &Term| matches!(term, Term::Or(_));
+            any(kept) || any(removed) || kept.len() > 1 && kept.iter().any(is_or)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::schema::{IndexKind, Schema};
 use crate::tree::Direction;
 
 use super::key_range::KeyRange;
-use super::ordered::{Measured, Method, Order};
+use super::ordered::{Method, Order, Source};
 use super::plan::{Goal, Kind, Meters, RowTest, Step, Test};
 use super::request::{Chosen, ChosenMeters, Request};
 use super::rows::BATCH_ROWS_MAX;
@@ -45,17 +45,24 @@ impl Explanation {
         let schema = request.view.schema;
         let window = request.window_after()?;
         let limit = u64::try_from(request.limit()).unwrap_or(u64::MAX);
-        let goal = Goal { limit: limit.saturating_add(1), rows: true };
-        let chosen = request.choose(window, goal, true)?;
-        let meters = chosen.meters();
-        let mut found = 0;
-        if limit > 0 {
-            let mut rows = request.open_rows(&chosen, window, BATCH_ROWS_MAX, Some(&meters));
-            while rows.next()?.is_some() {
-                found += 1;
+        let measure = |frugal| {
+            let goal = Goal { limit: limit.saturating_add(1), rows: true, frugal };
+            let chosen = request.choose(window, goal, true)?;
+            let meters = chosen.meters();
+            let mut found = 0;
+            if limit > 0 {
+                let mut rows = request.open_rows(&chosen, window, BATCH_ROWS_MAX, Some(&meters));
+                while rows.next()?.is_some() {
+                    found += 1;
+                }
+                rows.has_more()?;
             }
-            rows.has_more()?;
-        }
+            Ok((chosen, meters, found))
+        };
+        let (chosen, meters, found) = match measure(false) {
+            Err(QueryError::OutOfMemory { .. }) => measure(true)?,
+            measured => measured?,
+        };
         let estimated = chosen.expected();
         let mut lines = Vec::new();
         print_chosen(request, &chosen, &meters, (estimated.min(limit), found), 0, &mut lines);
@@ -92,47 +99,16 @@ impl Explanation {
                 vec![Line { depth: 0, text: "nothing".to_owned(), figures: Some((0, 0, 0)) }];
             return Ok(Explanation { title, lines, rows: 0, estimated: 0, blocks: 0 });
         }
-        let Measured { source, found, expected, walked, ranges } = order.measure()?;
-        let meters = source.meters.as_ref().expect("it was measured");
-        let limit = u64::try_from(request.limit()).unwrap_or(u64::MAX);
-        let figures = (expected.min(limit), found);
-        let row_blocks = meters.rows.read(0).1;
-        let entries = format!("{}, {end} first", entries_text(schema, *ordinal, &ranges));
-        let entries_figures = Some((walked, source.walked(), meters.entries.read(0).1));
+        let (source, found) = order.measure()?;
         let mut lines = Vec::new();
-        let mut line = |depth, text: &str, (expected, rows): (u64, u64), blocks| {
-            let text = text.to_owned();
-            lines.push(Line { depth, text, figures: Some((expected, rows, blocks)) });
-        };
-        match &source.method {
-            Method::Entries => {
-                line(0, LOOKED_UP, figures, row_blocks);
-                lines.push(Line { depth: 1, text: entries, figures: entries_figures });
-            }
-            Method::Test(keep) => {
-                let tests = meters.test.as_ref().expect("it was measured");
-                let mut printer = Printer { schema, meters: tests, lines: Vec::new() };
-                let text = printer.filter(std::slice::from_ref(&keep.test));
-                line(0, &text, figures, row_blocks);
-                lines.push(Line { depth: 1, text: entries, figures: entries_figures });
-                printer.members(&keep.test, 1);
-                lines.append(&mut printer.lines);
-            }
-            Method::Collect(chosen) => {
-                line(0, LOOKED_UP, figures, row_blocks);
-                let text = format!("{entries}, with one of these timestamps");
-                lines.push(Line { depth: 1, text, figures: entries_figures });
-                let meters = meters.chosen.as_ref().expect("it was measured");
-                print_timestamps(request, chosen, meters, source.answered, 2, &mut lines);
-            }
-            Method::Sort(chosen, _) => {
-                line(0, &format!("sorted by {index}, {end} first"), figures, 0);
-                let meters = meters.chosen.as_ref().expect("it was measured");
-                print_chosen(request, chosen, meters, (expected, source.answered), 1, &mut lines);
-            }
+        print_source(order, &source, 0, &mut lines);
+        if let Some(abandoned) = &source.abandoned {
+            let text = "after a walk that took too long:".to_owned();
+            lines.push(Line { depth: 0, text, figures: None });
+            print_source(order, abandoned, 1, &mut lines);
         }
         let blocks = lines.iter().filter_map(|line| Some(line.figures?.2)).sum();
-        Ok(Explanation { title, lines, rows: found, estimated: expected, blocks })
+        Ok(Explanation { title, lines, rows: found, estimated: source.expected(), blocks })
     }
 
     /// Objects that the query gave.
@@ -182,6 +158,50 @@ fn end(direction: Direction) -> &'static str {
     match direction {
         Direction::Ascending => "lowest",
         Direction::Descending => "highest",
+    }
+}
+
+/// Prints how objects come into the order of an index.
+fn print_source(order: &Order, source: &Source, depth: usize, lines: &mut Vec<Line>) {
+    let Order { request, ordinal, direction } = order;
+    let (schema, index, end) = (request.view.schema, order.index(), end(*direction));
+    let meters = source.meters.as_ref().expect("it was measured");
+    let limit = u64::try_from(request.limit()).unwrap_or(u64::MAX);
+    let expected = source.expected();
+    let (figures, row_blocks) = ((expected.min(limit), source.given), meters.rows.read(0).1);
+    let entries = entries_text(schema, *ordinal, &source.ranges_left());
+    let entries = format!("{entries}, {end} first");
+    let entries_figures = Some((source.expected_walk(), source.walked(), meters.entries.read(0).1));
+    let mut line = |depth, text: &str, (expected, rows): (u64, u64), blocks| {
+        let text = text.to_owned();
+        lines.push(Line { depth, text, figures: Some((expected, rows, blocks)) });
+    };
+    match &source.method {
+        Method::Entries => {
+            line(depth, LOOKED_UP, figures, row_blocks);
+            lines.push(Line { depth: depth + 1, text: entries, figures: entries_figures });
+        }
+        Method::Test(keep) => {
+            let tests = meters.test.as_ref().expect("it was measured");
+            let mut printer = Printer { schema, meters: tests, lines: Vec::new() };
+            let text = printer.filter(std::slice::from_ref(&keep.test));
+            line(depth, &text, figures, row_blocks);
+            lines.push(Line { depth: depth + 1, text: entries, figures: entries_figures });
+            printer.members(&keep.test, depth + 1);
+            lines.append(&mut printer.lines);
+        }
+        Method::Collect(chosen) => {
+            line(depth, LOOKED_UP, figures, row_blocks);
+            let text = format!("{entries}, with one of these timestamps");
+            lines.push(Line { depth: depth + 1, text, figures: entries_figures });
+            let meters = meters.chosen.as_ref().expect("it was measured");
+            print_timestamps(request, chosen, meters, source.answered, depth + 2, lines);
+        }
+        Method::Sort(chosen, _) => {
+            line(depth, &format!("sorted by {index}, {end} first"), figures, 0);
+            let meters = meters.chosen.as_ref().expect("it was measured");
+            print_chosen(request, chosen, meters, (expected, source.answered), depth + 1, lines);
+        }
     }
 }
 
@@ -261,6 +281,10 @@ impl Printer<'_> {
             Kind::Union(_) => "any of, merged".to_owned(),
             Kind::Intersection(_) => "all of, by zig-zag".to_owned(),
             Kind::Filtered { tests, .. } => self.filter(tests),
+            Kind::Rows(_) => LOOKED_UP.to_owned(),
+            Kind::Hedged { tests, tested_max, .. } => {
+                format!("{}, {tested_max} at the most", self.filter(tests))
+            }
         };
         let figures = Some((step.rows(), rows, blocks));
         self.lines.push(Line { depth, text, figures });
@@ -276,6 +300,12 @@ impl Printer<'_> {
                 self.step(source, depth + 1);
                 tests.iter().for_each(|test| self.members(test, depth + 1));
             }
+            Kind::Hedged { source, tests, other, .. } => {
+                self.step(source, depth + 1);
+                tests.iter().for_each(|test| self.members(test, depth + 1));
+                self.named_step("then", other, depth + 1);
+            }
+            Kind::Rows(source) => self.step(source, depth + 1),
             _ => {}
         }
     }
@@ -291,16 +321,19 @@ impl Printer<'_> {
         self.lines.push(Line { depth, text, figures: Some((expected, rows, blocks)) });
     }
 
+    /// A step, and what it is for.
+    fn named_step(&mut self, name: &str, step: &Step, depth: usize) {
+        self.step(step, depth);
+        if let Some(line) = self.lines.iter_mut().rfind(|line| line.depth == depth) {
+            line.text = format!("{name}: {}", line.text);
+        }
+    }
+
     /// The steps that tests ask.
     fn members(&mut self, test: &Test, depth: usize) {
         match test {
             Test::Member(Step { kind: Kind::Timestamps(_), .. }) | Test::Row(_) => {}
-            Test::Member(step) => {
-                self.step(step, depth);
-                if let Some(line) = self.lines.iter_mut().rfind(|line| line.depth == depth) {
-                    line.text = format!("asked: {}", line.text);
-                }
-            }
+            Test::Member(step) => self.named_step("asked", step, depth),
             Test::All(tests) | Test::Any(tests) => {
                 tests.iter().for_each(|test| self.members(test, depth));
             }

@@ -45,6 +45,7 @@ pub(crate) struct Shared {
 pub(crate) struct Chosen {
     pub(crate) own: Step,
     pub(crate) shared: Vec<(GrooveView, Step)>,
+    goal: Goal,
 }
 
 /// Meters of all plans of a request.
@@ -149,24 +150,42 @@ impl Request {
         let own = self.plan().choose(&self.view, window, goal, explains)?;
         let mut shared = Vec::with_capacity(self.shared.len());
         for Shared { view, node, window: inner } in &self.shared {
-            let goal = Goal { limit: u64::MAX, rows: false };
+            let goal = Goal { limit: u64::MAX, rows: false, ..goal };
             let window = window.intersection(inner);
             let step = Plan::new(view, node).choose(view, window, goal, explains)?;
             shared.push((view.clone(), step));
         }
-        Ok(Chosen { own, shared })
+        Ok(Chosen { own, shared, goal })
     }
 
-    /// The timestamps of the answer within `window`.
+    /// The timestamps of the answer within `window`. If more is collected than fits, an error says so.
     pub(crate) fn open(
         &self,
         chosen: &Chosen,
         window: Window,
         meters: Option<&ChosenMeters>,
     ) -> Answer {
+        Answer::new(self.stream(chosen, meters), window, self.direction)
+    }
+
+    /// As [`Request::open`]; but if more is collected than was expected, and than fits, rows are tested
+    /// instead from there on, as far as they tell.
+    fn open_frugally(&self, chosen: &Chosen, window: Window) -> Answer {
+        let answer = self.open(chosen, window, None);
+        if !chosen.collects() {
+            return answer;
+        }
+        let (request, goal) = (self.clone(), Goal { frugal: true, ..chosen.goal });
+        answer.or(move || {
+            let chosen = request.choose(window, goal, false)?;
+            Ok(request.stream(&chosen, None))
+        })
+    }
+
+    fn stream(&self, chosen: &Chosen, meters: Option<&ChosenMeters>) -> BoxStream {
         let own = chosen.own.open(&self.view, self.direction, meters.map(|meters| &meters.own));
         if chosen.shared.is_empty() {
-            return Answer::new(own, window, self.direction);
+            return own;
         }
         let mut parts: Vec<(u64, BoxStream)> = vec![(chosen.own.rows(), own)];
         for (i, (view, step)) in chosen.shared.iter().enumerate() {
@@ -175,15 +194,15 @@ impl Request {
         }
         parts.sort_by_key(|(rows, _)| *rows);
         let parts = parts.into_iter().map(|(_, part)| part).collect();
-        Answer::new(Box::new(Intersection::new(parts)), window, self.direction)
+        Box::new(Intersection::new(parts))
     }
 
     /// The timestamps of the answer, without regard to the limit; about `limit` are wanted.
     pub(crate) fn timestamps(&self, limit: usize) -> Result<Answer, QueryError> {
         let window = self.window_after()?;
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-        let chosen = self.choose(window, Goal { limit, rows: false }, false)?;
-        Ok(self.open(&chosen, window, None))
+        let chosen = self.choose(window, Goal { limit, rows: false, frugal: false }, false)?;
+        Ok(self.open_frugally(&chosen, window))
     }
 
     /// The rows of the answer, read in batches that begin with `batch` rows, up to the limit; about
@@ -191,10 +210,12 @@ impl Request {
     pub(crate) fn rows(&self, batch: usize, wanted: usize) -> Result<Rows, QueryError> {
         let window = self.window_after()?;
         let limit = u64::try_from(wanted).unwrap_or(u64::MAX);
-        let chosen = self.choose(window, Goal { limit, rows: true }, false)?;
-        Ok(self.open_rows(&chosen, window, batch, None))
+        let chosen = self.choose(window, Goal { limit, rows: true, frugal: false }, false)?;
+        let answer = self.open_frugally(&chosen, window);
+        Ok(self.rows_of(answer, &chosen, batch, None))
     }
 
+    /// The rows of the answer within `window`. If more is collected than fits, an error says so.
     pub(crate) fn open_rows(
         &self,
         chosen: &Chosen,
@@ -202,7 +223,16 @@ impl Request {
         batch: usize,
         meters: Option<&ChosenMeters>,
     ) -> Rows {
-        let answer = self.open(chosen, window, meters);
+        self.rows_of(self.open(chosen, window, meters), chosen, batch, meters)
+    }
+
+    fn rows_of(
+        &self,
+        answer: Answer,
+        chosen: &Chosen,
+        batch: usize,
+        meters: Option<&ChosenMeters>,
+    ) -> Rows {
         if chosen.carries_rows() {
             return Rows::carried(answer, self.limit());
         }
@@ -226,8 +256,8 @@ impl Request {
         {
             return Ok(count.min(limit));
         }
-        let chosen = self.choose(window, Goal { limit, rows: false }, false)?;
-        let mut answer = self.open(&chosen, window, None);
+        let chosen = self.choose(window, Goal { limit, rows: false, frugal: false }, false)?;
+        let mut answer = self.open_frugally(&chosen, window);
         let (mut count, mut timestamps) = (0, Vec::new());
         loop {
             let wanted = usize::try_from(limit - count).unwrap_or(usize::MAX).min(COUNTED_TOGETHER);
@@ -262,6 +292,11 @@ impl Chosen {
     pub(crate) fn cost(&self, rows: bool) -> u64 {
         let shared = self.shared.iter().map(|(_, step)| step.cost(u64::MAX, false));
         shared.fold(self.own.cost(u64::MAX, rows), u64::saturating_add)
+    }
+
+    /// Whether anything is collected.
+    fn collects(&self) -> bool {
+        self.own.collects() || self.shared.iter().any(|(_, step)| step.collects())
     }
 
     /// A meter for each step.

@@ -60,6 +60,7 @@ pub(super) struct IndexWalk {
     scan: Option<Box<dyn Scan>>,
     /// Entries that were walked, also those that are not given.
     walked: u64,
+    walked_max: u64,
 }
 
 impl IndexWalk {
@@ -77,7 +78,34 @@ impl IndexWalk {
             ranges.reverse();
         }
         let unique = view.schema.indexes[ordinal].kind != IndexKind::NonUnique;
-        IndexWalk { view, ordinal, unique, ranges, after, window, direction, scan: None, walked: 0 }
+        let (scan, walked, walked_max) = (None, 0, u64::MAX);
+        IndexWalk {
+            view,
+            ordinal,
+            unique,
+            ranges,
+            after,
+            window,
+            direction,
+            scan,
+            walked,
+            walked_max,
+        }
+    }
+
+    /// Walks no more than so many entries.
+    pub(super) fn up_to(self, walked_max: u64) -> IndexWalk {
+        IndexWalk { walked_max, ..self }
+    }
+
+    /// Goes on, however many entries there are.
+    pub(super) fn go_on(&mut self) {
+        self.walked_max = u64::MAX;
+    }
+
+    /// Whether it stands still because it walked enough entries.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.walked >= self.walked_max
     }
 
     /// Entries that were walked so far.
@@ -85,12 +113,16 @@ impl IndexWalk {
         self.walked
     }
 
-    /// The next entry.
+    /// The next entry; `None` at the end, or where it stands still.
     pub(super) fn next(&mut self) -> Result<Option<Position>, QueryError> {
         loop {
-            while let Some(scan) = &mut self.scan
-                && scan.advance()?
-            {
+            while let Some(scan) = &mut self.scan {
+                if self.walked >= self.walked_max {
+                    return Ok(None);
+                }
+                if !scan.advance()? {
+                    break;
+                }
                 self.walked += 1;
                 let limbs = scan.key();
                 let (timestamp, key) = match self.unique {

@@ -3,14 +3,15 @@
 //! Whether the object of an entry is in the answer is known in one of three ways: it always is; its row
 //! is tested; or the timestamps of the answer are collected first. Or no entry is walked: the rows of
 //! the answer tell their keys and are sorted. If few of many entries are in the answer, the latter two
-//! cost less, since many entries are walked to find one; if many are, the first few are soon found.
+//! cost less, since many entries are walked to find one; if many are, the first few are soon found. That is
+//! a bet on an answer that is spread evenly over the index: when a walk has cost as much as the other method
+//! would have, that one goes on where the walk stands.
 
 use crate::error::{QueryError, ReadError};
 use crate::query::key_range::KeyRange;
-use crate::query::plan::{COLLECTED_BYTES, Goal, Keep, Plan, REGRET_MAX};
+use crate::query::plan::{COLLECTED_BYTES, Goal, Keep, Plan};
 use crate::query::request::{Chosen, Request};
 use crate::query::row_key::RowKey;
-use crate::tree::Direction;
 
 use super::index_walk::{Position, ranges_after};
 use super::order::Order;
@@ -32,6 +33,12 @@ pub(in crate::query) enum Method {
 pub(super) struct Choice {
     /// What is thought to cost the least first; there is one at least.
     pub(super) methods: Vec<Method>,
+    pub(super) known: Known,
+}
+
+/// What is known of an answer.
+#[derive(Clone)]
+pub(super) struct Known {
     /// The keys that the answer has, ascending.
     pub(super) ranges: Vec<KeyRange>,
     pub(super) after: Option<Position>,
@@ -41,20 +48,31 @@ pub(super) struct Choice {
     pub(super) expected: u64,
     /// About how many entries are walked for what is wanted.
     pub(super) walked: u64,
+    /// Once so many entries were walked, the next method would have cost less.
+    pub(super) walked_max: u64,
 }
 
 impl Choice {
-    /// The methods for the first `wanted` objects, more than none.
-    pub(super) fn new(order: &Order, wanted: usize, explains: bool) -> Result<Choice, QueryError> {
+    /// The methods for the first `wanted` objects, more than none. If `frugal`, nothing is collected that
+    /// rows can tell.
+    pub(super) fn new(
+        order: &Order,
+        wanted: usize,
+        explains: bool,
+        frugal: bool,
+    ) -> Result<Choice, QueryError> {
         let Order { request, ordinal, direction } = order;
         let after = request.position_after(*ordinal)?;
         let (plain, limit) = (order.plain(), u64::try_from(wanted).unwrap_or(u64::MAX));
         let (plan, window) = (plain.plan(), plain.window);
         let full = KeyRange::full(request.view.schema.indexes[*ordinal].key_width);
         let ranges = plan.keys_of(*ordinal).map_or_else(|| vec![full], |set| set.ranges().to_vec());
+        let entries_alone = |ranges, expected, walked| {
+            let known = Known { ranges, after, wanted, expected, walked, walked_max: u64::MAX };
+            Ok(Choice { methods: vec![Method::Entries], known })
+        };
         if window.is_empty() {
-            let (methods, ranges) = (vec![Method::Entries], Vec::new());
-            return Ok(Choice { methods, ranges, after, wanted, expected: 0, walked: 0 });
+            return entries_alone(Vec::new(), 0, 0);
         }
         let left = ranges_after(&ranges, after, *direction);
         let entries = |ranges: &[KeyRange]| Plan::entries(&request.view, *ordinal, ranges);
@@ -63,25 +81,20 @@ impl Choice {
                 true => (entries(&ranges)?, entries(&left)?.min(limit)),
                 false => (0, 0),
             };
-            let methods = vec![Method::Entries];
-            return Ok(Choice { methods, ranges, after, wanted, expected, walked });
+            return entries_alone(ranges, expected, walked);
         }
         let (all, left) = (entries(&ranges)?.max(1), entries(&left)?);
         // All sizes are wanted: how many objects there are decides.
-        let chosen = plain.choose(window, Goal { limit: u64::MAX, rows: true }, true)?;
+        let chosen = plain.choose(window, Goal { limit: u64::MAX, rows: true, frugal }, true)?;
         let expected = chosen.expected();
         let found = expected.clamp(1, all);
         let limit = limit.min(found);
         let walked = (u128::from(limit) * u128::from(all)).div_ceil(u128::from(found));
         let walked = u64::try_from(walked).unwrap_or(u64::MAX).min(left);
-        let methods =
-            methods(order, &plain, chosen, Sizes { found, limit, walked, left }, explains)?;
-        Ok(Choice { methods, ranges, after, wanted, expected, walked })
-    }
-
-    /// The keys of the entries that are walked, ascending.
-    pub(super) fn ranges_left(&self, direction: Direction) -> Vec<KeyRange> {
-        ranges_after(&self.ranges, self.after, direction)
+        let sizes = Sizes { found, limit, walked, left };
+        let (methods, walked_max) = methods(order, &plain, chosen, sizes, explains)?;
+        let known = Known { ranges, after, wanted, expected, walked, walked_max };
+        Ok(Choice { methods, known })
     }
 }
 
@@ -95,44 +108,63 @@ struct Sizes {
     left: u64,
 }
 
+/// A method, and what it is thought to cost.
+struct Candidate {
+    method: Method,
+    /// If the answer is spread evenly over the index.
+    expected: u64,
+    /// If it is all at its end.
+    most: u64,
+    /// For each entry that is walked.
+    each: u64,
+}
+
+/// The methods: first what is thought to cost the least, then what costs the least however the answer is
+/// spread. And how many entries the first one may walk before the second would have cost less.
 fn methods(
     order: &Order,
     plain: &Request,
     chosen: Chosen,
     Sizes { found, limit, walked, left }: Sizes,
     explains: bool,
-) -> Result<Vec<Method>, ReadError> {
+) -> Result<(Vec<Method>, u64), ReadError> {
     let view = &plain.view;
     let budget = view.object_tree.query_memory();
     let each = |count: u64, cost: u64| count.saturating_mul(cost);
-    let rows = each(limit, Goal::ROW_COST);
-    let collects = chosen.cost(false).saturating_add(found).saturating_add(walked) + rows;
-    let sorts = chosen.cost(true).saturating_add(found);
-    let tests = |entries: u64| each(entries, 1 + Goal::ROW_COST);
-
-    let sort = RowKey::of_index(view.schema, order.ordinal)
-        .filter(|_| each(limit.saturating_mul(2), sorted_bytes(view)) <= budget);
-    let collect = each(found, COLLECTED_BYTES) <= budget;
-    let other = match (&sort, collect) {
-        (Some(_), true) => sorts.min(collects),
-        (Some(_), false) => sorts,
-        (None, true) => collects,
-        (None, false) => u64::MAX,
-    };
+    let mut candidates = Vec::with_capacity(3);
     let keep = match plain.shared.is_empty() {
         true => plain.plan().keep(view, order.ordinal, plain.window, explains)?,
         false => None,
     };
-    let test_first = tests(walked) <= other && tests(left) / REGRET_MAX <= other;
-
-    let mut methods = vec![Method::Collect(chosen.clone())];
-    if let Some(row_key) = sort {
-        let at = usize::from(collect && collects < sorts);
-        methods.insert(at, Method::Sort(chosen, row_key));
-    }
     if let Some(keep) = keep {
-        let at = if test_first { 0 } else { methods.len() };
-        methods.insert(at, Method::Test(keep));
+        let cost = 1 + Goal::ROW_COST;
+        let (expected, most) = (each(walked, cost), each(left, cost));
+        candidates.push(Candidate { method: Method::Test(keep), expected, most, each: cost });
     }
-    Ok(methods)
+    let row_key = RowKey::of_index(view.schema, order.ordinal)
+        .filter(|_| each(limit.saturating_mul(2), sorted_bytes(view)) <= budget);
+    if let Some(row_key) = row_key {
+        let cost = chosen.cost(true).saturating_add(found);
+        let method = Method::Sort(chosen.clone(), row_key);
+        candidates.push(Candidate { method, expected: cost, most: cost, each: 0 });
+    }
+    let cost = |entries: u64| match each(found, COLLECTED_BYTES) <= budget {
+        true => {
+            let rows = each(limit, Goal::ROW_COST);
+            chosen.cost(false).saturating_add(found).saturating_add(rows).saturating_add(entries)
+        }
+        // It is tried if nothing else is left: there may be fewer.
+        false => u64::MAX,
+    };
+    let (expected, most) = (cost(walked), cost(left));
+    candidates.push(Candidate { method: Method::Collect(chosen), expected, most, each: 1 });
+
+    candidates.sort_by_key(|candidate| candidate.expected);
+    candidates[1..].sort_by_key(|candidate| candidate.most);
+    let walked_max = match &candidates[..] {
+        // Half of it walked in vain, and the other method: no less than all of it.
+        [bet, other, ..] if bet.most / 2 > other.most => other.most / bet.each.max(1),
+        _ => u64::MAX,
+    };
+    Ok((candidates.into_iter().map(|candidate| candidate.method).collect(), walked_max))
 }

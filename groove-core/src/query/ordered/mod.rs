@@ -33,12 +33,13 @@ use super::explain::Explanation;
 use super::page::Page;
 use super::request::Request;
 use super::rows::BATCH_ROWS_MAX;
-use source::{Found, Source};
+use source::Found;
 
 pub(crate) use index_walk::Position;
 pub(super) use keys::keys;
 pub(super) use method::Method;
-pub(super) use order::{Measured, Order};
+pub(super) use order::Order;
+pub(super) use source::Source;
 
 /// Entries of the first batch of an iterator whose end is not known.
 const FIRST_BATCH_ENTRIES: usize = 16;

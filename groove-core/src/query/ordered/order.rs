@@ -1,7 +1,6 @@
 //! An ordered query without the type of its objects.
 
 use crate::error::QueryError;
-use crate::query::key_range::KeyRange;
 use crate::query::request::Request;
 use crate::query::rows::BATCH_ROWS_MAX;
 use crate::tree::Direction;
@@ -18,19 +17,6 @@ pub(in crate::query) struct Order {
     pub(in crate::query) direction: Direction,
 }
 
-/// What an ordered answer took.
-pub(in crate::query) struct Measured {
-    pub(in crate::query) source: Source,
-    /// Objects that were given.
-    pub(in crate::query) found: u64,
-    /// About how many objects the whole answer has.
-    pub(in crate::query) expected: u64,
-    /// About how many entries are walked.
-    pub(in crate::query) walked: u64,
-    /// The keys of those entries.
-    pub(in crate::query) ranges: Vec<KeyRange>,
-}
-
 impl Order {
     /// The request without what does not count: timestamps are not the order.
     pub(super) fn plain(&self) -> Request {
@@ -40,16 +26,27 @@ impl Order {
 
     /// The objects, of which about `wanted` are, read in batches that begin with `batch` entries.
     pub(super) fn open(&self, batch: usize, wanted: usize) -> Result<Source, QueryError> {
-        Source::open(self, Choice::new(self, wanted, false)?, batch, false)
+        self.source(batch, wanted, false)
     }
 
-    /// Asks for all objects up to the limit, and measures what that takes.
-    pub(in crate::query) fn measure(&self) -> Result<Measured, QueryError> {
+    /// If more is collected than was expected, and than fits, nothing is collected that rows can tell.
+    fn source(&self, batch: usize, wanted: usize, explains: bool) -> Result<Source, QueryError> {
+        let choice = |frugal| Choice::new(self, wanted, explains, frugal);
+        match Source::open(self, choice(false)?, batch, explains) {
+            Err(refused @ QueryError::OutOfMemory { .. }) => {
+                match Source::open(self, choice(true)?, batch, explains) {
+                    Err(QueryError::OutOfMemory { .. }) => Err(refused),
+                    opened => opened,
+                }
+            }
+            opened => opened,
+        }
+    }
+
+    /// Asks for all objects up to the limit, and measures what that takes; and how many there were.
+    pub(in crate::query) fn measure(&self) -> Result<(Source, u64), QueryError> {
         let limit = self.request.limit();
-        let choice = Choice::new(self, limit.saturating_add(1), true)?;
-        let (expected, walked) = (choice.expected, choice.walked);
-        let ranges = choice.ranges_left(self.direction);
-        let mut source = Source::open(self, choice, BATCH_ROWS_MAX, true)?;
+        let mut source = self.source(BATCH_ROWS_MAX, limit.saturating_add(1), true)?;
         let mut found = 0;
         while let wanted @ 1.. = limit - found
             && source.next(wanted)?.is_some()
@@ -59,7 +56,7 @@ impl Order {
         if found == limit {
             source.has_more()?;
         }
-        Ok(Measured { source, found: found as u64, expected, walked, ranges })
+        Ok((source, found as u64))
     }
 
     /// The name of the index.

@@ -1,19 +1,20 @@
 //! The objects of an answer in the order of an index, one after the other.
 
-use std::mem::take;
+use std::mem::{replace, take};
 use std::sync::Arc;
 use std::vec;
 
 use crate::error::{Damage, QueryError};
 use crate::groove::GrooveView;
+use crate::query::key_range::KeyRange;
 use crate::query::plan::{COLLECTED_BYTES, Meters};
 use crate::query::request::{Chosen, ChosenMeters};
 use crate::query::row_key::RowKey;
 use crate::query::rows::{BATCH_ROWS_MAX, Row};
 use crate::tree::{Direction, TreeRead};
 
-use super::index_walk::{IndexWalk, Position};
-use super::method::{Choice, Method};
+use super::index_walk::{IndexWalk, Position, ranges_after};
+use super::method::{Choice, Known, Method};
 use super::order::Order;
 
 /// An object: where it is in the order, and its row.
@@ -53,7 +54,14 @@ impl OrderMeters {
 /// The objects, the next one first.
 pub(in crate::query) struct Source {
     order: Order,
+    pub(super) known: Known,
     pub(in crate::query) method: Method,
+    /// The methods that are left if this one takes too long.
+    others: Vec<Method>,
+    /// The last entry that was walked.
+    last: Option<Position>,
+    /// The walk that took too long, if it is to be explained.
+    pub(in crate::query) abandoned: Option<Box<Source>>,
     /// If it is to be explained.
     pub(in crate::query) meters: Option<OrderMeters>,
     /// What was read already.
@@ -68,6 +76,8 @@ pub(in crate::query) struct Source {
     objects: Arc<dyn TreeRead>,
     /// Objects of the answer that were collected or sorted.
     pub(in crate::query) answered: u64,
+    /// Objects that it gave.
+    pub(in crate::query) given: u64,
 }
 
 impl Source {
@@ -75,17 +85,19 @@ impl Source {
     /// begin with `batch` entries, or with less if that is enough.
     pub(super) fn open(
         order: &Order,
-        mut choice: Choice,
+        Choice { methods, known }: Choice,
         batch: usize,
         explains: bool,
     ) -> Result<Source, QueryError> {
+        let mut methods = methods.into_iter();
         let mut refused = None;
-        for method in take(&mut choice.methods) {
-            match Source::by(method, order, &choice, batch, explains) {
+        while let Some(method) = methods.next() {
+            match Source::by(method, order, &known, batch, explains) {
+                Ok(source) => return Ok(Source { others: methods.collect(), ..source }),
                 Err(error @ QueryError::OutOfMemory { .. }) => {
                     refused.get_or_insert(error);
                 }
-                opened => return opened,
+                Err(error) => return Err(error),
             }
         }
         Err(refused.expect("there is a method"))
@@ -94,7 +106,7 @@ impl Source {
     fn by(
         method: Method,
         order: &Order,
-        choice: &Choice,
+        known: &Known,
         batch: usize,
         explains: bool,
     ) -> Result<Source, QueryError> {
@@ -105,7 +117,7 @@ impl Source {
         match &method {
             Method::Entries => {}
             Method::Test(_) => {
-                let walked = usize::try_from(choice.walked).unwrap_or(usize::MAX);
+                let walked = usize::try_from(known.walked).unwrap_or(usize::MAX);
                 batch_entries = batch_entries.min(walked.max(1));
             }
             Method::Collect(chosen) => {
@@ -113,7 +125,7 @@ impl Source {
                 answered = timestamps.len() as u64;
             }
             Method::Sort(chosen, row_key) => {
-                let mut best = Best::new(choice.after, choice.wanted);
+                let mut best = Best::new(known.after, known.wanted);
                 answered = best.read(order, chosen, row_key, chosen_meters)?;
                 sorted = best.sorted(order.direction);
             }
@@ -126,14 +138,19 @@ impl Source {
             view.object_tree = meters.rows.tree(0, view.object_tree.clone());
         }
         let objects = view.object_tree.clone();
-        let Choice { ranges, after, .. } = choice;
+        let Known { ranges, after, .. } = known;
         let (window, direction) = (order.request.window, order.direction);
-        let walk = (!matches!(method, Method::Sort(..)))
-            .then(|| IndexWalk::new(view, order.ordinal, ranges, *after, window, direction));
-        let order = order.clone();
+        let walk = (!matches!(method, Method::Sort(..))).then(|| {
+            IndexWalk::new(view, order.ordinal, ranges, *after, window, direction)
+                .up_to(known.walked_max)
+        });
         Ok(Source {
-            order,
+            order: order.clone(),
+            known: known.clone(),
             method,
+            others: Vec::new(),
+            last: None,
+            abandoned: None,
             meters,
             batch: sorted.into_iter(),
             batch_entries,
@@ -141,6 +158,7 @@ impl Source {
             timestamps,
             objects,
             answered,
+            given: 0,
         })
     }
 
@@ -148,6 +166,7 @@ impl Source {
     pub(super) fn next(&mut self, wanted: usize) -> Result<Option<Found>, QueryError> {
         loop {
             if let Some(next) = self.batch.next() {
+                self.given += 1;
                 return Ok(Some(next));
             }
             if !self.read_batch(wanted)? {
@@ -158,11 +177,28 @@ impl Source {
 
     /// Whether there is another object. It is not given any more.
     pub(super) fn has_more(&mut self) -> Result<bool, QueryError> {
-        match self.method {
-            _ if self.batch.len() > 0 => Ok(true),
-            Method::Test(_) => Ok(self.next(1)?.is_some()),
-            _ => Ok(self.next_entry()?.is_some()),
+        let is_known = !matches!(self.method, Method::Test(_));
+        if self.batch.len() > 0 || is_known && self.next_entry()?.is_some() {
+            return Ok(true);
         }
+        let more = self.next(1)?.is_some();
+        self.given -= u64::from(more);
+        Ok(more)
+    }
+
+    /// About how many objects the whole answer has, before the cursor as well.
+    pub(in crate::query) fn expected(&self) -> u64 {
+        self.known.expected
+    }
+
+    /// About how many entries are walked.
+    pub(in crate::query) fn expected_walk(&self) -> u64 {
+        self.known.walked
+    }
+
+    /// The keys of the entries that are walked, ascending.
+    pub(in crate::query) fn ranges_left(&self) -> Vec<KeyRange> {
+        ranges_after(&self.known.ranges, self.known.after, self.order.direction)
     }
 
     /// Entries that were walked.
@@ -170,16 +206,42 @@ impl Source {
         self.walk.as_ref().map_or(0, IndexWalk::walked)
     }
 
-    /// The next entry whose object is in the answer, or may be, if rows are to be tested.
+    /// The next entry whose object is in the answer, or may be, if rows are to be tested; `None` as well
+    /// if the walk takes too long.
     fn next_entry(&mut self) -> Result<Option<Position>, QueryError> {
         let Some(walk) = &mut self.walk else { return Ok(None) };
+        let collected = matches!(self.method, Method::Collect(_));
         while let Some(at) = walk.next()? {
-            let collected = matches!(self.method, Method::Collect(_));
+            self.last = Some(at);
             if !collected || self.timestamps.binary_search(&at.timestamp).is_ok() {
                 return Ok(Some(at));
             }
         }
         Ok(None)
+    }
+
+    /// Goes on from the last entry: by the next of the other methods whose memory fits into the budget; if
+    /// there is none, as before, however long it takes.
+    fn change_over(&mut self, wanted: usize) -> Result<(), QueryError> {
+        let methods = take(&mut self.others);
+        if methods.is_empty() {
+            return Ok(());
+        }
+        let after = self.last.or(self.known.after);
+        // One more, to know whether there is more.
+        let wanted = wanted.saturating_add(1);
+        let walked_max = u64::MAX;
+        let known = Known { after, wanted, walked_max, ..self.known.clone() };
+        let (explains, choice) = (self.meters.is_some(), Choice { methods, known });
+        match Source::open(&self.order, choice, BATCH_ROWS_MAX, explains) {
+            Ok(source) => {
+                let abandoned = replace(self, source);
+                self.abandoned = explains.then(|| Box::new(abandoned));
+                Ok(())
+            }
+            Err(QueryError::OutOfMemory { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads the objects of the next batch of entries, of which there may be none; `false` at the end.
@@ -196,7 +258,14 @@ impl Source {
             places.push(at);
         }
         if places.is_empty() {
-            return Ok(false);
+            return match self.walk.as_mut().filter(|walk| walk.is_stopped()) {
+                Some(walk) => {
+                    walk.go_on();
+                    self.change_over(wanted)?;
+                    Ok(true)
+                }
+                None => Ok(false),
+            };
         }
         let request = &self.order.request;
         let timestamps: Vec<u64> = places.iter().map(|at| at.timestamp).collect();

@@ -10,6 +10,10 @@
 //! * All objects of the range of timestamps are walked instead, if that costs less: in a narrow range,
 //!   or where a `limit` soon has enough.
 //!
+//! That a `limit` soon has enough is a bet on conditions that have nothing to do with each other or with
+//! time. Data are not so. So a bet is hedged: once it has cost as much as the plan that needs no luck, what
+//! is left of the answer comes from that one. Both together cost twice as much as the better at the most.
+//!
 //! Where every term is a few scans, whatever the counts are the plan is the same, and nothing is counted. If
 //! there is a decision, it is by counts, and by the same ones whether or not the plan is to be explained.
 //!
@@ -53,9 +57,6 @@ const SEEK_COST: u64 = 4;
 const BEGIN_COST: u64 = 48;
 /// The look-up of a unique key.
 const LOOK_UP_COST: u64 = ROW_COST;
-/// A scan of all objects that ends early if things are as estimated is not chosen if it could cost
-/// more than so many times the other plan if they are not.
-pub(crate) const REGRET_MAX: u64 = 32;
 /// Bytes of memory for each entry that is collected.
 pub(crate) const COLLECTED_BYTES: u64 = 8;
 
@@ -66,6 +67,8 @@ pub(crate) struct Goal {
     pub(crate) limit: u64,
     /// Whether rows are wanted, too.
     pub(crate) rows: bool,
+    /// Whether nothing may be collected that rows can tell: it did not fit.
+    pub(crate) frugal: bool,
 }
 
 impl Goal {
@@ -83,6 +86,10 @@ pub(super) struct Planner<'a> {
     counts: bool,
     /// Whether each size is wanted, also where it decides nothing.
     explains: bool,
+    /// As of [`Goal`].
+    frugal: bool,
+    /// Whether something was decided for the sake of the limit that would otherwise cost more.
+    bets: bool,
     next_id: usize,
 }
 
@@ -92,7 +99,8 @@ impl<'a> Planner<'a> {
         readers: &'a BTreeMap<usize, ReadKey>,
         explains: bool,
     ) -> Planner<'a> {
-        Planner { view, readers, counts: false, explains, next_id: 0 }
+        let (counts, frugal, bets) = (false, false, false);
+        Planner { view, readers, counts, explains, frugal, bets, next_id: 0 }
     }
 
     /// The plan for the objects of `window` that the normal form has.
@@ -106,31 +114,81 @@ impl<'a> Planner<'a> {
             return Ok(self.nothing());
         }
         self.counts = decides(self.view, &normal.term);
+        self.frugal = goal.frugal;
+        let step = self.best(normal, window, goal)?;
+        Ok(match goal.frugal && goal.rows && !step.carries_rows() {
+            // It takes the place of a plan that may have had them.
+            true => self.with_rows(step),
+            false => step,
+        })
+    }
+
+    fn best(&mut self, normal: &Normal, window: Window, goal: Goal) -> Result<Step, ReadError> {
         if normal.negative {
             if normal.term == Term::Or(Vec::new()) {
                 return self.objects(window);
             }
             return self.tested_objects(&normal.term, true, window);
         }
-        let step = match &normal.term {
-            Term::And { kept, removed } => self.and(kept, removed, window, goal.limit)?,
-            term => self.step(term, window)?,
+        let (step, sure) = match &normal.term {
+            Term::And { kept, removed } => {
+                let step = self.and(kept, removed, window, goal.limit)?;
+                let sure = match std::mem::take(&mut self.bets) {
+                    true => Some(self.and(kept, removed, window, u64::MAX)?),
+                    false => None,
+                };
+                (step, sure)
+            }
+            term => (self.step(term, window)?, None),
         };
-        if !step.collects() {
+        if !step.collects() && sure.is_none() {
             return Ok(step);
         }
-        // Something would be read to its end before the first answer: are all objects less?
+        // Something would be read to its end before the first answer, or rows tested for it: is a walk of all
+        // objects less?
         let all = self.objects(window)?;
         let scan = all.variable.saturating_add(step.rows);
         let share = |cost: u64| match goal.limit < step.rows {
             true => (u128::from(cost) * u128::from(goal.limit) / u128::from(step.rows)) as u64,
             false => cost,
         };
-        let cost = step.cost(goal.limit, goal.rows);
-        if share(scan).saturating_mul(2) < cost && scan / REGRET_MAX < cost {
-            return self.tested_objects(&normal.term, false, window);
+        if share(scan).saturating_mul(2) >= step.cost(goal.limit, goal.rows) {
+            return Ok(match sure {
+                Some(sure) => self.hedged(step, sure, goal),
+                None => step,
+            });
         }
-        Ok(step)
+        let walk = self.tested_objects(&normal.term, false, window)?;
+        let sure = sure.unwrap_or(step);
+        Ok(self.hedged(walk, sure, goal))
+    }
+
+    /// `bet`, as long as it costs no more than `sure`.
+    fn hedged(&mut self, bet: Step, sure: Step, goal: Goal) -> Step {
+        let most = sure.cost(goal.limit, goal.rows);
+        let tested_max = |source: &Step| match source.carries_rows() {
+            true => most / SCANNED_ROW_COST,
+            false => most / (ROW_COST + SEEK_COST),
+        };
+        match bet.kind {
+            // Half of it tested in vain, and the other plan: no less than all of it.
+            Kind::Filtered { source, tests } if tested_max(&source) < source.rows / 2 => {
+                let tested_max = tested_max(&source);
+                let other = match goal.rows && !sure.carries_rows() {
+                    true => self.with_rows(sure),
+                    false => sure,
+                };
+                let kind = Kind::Hedged { source, tests, tested_max, other: Box::new(other) };
+                self.new_step(kind, bet.rows, bet.fixed, bet.variable)
+            }
+            kind => Step { kind, ..bet },
+        }
+    }
+
+    fn with_rows(&mut self, step: Step) -> Step {
+        let (rows, fixed) = (step.rows, step.fixed);
+        let variable = step.variable.saturating_add(rows.saturating_mul(ROW_COST));
+        self.new_step(Kind::Rows(Box::new(step)), rows, fixed, variable)
     }
 
     /// The condition of the normal form, for rows that are at hand; `None` if something would be
@@ -156,8 +214,7 @@ impl<'a> Planner<'a> {
             Term::Keys(Subject::Field(_), _) => self.tested_objects(term, false, window),
             Term::Keys(Subject::Index(ordinal), set) => {
                 let size = self.size_of_step(*ordinal, set, window)?;
-                if is_collected(self.view, *ordinal, set)
-                    && !self.fits(size)
+                if self.refuses(*ordinal, set, size)
                     && RowKey::of_index(self.view.schema, *ordinal).is_some()
                 {
                     return self.tested_objects(term, false, window);
@@ -227,19 +284,25 @@ impl<'a> Planner<'a> {
                     if !is_few_scans(self.view, *ordinal, set) =>
                 {
                     let row_cost = if at_hand { 1 } else { ROW_COST };
-                    let rows = left.saturating_mul(row_cost);
+                    let all_rows = left.saturating_mul(row_cost);
                     // Of what is left, as far as the limit.
                     let rows = match limit < both {
-                        true => (u128::from(rows) * u128::from(limit) / u128::from(both)) as u64,
-                        false => rows,
-                    }
-                    .max(rows / REGRET_MAX);
+                        true => {
+                            (u128::from(all_rows) * u128::from(limit) / u128::from(both)) as u64
+                        }
+                        false => all_rows,
+                    };
                     // So little that it need not be compared.
                     let few = !first && left <= SMALL;
-                    RowKey::of_index(self.view.schema, *ordinal).is_some()
-                        && (few
-                            || is_collected(self.view, *ordinal, set) && !self.fits(size)
-                            || !first && rows < self.reading(*ordinal, set, window)?)
+                    let refused = self.refuses(*ordinal, set, size);
+                    let is_key = RowKey::of_index(self.view.schema, *ordinal).is_some();
+                    if !is_key || first || few || refused {
+                        is_key && (few || refused)
+                    } else {
+                        let reading = self.reading(*ordinal, set, window)?;
+                        self.bets |= rows < reading && reading <= all_rows;
+                        rows < reading
+                    }
                 }
                 Term::Keys(..) | Term::And { .. } => false,
                 Term::Or(_) => !first,
@@ -331,9 +394,9 @@ impl<'a> Planner<'a> {
                     return Ok(Test::Row(RowTest { subject, key, set }));
                 }
                 let size = self.size_of_step(*ordinal, set, window)?;
-                let rows_are_less = !is_few_scans(self.view, *ordinal, set)
-                    && (is_collected(self.view, *ordinal, set) && !self.fits(size)
-                        || left.saturating_mul(ROW_COST) < self.reading(*ordinal, set, window)?);
+                let rows_are_less = self.refuses(*ordinal, set, size)
+                    || !is_few_scans(self.view, *ordinal, set)
+                        && left.saturating_mul(ROW_COST) < self.reading(*ordinal, set, window)?;
                 match row_key.filter(|_| rows_are_less) {
                     Some(key) => Test::Row(RowTest { subject: *subject, key, set: set.clone() }),
                     None => Test::Member(self.index(*ordinal, set, window, size)?),
@@ -512,9 +575,12 @@ impl<'a> Planner<'a> {
         step
     }
 
-    /// Whether so many entries may be collected.
-    fn fits(&self, entries: u64) -> bool {
-        entries.saturating_mul(COLLECTED_BYTES) <= self.view.object_tree.query_memory()
+    /// Whether entries of `set`, about so many, would be collected and may not be.
+    fn refuses(&self, ordinal: usize, set: &RangeSet, entries: u64) -> bool {
+        let memory = self.view.object_tree.query_memory();
+        let is_estimate = !is_unique(self.view, ordinal) || !is_points(set);
+        is_collected(self.view, ordinal, set)
+            && (entries.saturating_mul(COLLECTED_BYTES) > memory || self.frugal && is_estimate)
     }
 
     /// About how many objects there are in `window`.

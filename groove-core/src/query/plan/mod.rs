@@ -31,7 +31,7 @@ use super::row_key::ReadKey;
 use super::stream::{BoxStream, Window};
 use normal::{Normal, Subject, Term};
 
-pub(crate) use choose::{COLLECTED_BYTES, Goal, REGRET_MAX};
+pub(crate) use choose::{COLLECTED_BYTES, Goal};
 pub(crate) use keep::Keep;
 pub(crate) use meter::Meters;
 pub(crate) use step::{Kind, RowTest, Step, Test};

@@ -36,7 +36,11 @@ impl Opener<'_> {
             }
             Kind::Union(parts) => self.union(parts),
             Kind::Intersection(parts) => self.intersection(parts),
-            Kind::Filtered { source, tests } => self.filtered(step, source, tests),
+            Kind::Filtered { source, tests } => Box::new(self.filtered(step, source, tests)),
+            Kind::Rows(source) => self.rows(step, source),
+            Kind::Hedged { source, tests, tested_max, other } => {
+                self.hedged(step, source, tests, *tested_max, other)
+            }
         };
         match self.meters {
             Some(meters) => meters.stream(step.id, stream),
@@ -83,13 +87,31 @@ impl Opener<'_> {
         Box::new(Intersection::new(self.streams(parts)))
     }
 
-    fn filtered(&self, step: &Step, source: &Step, tests: &[Test]) -> BoxStream {
+    fn filtered(&self, step: &Step, source: &Step, tests: &[Test]) -> Filtered {
         let reads = tests.iter().any(Test::reads_rows);
         let rows = (reads && !source.carries_rows())
             .then(|| RowReader::new(self.tree(step, &self.view.object_tree)));
         let filter = Filter::All(tests.iter().map(|test| self.filter(test)).collect());
         let objects = self.view.object_tree.clone();
-        Box::new(Filtered::new(self.stream(source), filter, rows, self.direction, objects))
+        Filtered::new(self.stream(source), filter, rows, self.direction, objects)
+    }
+
+    fn rows(&self, step: &Step, source: &Step) -> BoxStream {
+        let rows = RowReader::new(self.tree(step, &self.view.object_tree));
+        let (all, objects) = (Filter::All(Vec::new()), self.view.object_tree.clone());
+        Box::new(Filtered::new(self.stream(source), all, Some(rows), self.direction, objects))
+    }
+
+    fn hedged(
+        &self,
+        step: &Step,
+        source: &Step,
+        tests: &[Test],
+        tested_max: u64,
+        other: &Step,
+    ) -> BoxStream {
+        let filtered = self.filtered(step, source, tests);
+        Box::new(filtered.hedged(tested_max, self.stream(other)))
     }
 
     fn streams(&self, steps: &[Step]) -> Vec<BoxStream> {

@@ -48,6 +48,16 @@ pub(crate) enum Kind {
         source: Box<Step>,
         tests: Vec<Test>,
     },
+    /// The timestamps of a step, with their rows.
+    Rows(Box<Step>),
+    /// A bet, and what to do if it is lost: the timestamps of `source` that meet `tests`, as long as no
+    /// more than `tested_max` are tested; from there on those of `other`, which are the same.
+    Hedged {
+        source: Box<Step>,
+        tests: Vec<Test>,
+        tested_max: u64,
+        other: Box<Step>,
+    },
 }
 
 /// A condition on a timestamp that a source gave.
@@ -91,6 +101,11 @@ impl Step {
             Kind::Filtered { source, tests } => {
                 tests.iter().map(Test::steps).fold(source.steps(), usize::max)
             }
+            Kind::Hedged { source, tests, other, .. } => {
+                let steps = source.steps().max(other.steps());
+                tests.iter().map(Test::steps).fold(steps, usize::max)
+            }
+            Kind::Rows(source) => source.steps(),
             _ => 0,
         };
         inner.max(self.id + 1)
@@ -99,22 +114,28 @@ impl Step {
     /// Whether the row of each timestamp is at hand.
     pub(crate) fn carries_rows(&self) -> bool {
         match &self.kind {
-            Kind::Objects(_) => true,
+            Kind::Objects(_) | Kind::Rows(_) => true,
             Kind::Filtered { source, tests } => {
                 source.carries_rows() || tests.iter().any(Test::reads_rows)
             }
+            // It tests rows.
+            Kind::Hedged { other, .. } => other.carries_rows(),
             _ => false,
         }
     }
 
-    /// Whether anything in it is collected before the first timestamp.
-    pub(super) fn collects(&self) -> bool {
+    /// Whether anything in it is collected before the first timestamp, or may be later.
+    pub(crate) fn collects(&self) -> bool {
         match &self.kind {
             Kind::Collected { .. } => true,
             Kind::Union(parts) | Kind::Intersection(parts) => parts.iter().any(Step::collects),
             Kind::Filtered { source, tests } => {
                 source.collects() || tests.iter().any(Test::collects)
             }
+            Kind::Hedged { source, tests, other, .. } => {
+                source.collects() || other.collects() || tests.iter().any(Test::collects)
+            }
+            Kind::Rows(source) => source.collects(),
             _ => false,
         }
     }

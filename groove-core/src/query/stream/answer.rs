@@ -14,12 +14,47 @@ pub(crate) struct Answer {
     direction: Direction,
     /// Beyond the last timestamp that was given.
     target: u64,
+    /// What makes a stream with the same timestamps that collects nothing that it need not.
+    frugal: Option<Frugal>,
     failure: Option<QueryError>,
 }
 
+type Frugal = Box<dyn FnOnce() -> Result<BoxStream, QueryError> + Send>;
+
 impl Answer {
     pub(crate) fn new(stream: BoxStream, window: Window, direction: Direction) -> Answer {
-        Answer { stream, direction, target: window.first_rank(direction), failure: None }
+        let target = window.first_rank(direction);
+        Answer { stream, direction, target, frugal: None, failure: None }
+    }
+
+    /// Goes over to the stream that `frugal` makes, which has the same timestamps, if more is collected than
+    /// fits.
+    pub(crate) fn or(
+        self,
+        frugal: impl FnOnce() -> Result<BoxStream, QueryError> + Send + 'static,
+    ) -> Answer {
+        Answer { frugal: Some(Box::new(frugal)), ..self }
+    }
+
+    /// Whether to go on after this error, with another stream then.
+    fn recovers(&mut self, error: &QueryError) -> Result<bool, QueryError> {
+        if !matches!(error, QueryError::OutOfMemory { .. }) {
+            return Ok(false);
+        }
+        let Some(frugal) = self.frugal.take() else { return Ok(false) };
+        self.stream = frugal()?;
+        Ok(true)
+    }
+
+    /// Keeps the error, unless there is another way.
+    fn fail(&mut self, error: QueryError) -> Result<(), QueryError> {
+        let failure = match self.recovers(&error) {
+            Ok(true) => return Ok(()),
+            Ok(false) => error,
+            Err(error) => error,
+        };
+        self.failure = Some(failure.clone());
+        Err(failure)
     }
 
     /// The row of the last timestamp, if it is at hand.
@@ -40,9 +75,9 @@ impl Answer {
                 Ok(Some(rank(self.direction, found)))
             }
             Ok(None) => Ok(None),
-            Err(failure) => {
-                self.failure = Some(failure.clone());
-                Err(failure)
+            Err(error) => {
+                self.fail(error)?;
+                self.next()
             }
         }
     }
@@ -57,9 +92,9 @@ impl Answer {
             return Err(failure.clone());
         }
         let begin = timestamps.len();
-        if let Err(failure) = self.stream.fill(self.target, count, timestamps) {
-            self.failure = Some(failure.clone());
-            return Err(failure);
+        while let Err(error) = self.stream.fill(self.target, count, timestamps) {
+            timestamps.truncate(begin);
+            self.fail(error)?;
         }
         let found = &mut timestamps[begin..];
         debug_assert!(found.is_sorted_by(|a, b| a < b), "a stream went back");

@@ -77,12 +77,20 @@ pub(crate) struct Filtered {
     stream: BoxStream,
     filter: Filter,
     rows: Option<RowReader>,
+    hedge: Option<Hedge>,
     /// The last answer.
     given: Option<u64>,
     ended: bool,
     direction: Direction,
     /// The object tree, which names the block of a row that is damaged.
     objects: Arc<dyn TreeRead>,
+}
+
+/// Another stream with the same timestamps, in case that too many are tested.
+struct Hedge {
+    /// How many timestamps may still be tested.
+    tests_left: u64,
+    stream: BoxStream,
 }
 
 impl Filtered {
@@ -94,7 +102,26 @@ impl Filtered {
         direction: Direction,
         objects: Arc<dyn TreeRead>,
     ) -> Filtered {
-        Filtered { stream, filter, rows, given: None, ended: false, direction, objects }
+        let (hedge, given, ended) = (None, None, false);
+        Filtered { stream, filter, rows, hedge, given, ended, direction, objects }
+    }
+
+    /// Goes over to `other`, which has the same timestamps, once `tested_max` were tested.
+    pub(crate) fn hedged(self, tested_max: u64, other: BoxStream) -> Filtered {
+        Filtered { hedge: Some(Hedge { tests_left: tested_max, stream: other }), ..self }
+    }
+
+    /// Counts a timestamp that is to be tested; if it is one too many, what is left comes from the other
+    /// stream.
+    fn count_test(&mut self) {
+        let Some(hedge) = &mut self.hedge else { return };
+        if hedge.tests_left > 0 {
+            hedge.tests_left -= 1;
+        } else if let Some(hedge) = self.hedge.take() {
+            self.stream = hedge.stream;
+            self.filter = Filter::All(Vec::new());
+            self.rows = None;
+        }
     }
 }
 
@@ -109,6 +136,7 @@ impl Stream for Filtered {
         }
         let mut target = target;
         loop {
+            self.count_test();
             let found = match &mut self.rows {
                 Some(rows) => rows.seek(&mut self.stream, target, self.direction)?,
                 None => self.stream.seek(target)?,

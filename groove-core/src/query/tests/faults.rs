@@ -133,7 +133,7 @@ fn a_failed_stream_gives_its_error_again() {
     let trees = Trees::new(&items);
     let view = trees.view();
     let plan = Plan::new(&view, &(Item::TINY.eq(0) & !Item::WIDE.eq(7)).node);
-    let goal = Goal { limit: u64::MAX, rows: false };
+    let goal = Goal { limit: u64::MAX, rows: false, frugal: false };
     let step = plan.choose(&view, Window::ALL, goal, false).expect("no read fails yet");
     let stream = step.open(&view, Direction::Ascending, None);
     let mut answer = Answer::new(stream, Window::ALL, Direction::Ascending);

@@ -1,6 +1,7 @@
 //! Queries against trees in memory that count what is read and fail on demand.
 
 mod algebra;
+mod bets;
 mod costs;
 mod explain;
 mod faults;

@@ -1,0 +1,201 @@
+//! Plans that bet on a limit, and what they cost if the bet is lost; and plans that need more memory than
+//! was expected.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::query::{Predicate, Query};
+
+use super::Random;
+use super::item::{Item, view_of};
+use super::mock::Device;
+
+const ITEMS: u64 = 10_000;
+
+/// Items whose `wide` grows with time; every second has tiny 1, and those with small 7 are the oldest
+/// tenth.
+fn items() -> Vec<Item> {
+    let item = |n: u64| Item {
+        id: u128::from(n),
+        code: n,
+        tiny: u8::from(n.is_multiple_of(2)),
+        small: if n <= ITEMS / 10 { 7 } else { 1 },
+        wide: n << 8,
+        timestamp: n,
+        ..Item::default()
+    };
+    (1..=ITEMS).map(item).collect()
+}
+
+fn query(predicate: Predicate<Item>) -> (Query<Item>, Arc<Device>) {
+    let (view, device) = view_of(&items());
+    (Query::new(view, predicate), device)
+}
+
+/// What a query read: entries and rows.
+fn read(device: &Device) -> u64 {
+    device.scanned.load(Relaxed) + device.looked_up.load(Relaxed)
+}
+
+#[test]
+fn a_walk_that_does_not_soon_have_enough_gives_way_to_the_range() {
+    // The oldest tenth, newest first: nine tenths lie before it. Spread evenly, a walk over 110 objects
+    // would find eleven.
+    let (query, device) = query(Item::WIDE.le(1_000 << 8));
+    let newest = query.newest_first().limit(10);
+    let page = newest.collect().expect("no read fails");
+    let timestamps: Vec<u64> = page.iter().map(|item| item.timestamp).collect();
+    assert_eq!(timestamps, (991..=1_000).rev().collect::<Vec<_>>());
+    assert!(read(&device) <= 2_200, "{} entries and rows", read(&device));
+
+    device.reset(0);
+    let rest = newest.clone().limit(usize::MAX).after(page.next).collect().expect("no read fails");
+    assert_eq!(rest.len(), 990);
+    device.reset(0);
+    assert_eq!(newest.first().expect("no read fails").map(|item| item.timestamp), Some(1_000));
+    assert!(newest.exists().expect("no read fails"));
+    assert!(read(&device) <= 2 * 2_200, "{} entries and rows", read(&device));
+
+    let plan = newest.explain().expect("no read fails").to_string();
+    let lines: Vec<Vec<&str>> =
+        plan.lines().map(|line| line.split_whitespace().collect()).collect();
+    let text: Vec<String> = lines.iter().map(|line| line.join(" ")).collect();
+    assert_eq!(
+        text,
+        [
+            "Item, newest first, limit 10 expected rows blocks",
+            "where wide <= 256000, tested on rows, 1090 at the most 1000 11 0",
+            "all objects, in one scan 10000 1090 0",
+            "then: rows, looked up in batches 1000 11 0",
+            "wide <= 256000, collected and sorted 1000 16 0",
+        ],
+        "{plan}"
+    );
+}
+
+#[test]
+fn rows_that_are_tested_for_a_limit_give_way_to_the_range() {
+    let (query, device) = query(Item::TINY.eq(1) & Item::WIDE.le(1_000 << 8));
+    let newest = query.newest_first().limit(10);
+    let page = newest.collect().expect("no read fails");
+    let timestamps: Vec<u64> = page.iter().map(|item| item.timestamp).collect();
+    assert_eq!(timestamps, (982..=1_000).rev().step_by(2).collect::<Vec<_>>());
+    assert!(read(&device) <= 4_000, "{} entries and rows", read(&device));
+}
+
+#[test]
+fn a_walk_in_an_order_gives_way_to_sorting() {
+    // The highest ids of the items with the lowest: the walk begins at the wrong end.
+    let (query, device) = query(Item::SMALL.eq(7) & Item::TINY.eq(1));
+    let top = query.order_by(Item::ID).descending().limit(3);
+    let page = top.collect().expect("no read fails");
+    assert_eq!(page.iter().map(|item| item.id).collect::<Vec<_>>(), [1_000, 998, 996]);
+    assert!(
+        read(&device) <= 5_000,
+        "{} entries and rows {}",
+        read(&device),
+        top.explain().unwrap()
+    );
+    let next = top.clone().after(page.next).collect().expect("no read fails");
+    assert_eq!(next.iter().map(|item| item.id).collect::<Vec<_>>(), [994, 992, 990]);
+    let all: Result<Vec<Item>, _> = top.clone().limit(700).iter().collect();
+    assert_eq!(all.expect("no read fails").len(), 500);
+    let plan = top.explain().expect("no read fails").to_string();
+    assert!(plan.contains("after a walk that took too long:"), "{plan}");
+    assert!(plan.contains("sorted by id, highest first"), "{plan}");
+}
+
+/// Correlated conditions, limits, directions and orders, against a filter over all items.
+#[test]
+fn lost_bets_change_no_answer() {
+    let items = items();
+    let (view, _) = view_of(&items);
+    let (mut lost, mut walks) = (0, 0);
+    for seed in 1..=300 {
+        let random = &mut Random(seed);
+        let (a, b) = (random.below(ITEMS) << 8, random.below(ITEMS) << 8);
+        let (min, max) = (a.min(b), a.max(b));
+        let (tiny, small) = (random.one_in(2), random.one_in(2));
+        let mut predicate = Item::WIDE.range(min..=max);
+        if tiny {
+            predicate = predicate & Item::TINY.eq(1);
+        }
+        if small {
+            predicate = predicate & Item::SMALL.eq(7);
+        }
+        let holds = |item: &&Item| {
+            (min..=max).contains(&item.wide)
+                && (!tiny || item.tiny == 1)
+                && (!small || item.small == 7)
+        };
+        let mut expected: Vec<Item> = items.iter().filter(holds).copied().collect();
+        let mut query = Query::new(view.clone(), predicate);
+        if random.one_in(2) {
+            query = query.newest_first();
+            expected.reverse();
+        }
+        let limit = random.of(&[1, 3, 10, 50, 300]);
+        let context = || format!("seed {seed}: the first {limit} of {query:?}");
+        let query = query.clone().limit(limit);
+        let page = query.collect().expect("no read fails");
+        expected.truncate(limit);
+        assert_eq!(page[..], expected[..], "{}", context());
+        assert_eq!(
+            page.next.is_some(),
+            page.len() == limit && {
+                let next = query.clone().after(page.next).collect().expect("no read fails");
+                !next.is_empty()
+            }
+        );
+        let timestamps: Result<Vec<u64>, _> = query.iter_timestamps().collect();
+        let wanted: Vec<u64> = expected.iter().map(|item| item.timestamp).collect();
+        assert_eq!(timestamps.expect("no read fails"), wanted, "{}", context());
+        let plan = query.explain().expect("no read fails").to_string();
+        let then = plan.lines().find(|line| line.contains("then: "));
+        let rows = then.and_then(|line| line.split_whitespace().rev().nth(1));
+        lost += u64::from(rows.is_some_and(|rows| rows != "0"));
+
+        let mut ordered = query.clone().order_by(Item::ID);
+        let mut expected: Vec<Item> = items.iter().filter(holds).copied().collect();
+        if random.one_in(2) {
+            ordered = ordered.descending();
+            expected.reverse();
+        }
+        let found: Result<Vec<Item>, _> = ordered.iter().collect();
+        let first = &expected[..limit.min(expected.len())];
+        assert_eq!(found.expect("no read fails"), first, "{} in order", context());
+        let page = ordered.collect().expect("no read fails");
+        assert_eq!(page[..], *first, "{} in order", context());
+        assert_eq!(page.next.is_some(), expected.len() > limit, "{} in order", context());
+        let plan = ordered.explain().expect("no read fails").to_string();
+        walks += u64::from(plan.contains("took too long"));
+    }
+    println!("{lost} bets and {walks} walks in an order were lost");
+    assert!(lost >= 20 && walks >= 10, "{lost} bets and {walks} walks in an order were lost");
+}
+
+/// The estimate takes the keys of a range as spread evenly over time. Where that is wrong, more entries
+/// are collected than fit: rows are tested instead, as the documentation of the budget says.
+#[test]
+fn what_unexpectedly_does_not_fit_is_tested_on_rows() {
+    let (query, device) = query(Item::WIDE.le(1_000 << 8));
+    let oldest = query.timestamps(..=1_000);
+    let whole = oldest.collect().expect("no read fails");
+    assert_eq!(whole.len(), 1_000);
+    device.withheld_memory.store(u64::MAX - 2_000, Relaxed);
+    assert_eq!(oldest.collect().expect("rows are tested"), whole);
+    assert_eq!(oldest.count().expect("rows are tested"), 1_000);
+    assert_eq!(oldest.iter_timestamps().count(), 1_000);
+    let plan = oldest.explain().expect("rows are tested").to_string();
+    assert!(plan.contains("where wide <= 256000, tested on rows"), "{plan}");
+    let ordered = oldest.clone().order_by(Item::DEPTH).limit(3);
+    assert_eq!(ordered.collect().expect("rows are tested").len(), 3);
+    let ordered = oldest.order_by(Item::ID).limit(3);
+    assert_eq!(ordered.collect().expect("rows are tested")[..], whole[..3]);
+    ordered.explain().expect("rows are tested");
+
+    // A key of a unique index is one entry, even for no memory at all.
+    let (query, device) = self::query(Item::CODE.eq(4) & Item::TINY.eq(1));
+    device.withheld_memory.store(u64::MAX, Relaxed);
+    assert_eq!(query.collect().expect("rows are tested").len(), 1);
+}

@@ -8,6 +8,7 @@
 use std::cmp::{max, min};
 use std::fmt;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use crate::constants::INDEX_KEY_WIDTH_MAX;
 use crate::key::limbs_from_bytes;
@@ -172,9 +173,9 @@ impl fmt::Debug for KeyRange {
     }
 }
 
-/// A set of keys: ranges in ascending order that have no key in common.
+/// A set of keys: ranges in ascending order that have no key in common. Clones share them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct RangeSet(Vec<KeyRange>);
+pub(crate) struct RangeSet(Arc<[KeyRange]>);
 
 impl RangeSet {
     /// The keys of any of `ranges`.
@@ -187,7 +188,7 @@ impl RangeSet {
                 _ => set.push(range),
             }
         }
-        RangeSet(set)
+        RangeSet(set.into())
     }
 
     /// The ranges, ascending.
@@ -224,13 +225,13 @@ impl RangeSet {
                 b.next();
             }
         }
-        RangeSet(set)
+        RangeSet(set.into())
     }
 
     /// The keys of this set that are not in `other`.
     pub(crate) fn difference(&self, other: &RangeSet) -> RangeSet {
         let mut set = Vec::new();
-        for range in &self.0 {
+        for range in self.ranges() {
             let first = other.0.partition_point(|cut| cut.max < range.min);
             let mut min = Some(range.min);
             for cut in other.0[first..].iter().take_while(|cut| cut.min <= range.max) {
@@ -241,7 +242,7 @@ impl RangeSet {
             }
             set.extend(min.and_then(|min| KeyRange::new(min, range.max)));
         }
-        RangeSet(set)
+        RangeSet(set.into())
     }
 }
 

@@ -252,22 +252,29 @@ impl Request {
             return Ok(0);
         }
         if self.shared.is_empty()
-            && let Some(count) = self.plan().count(&self.view, window)?
+            && let Some(count) = self.count_in_trees(window)?
         {
             return Ok(count.min(limit));
         }
         let chosen = self.choose(window, Goal { limit, rows: false, frugal: false }, false)?;
-        let mut answer = self.open_frugally(&chosen, window);
-        let (mut count, mut timestamps) = (0, Vec::new());
-        loop {
-            let wanted = usize::try_from(limit - count).unwrap_or(usize::MAX).min(COUNTED_TOGETHER);
-            timestamps.clear();
-            answer.fill(wanted, &mut timestamps)?;
-            count += timestamps.len() as u64;
-            if timestamps.len() < wanted || count == limit {
-                return Ok(count);
+        count_answer(self.open_frugally(&chosen, window), limit)
+    }
+
+    /// The number of objects, without a stream of them all, if that is less.
+    fn count_in_trees(&self, window: Window) -> Result<Option<u64>, QueryError> {
+        let plan = self.plan();
+        let Some(count) = plan.count(&self.view, window)? else { return Ok(None) };
+        let overlap = match plan.choose_overlap(&self.view, window, &count)? {
+            // With a limit the answer itself is soon counted.
+            Some(_) if self.limit.is_some() => return Ok(None),
+            Some(step) => {
+                let stream = step.open(&self.view, self.direction, None);
+                count_answer(Answer::new(stream, window, self.direction), u64::MAX)?
             }
-        }
+            None => 0,
+        };
+        // Objects fewer than entries would be corruption: a stream, which meets the objects, is asked then.
+        Ok(count.with_overlap(overlap))
     }
 
     /// Whether the answer has an object.
@@ -279,6 +286,20 @@ impl Request {
     /// The error of an object, or of one that should be there: names the block of its row.
     pub(crate) fn damaged(&self, timestamp: u64, damage: Damage) -> QueryError {
         QueryError::Read(self.view.object_tree.damaged(&[timestamp], damage))
+    }
+}
+
+/// The number of timestamps that `answer` gives, up to `limit`.
+fn count_answer(mut answer: Answer, limit: u64) -> Result<u64, QueryError> {
+    let (mut count, mut timestamps) = (0, Vec::new());
+    loop {
+        let wanted = usize::try_from(limit - count).unwrap_or(usize::MAX).min(COUNTED_TOGETHER);
+        timestamps.clear();
+        answer.fill(wanted, &mut timestamps)?;
+        count += timestamps.len() as u64;
+        if timestamps.len() < wanted || count == limit {
+            return Ok(count);
+        }
     }
 }
 

@@ -799,7 +799,7 @@ fn is_scans(view: &GrooveView, term: &Term) -> bool {
 }
 
 /// Whether the keys of `set` are a few scans in timestamp order, or a few look-ups.
-fn is_few_scans(view: &GrooveView, ordinal: usize, set: &RangeSet) -> bool {
+pub(super) fn is_few_scans(view: &GrooveView, ordinal: usize, set: &RangeSet) -> bool {
     let few = if is_unique(view, ordinal) { SMALL as usize } else { FEW_SCANS };
     is_points(set) && set.ranges().len() <= few
 }

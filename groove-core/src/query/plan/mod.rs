@@ -32,6 +32,7 @@ use super::stream::{BoxStream, Window};
 use normal::{Normal, Subject, Term};
 
 pub(crate) use choose::{COLLECTED_BYTES, Goal};
+pub(crate) use count::Count;
 pub(crate) use keep::Keep;
 pub(crate) use meter::Meters;
 pub(crate) use step::{Kind, RowTest, Step, Test};
@@ -64,14 +65,26 @@ impl Plan {
         choose::Planner::new(view, &self.readers, explains).whole(&self.normal, window, goal)
     }
 
-    /// The number of objects in `window` that meet the predicate, without a stream; `None` if only a
-    /// stream can tell.
+    /// The number of objects in `window` that meet the predicate, without a stream of them all; `None` if
+    /// only that can tell.
     pub(crate) fn count(
         &self,
         view: &GrooveView,
         window: Window,
-    ) -> Result<Option<u64>, QueryError> {
+    ) -> Result<Option<Count>, QueryError> {
         count::count(&self.counted, view, window)
+    }
+
+    /// What is in the overlap of a count; `None` if there is none.
+    pub(crate) fn choose_overlap(
+        &self,
+        view: &GrooveView,
+        window: Window,
+        count: &Count,
+    ) -> Result<Option<Step>, ReadError> {
+        let Some((_, both)) = &count.overlap else { return Ok(None) };
+        let goal = Goal { limit: u64::MAX, rows: false, frugal: false };
+        choose::Planner::new(view, &self.readers, false).whole(both, window, goal).map(Some)
     }
 
     /// The predicate as a test of single objects that have keys of [`Plan::keys_of`] in the index of

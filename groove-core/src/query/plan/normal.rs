@@ -73,11 +73,14 @@ impl Normal {
                     steps.extend(nodes.iter().map(Step::Visit));
                     continue;
                 }
-                Step::Visit(Node::Or(nodes)) => {
-                    steps.push(Step::Or(nodes.len()));
-                    steps.extend(nodes.iter().map(Step::Visit));
-                    continue;
-                }
+                Step::Visit(Node::Or(nodes)) => match keys_of_one_index(nodes) {
+                    Some((index, ranges)) => keys(schema, Subject::Index(index), ranges),
+                    None => {
+                        steps.push(Step::Or(nodes.len()));
+                        steps.extend(nodes.iter().map(Step::Visit));
+                        continue;
+                    }
+                },
                 Step::Visit(Node::Not(node)) => {
                     steps.extend([Step::Not, Step::Visit(node)]);
                     continue;
@@ -95,12 +98,12 @@ impl Normal {
     fn of_leaf(schema: &Schema, node: &Node) -> Normal {
         match node {
             Node::All => ALL,
-            Node::Keys { index, range } => keys(schema, Subject::Index(*index), *range),
+            Node::Keys { index, range } => keys(schema, Subject::Index(*index), vec![*range]),
             Node::Present { index } => {
-                keys(schema, Subject::Index(*index), present(schema, *index))
+                keys(schema, Subject::Index(*index), vec![present(schema, *index)])
             }
-            Node::Field { field, range, .. } => keys(schema, Subject::Field(*field), *range),
-            Node::Timestamps(range) => keys(schema, Subject::Timestamp, *range),
+            Node::Field { field, range, .. } => keys(schema, Subject::Field(*field), vec![*range]),
+            Node::Timestamps(range) => keys(schema, Subject::Timestamp, vec![*range]),
             Node::None | Node::And(_) | Node::Or(_) | Node::Not(_) => NONE,
         }
     }
@@ -140,9 +143,19 @@ impl std::ops::Not for Normal {
     }
 }
 
-/// Objects with a key in `range`.
-fn keys(schema: &Schema, subject: Subject, range: KeyRange) -> Normal {
-    let set = RangeSet::from_ranges(vec![range]);
+/// The index and its keys, if `nodes` are all of one: thousands of keys are one set at once.
+fn keys_of_one_index(nodes: &[Node]) -> Option<(usize, Vec<KeyRange>)> {
+    let Some(Node::Keys { index: first, .. }) = nodes.first() else { return None };
+    let range = |node: &Node| match node {
+        Node::Keys { index, range } if index == first => Some(*range),
+        _ => None,
+    };
+    Some((*first, nodes.iter().map(range).collect::<Option<_>>()?))
+}
+
+/// Objects with a key in any of `ranges`, which are not none.
+fn keys(schema: &Schema, subject: Subject, ranges: Vec<KeyRange>) -> Normal {
+    let set = RangeSet::from_ranges(ranges);
     if full(schema, subject).is_some_and(|full| set.covers(&full)) {
         ALL
     } else {

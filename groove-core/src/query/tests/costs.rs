@@ -106,6 +106,33 @@ fn a_count_on_one_index_scans_nothing() {
 }
 
 #[test]
+fn a_count_of_two_keys_scans_what_is_in_both() {
+    let (all, both) = (Item::TINY.eq(1), Item::SMALL.eq(7));
+    for (predicate, length) in [
+        (all.clone() | both.clone(), 5_000),
+        (!(all.clone() | both.clone()), 5_000),
+        (all.clone() & !both.clone(), 4_900),
+        (both.clone() & !all.clone(), 0),
+        (!all | both, 5_100),
+    ] {
+        let (query, device) = query(predicate.clone());
+        assert_eq!(query.count().expect("no read fails"), length, "{predicate:?}");
+        let scanned = device.scanned.load(Relaxed);
+        assert!(scanned <= 202, "{scanned} entries for {predicate:?}");
+        let limited = query.limit(3).count().expect("no read fails");
+        assert_eq!(limited, length.min(3), "{predicate:?}");
+    }
+}
+
+#[test]
+fn a_count_of_a_range_within_a_narrow_range_of_timestamps_walks_the_objects() {
+    let (query, device) = query(Item::WIDE.gt(0));
+    assert_eq!(query.timestamps(5_000..5_100).count().expect("no read fails"), 100);
+    let scanned = device.scanned.load(Relaxed);
+    assert!(scanned <= 110, "{scanned} entries and rows within a hundred timestamps");
+}
+
+#[test]
 fn unique_keys_are_looked_up_together() {
     let (query, device) = query(Item::CODE.one_of(1..=500) & Item::TINY.eq(1));
     assert_eq!(query.iter_timestamps().count(), 250);

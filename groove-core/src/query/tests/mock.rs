@@ -121,8 +121,9 @@ impl TreeRead for MockTree {
     ) -> Box<dyn KeyScan> {
         let key = |timestamp| [prefix, &[timestamp]].concat();
         let (min, max) = (key(min), key(max));
+        let density = self.entries.range(min.clone()..=max.clone()).count() as f64;
         let scan = self.scan(&min, &max, direction);
-        Box::new(MockKeyScan { scan, key: min, direction, at: None })
+        Box::new(MockKeyScan { scan, key: min, direction, at: None, density })
     }
 
     fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError> {
@@ -241,6 +242,8 @@ struct MockKeyScan {
     direction: Direction,
     /// The timestamp that the scan stands at.
     at: Option<u64>,
+    /// Entries within the whole range, to be compared with those of other keys.
+    density: f64,
 }
 
 impl KeyScan for MockKeyScan {
@@ -252,6 +255,10 @@ impl KeyScan for MockKeyScan {
             self.at = self.scan.advance()?.then(|| *self.scan.key().last().unwrap());
         }
         Ok(self.at.map(rank))
+    }
+
+    fn density(&self) -> Option<f64> {
+        Some(self.density)
     }
 
     fn blocks(&self) -> u64 {

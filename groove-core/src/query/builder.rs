@@ -45,7 +45,9 @@ use super::stream::Window;
 ///   other keys;
 /// * ranges of timestamps: nothing, they narrow what the other conditions read.
 ///
-/// Counts of the trees decide between these ways; [`explain`](Query::explain) shows what was decided.
+/// Counts of the trees decide between these ways, as if conditions had nothing to do with each other or with
+/// time; where they have, and a way that was chosen for the sake of a limit takes too long, the other one
+/// goes on from there. [`explain`](Query::explain) shows what was decided, and what became of it.
 #[must_use = "a query reads nothing until it is asked: by `collect`, `iter`, `count`, …"]
 pub struct Query<O: Object> {
     request: Request,
@@ -113,7 +115,8 @@ impl<O: Object> Query<O> {
         Objects::new(self.request.clone())
     }
 
-    /// The timestamps of the objects, from the indexes alone; rows are not read.
+    /// The timestamps of the objects. Rows are read only to test what no index tells, or where that costs
+    /// less than the index.
     ///
     /// # Errors
     /// Of the iterator: as of [`Query::iter`].
@@ -165,7 +168,7 @@ impl<O: Object> Query<O> {
 
     /// Whether there is an object.
     ///
-    /// Cost: one timestamp of the answer; no row.
+    /// Cost: one timestamp of the answer; rows as of [`Query::iter_timestamps`].
     ///
     /// # Errors
     /// As of [`Query::collect`].
@@ -177,7 +180,8 @@ impl<O: Object> Query<O> {
     ///
     /// Cost: what is said of one non-unique index is counted by the index's tree, from tables'
     /// counts and the blocks at the edges of the range; so are its negation and, without a condition,
-    /// all objects. Everything else is counted one timestamp at a time. Rows are read only to test what no index tells.
+    /// all objects. `a | b` and `a & !b` of single keys cost what `a & b` does. Everything else is counted
+    /// one timestamp at a time; rows are read as of [`Query::iter_timestamps`].
     ///
     /// # Errors
     /// As of [`Query::collect`].

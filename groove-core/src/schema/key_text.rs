@@ -26,7 +26,8 @@ pub(super) fn describe_or_hex(field_type: &FieldType, key: &[u8]) -> String {
     describe(field_type, key).unwrap_or_else(|| hex(key))
 }
 
-fn describe(field_type: &FieldType, key: &[u8]) -> Option<String> {
+/// The value of an encoded key; `None` if it is none of the type.
+pub(super) fn describe(field_type: &FieldType, key: &[u8]) -> Option<String> {
     let number = || {
         let bytes = key.len().checked_sub(1).is_some_and(|length| length < 16);
         bytes.then(|| key.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte)))

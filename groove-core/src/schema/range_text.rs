@@ -1,7 +1,7 @@
 //! Ranges of encoded keys as plans show them: `= 7`, `>= 7`, `in 3..=7`, `begins with "UA"`, `is some`, and
 //! of a compound key its parts: `= ("JFK", …)`, `= ("HA", 51..=60)`.
 
-use super::key_text::{describe_or_hex, hex};
+use super::key_text::{describe as describe_value, describe_or_hex, hex};
 use super::{FieldType, IndexSource, Schema};
 
 /// The type and the width of a part of a key.
@@ -123,15 +123,31 @@ fn describe_part(field_type: &FieldType, min: &[u8], max: &[u8]) -> String {
         return "= None".to_owned();
     }
     let none = if let FieldType::Option(_) = inner { " or None" } else { "" };
+    let (last, max) = match end(field_type, max) {
+        Some(end) => ("", end),
+        None => ("=", describe_or_hex(field_type, max)),
+    };
     match (is_lowest, is_highest) {
         (true, true) => "is some".to_owned(),
-        (true, false) => format!("<= {}{none}", describe_or_hex(field_type, max)),
+        (true, false) => format!("<{last} {max}{none}"),
         (false, true) => format!(">= {}", describe_or_hex(field_type, min)),
-        (false, false) => {
-            let (min, max) = (describe_or_hex(field_type, min), describe_or_hex(field_type, max));
-            format!("in {min}..={max}")
+        (false, false) => format!("in {}..{last}{max}", describe_or_hex(field_type, min)),
+    }
+}
+
+/// The first value behind `max`, if `max` itself is no value: what lies below a text is none.
+fn end(field_type: &FieldType, max: &[u8]) -> Option<String> {
+    if describe_value(field_type, max).is_some() {
+        return None;
+    }
+    let mut end = max.to_vec();
+    for byte in end.iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            return describe_value(field_type, &end);
         }
     }
+    None
 }
 
 #[cfg(test)]
@@ -160,6 +176,9 @@ mod tests {
         assert_eq!(text(b"UA\0", b"UA\xff"), "begins with \"UA\"");
         assert_eq!(text(b"UA\0", b"UB\0"), "in \"UA\"..=\"UB\"");
         assert_eq!(text(b"UA\0", b"UA\0"), "= \"UA\"");
+        assert_eq!(text(b"UA\0", b"UB\xff"), "in \"UA\"..\"UC\"");
+        assert_eq!(text(b"\0\0\0", b"TZ\xff"), "< \"T[\"");
+        assert_eq!(text(b"UA\0", b"\xfe\xff\xff"), "in \"UA\"..=0xfeffff");
         let option = FieldType::Option(&SHORT);
         let option = |min: &[u8], max: &[u8]| describe(&[(option, 3)], min, max);
         assert_eq!(option(&key(Some(i16::MIN)), &[0xff; 3]), "is some");

@@ -49,7 +49,8 @@ const FIRST_BATCH_ENTRIES: usize = 16;
 /// first; or, [`descending`](Ordered::descending), all the other way round.
 ///
 /// Cost, for the first `n`, or the `n` behind a cursor: the entries up to the `n`th whose object is in
-/// the answer, with their rows; or, if that is less, the whole answer, of which the first `n` are kept.
+/// the answer, with their rows; or, if that is less, the whole answer, of which the first `n` are kept. If
+/// the first of these turns out to cost more than the second would have, the second goes on from there.
 /// What lies before a cursor is not read.
 #[must_use = "a query reads nothing until it is asked: by `collect`, `iter` or `first`"]
 pub struct Ordered<O: Object> {

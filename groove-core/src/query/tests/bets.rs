@@ -12,23 +12,23 @@ use super::mock::Device;
 
 const ITEMS: u64 = 10_000;
 
-/// Items whose `wide` grows with time; every second has tiny 1, and those with small 7 are the oldest
+/// So many items whose `wide` grows with time; every second has tiny 1, and those with small 7 are the oldest
 /// tenth.
-fn items() -> Vec<Item> {
+fn items(length: u64) -> Vec<Item> {
     let item = |n: u64| Item {
         id: u128::from(n),
         code: n,
         tiny: u8::from(n.is_multiple_of(2)),
-        small: if n <= ITEMS / 10 { 7 } else { 1 },
+        small: if n <= length / 10 { 7 } else { 1 },
         wide: n << 8,
         timestamp: n,
         ..Item::default()
     };
-    (1..=ITEMS).map(item).collect()
+    (1..=length).map(item).collect()
 }
 
 fn query(predicate: Predicate<Item>) -> (Query<Item>, Arc<Device>) {
-    let (view, device) = view_of(&items());
+    let (view, device) = view_of(&items(ITEMS));
     (Query::new(view, predicate), device)
 }
 
@@ -108,7 +108,7 @@ fn a_walk_in_an_order_gives_way_to_sorting() {
 /// Correlated conditions, limits, directions and orders, against a filter over all items.
 #[test]
 fn lost_bets_change_no_answer() {
-    let items = items();
+    let items = items(ITEMS);
     let (view, _) = view_of(&items);
     let (mut lost, mut walks) = (0, 0);
     for seed in 1..=300 {
@@ -198,4 +198,37 @@ fn what_unexpectedly_does_not_fit_is_tested_on_rows() {
     let (query, device) = self::query(Item::CODE.eq(4) & Item::TINY.eq(1));
     device.withheld_memory.store(u64::MAX, Relaxed);
     assert_eq!(query.collect().expect("rows are tested").len(), 1);
+}
+
+/// Fails each call in turn, also those of the plan that takes over.
+#[test]
+fn a_read_that_fails_before_or_after_a_lost_bet_is_an_error() {
+    let (view, device) = view_of(&items(1_000));
+    let query = Query::new(view, Item::WIDE.le(350 << 8)).newest_first().limit(1);
+    let top = query.clone().order_by(Item::ID).descending();
+    let (whole, highest) =
+        (query.collect().expect("none fails"), top.collect().expect("none fails"));
+    for plan in [query.explain(), top.explain()] {
+        let plan = plan.expect("none fails").to_string();
+        let is_lost =
+            plan.contains("took too long") || plan.contains("then:") && !plan.contains(" 0 ");
+        assert!(is_lost, "{plan}");
+    }
+    device.reset(0);
+    query.collect().and_then(|_| top.collect()).expect("none fails");
+    let calls = device.calls.load(Relaxed);
+    let mut failures = 0;
+    for call in (1..=calls).step_by(3) {
+        device.reset(call);
+        match query.collect() {
+            Ok(page) => assert_eq!(page, whole, "call {call}"),
+            Err(_) => failures += 1,
+        }
+        device.reset(call);
+        let mut iter = top.iter();
+        let given: Vec<Item> = iter.by_ref().map_while(Result::ok).collect();
+        assert!(highest.starts_with(&given) && iter.next().is_none(), "call {call}");
+        failures += u64::from(given.len() < highest.len());
+    }
+    assert!(failures >= calls / 6, "{failures} of {calls} calls failed");
 }

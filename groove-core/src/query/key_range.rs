@@ -202,6 +202,9 @@ impl RangeSet {
 
     /// Whether `key` is in the set.
     pub(crate) fn contains(&self, key: &EncodedKey) -> bool {
+        if let [range] = &self.0[..] {
+            return range.min <= *key && *key <= range.max;
+        }
         let at = self.0.partition_point(|range| range.max < *key);
         self.0.get(at).is_some_and(|range| range.min <= *key)
     }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::constants::INDEX_KEY_WIDTH_MAX;
 use crate::field::{Field, IndexKey, InvalidValue};
-use crate::schema::{FieldSchema, IndexSource, Schema, has_row_key, write_row_key};
+use crate::schema::{FieldSchema, FieldType, IndexSource, Schema, has_row_key, write_row_key};
+use crate::table::PayloadLane;
 
 use super::key_range::EncodedKey;
 
@@ -48,6 +49,12 @@ pub(crate) enum RowKey {
     },
     /// The key of a field without an index.
     Field { field: &'static FieldSchema, read: ReadKey },
+    /// The key of one field, with or without an index, that is a number of at most 8 bytes, as most are.
+    Number {
+        lane: PayloadLane,
+        /// As of [`RowKey::Index`].
+        optional: bool,
+    },
 }
 
 impl RowKey {
@@ -58,10 +65,24 @@ impl RowKey {
         let IndexSource::Fields(names) = index.source else { return None };
         let find = |name: &&str| schema.fields.iter().find(|field| field.name == *name);
         let fields: Vec<_> = names.iter().map(find).collect::<Option<_>>()?;
+        if let [field] = fields[..]
+            && field.width == index.key_width
+            && let Some(lane) = number_lane(field, inner_type(&field.field_type))
+        {
+            return Some(RowKey::Number { lane, optional: index.optional });
+        }
         let width: usize = fields.iter().map(|field| field.width).sum();
         let readable = fields.iter().all(|field| has_row_key(&field.field_type));
         (readable && width == index.key_width)
             .then_some(RowKey::Index { fields, optional: index.optional })
+    }
+
+    /// The key of a field that no index is on.
+    pub(crate) fn of_field(field: &'static FieldSchema, read: ReadKey) -> RowKey {
+        match number_lane(field, &field.field_type) {
+            Some(lane) => RowKey::Number { lane, optional: false },
+            None => RowKey::Field { field, read },
+        }
     }
 
     /// The key of a row; `None` if it has none in the index.
@@ -71,6 +92,11 @@ impl RowKey {
     pub(crate) fn read(&self, row: &[u8]) -> Result<Option<EncodedKey>, InvalidValue> {
         let mut buffer = [0; INDEX_KEY_WIDTH_MAX];
         match self {
+            RowKey::Number { lane, optional } => {
+                let number = lane.read(row);
+                let absent = *optional && lane.is_zero(number);
+                Ok((!absent).then(|| EncodedKey::from_u64(number)))
+            }
             RowKey::Index { fields, optional } => {
                 let mut width = 0;
                 for field in fields {
@@ -93,4 +119,24 @@ impl RowKey {
             }
         }
     }
+}
+
+/// What a type is made of that has no more to say of a row's key.
+fn inner_type(field_type: &'static FieldType) -> &'static FieldType {
+    match field_type {
+        FieldType::NonZero(inner) | FieldType::Newtype(_, inner) => inner_type(inner),
+        field_type => field_type,
+    }
+}
+
+/// Where the number is that a field of this type is, in the order of keys; `None` if it is none, or wider than 8
+/// bytes.
+fn number_lane(field: &FieldSchema, field_type: &FieldType) -> Option<PayloadLane> {
+    let FieldSchema { offset, width, .. } = *field;
+    let signed = match field_type {
+        FieldType::Unsigned(_) => false,
+        FieldType::Signed(_) => true,
+        _ => return None,
+    };
+    matches!(width, 1..=8).then_some(PayloadLane { offset, width, signed })
 }

@@ -67,7 +67,7 @@ impl Batch {
                 continue;
             }
             self.lanes[0].clear();
-            lane.unpack(bytes, count, &mut self.lanes[0]);
+            lane.unpack(bytes, 0..count, count, &mut self.lanes[0]);
             let rows = rows.chunks_exact_mut(8 + width).zip(&self.lanes[0]);
             match place {
                 None => rows.for_each(|(row, value)| {

@@ -372,6 +372,52 @@ impl<const K: usize> Columns<K> {
         &self.limbs[K - 1]
     }
 
+    /// Appends the keys at these positions, and their payloads, row by row.
+    pub(super) fn unpack_rows(
+        &self,
+        bytes: &[u8],
+        positions: Range<usize>,
+        count: usize,
+        payload_width: usize,
+        (keys, payloads, scratch): (&mut Vec<Key<K>>, &mut Vec<u8>, &mut Vec<u64>),
+    ) {
+        self.unpack_keys(bytes, positions.clone(), count, keys, scratch);
+        if payload_width == 0 {
+            return;
+        }
+        let start = payloads.len();
+        match &self.template.payload[..] {
+            [] => payloads.resize(start + positions.len() * payload_width, 0),
+            template => positions.clone().for_each(|_| payloads.extend_from_slice(template)),
+        }
+        self.each_varying(bytes, |number, lane| {
+            scratch.clear();
+            lane.unpack(bytes, positions.clone(), count, scratch);
+            let rows = payloads[start..].chunks_exact_mut(payload_width);
+            self.template.places[number].write_all(scratch, rows);
+        });
+    }
+
+    fn unpack_keys(
+        &self,
+        bytes: &[u8],
+        positions: Range<usize>,
+        count: usize,
+        keys: &mut Vec<Key<K>>,
+        scratch: &mut Vec<u64>,
+    ) {
+        let start = keys.len();
+        keys.resize(start + positions.len(), [0; K]);
+        for (number, lane) in self.limbs.iter().enumerate() {
+            scratch.clear();
+            lane.unpack(bytes, positions.clone(), count, scratch);
+            let mask = if number == 0 { self.key_mask } else { u64::MAX };
+            for (key, limb) in keys[start..].iter_mut().zip(&*scratch) {
+                key[number] = limb & mask;
+            }
+        }
+    }
+
     /// Appends all keys, and lane by lane the payloads.
     pub(super) fn unpack(
         &self,
@@ -382,16 +428,7 @@ impl<const K: usize> Columns<K> {
         lanes: &mut [Vec<u64>],
         scratch: &mut Vec<u64>,
     ) {
-        let start = keys.len();
-        keys.resize(start + count, [0; K]);
-        for (number, lane) in self.limbs.iter().enumerate() {
-            scratch.clear();
-            lane.unpack(bytes, count, scratch);
-            let mask = if number == 0 { self.key_mask } else { u64::MAX };
-            for (key, limb) in keys[start..].iter_mut().zip(&*scratch) {
-                key[number] = limb & mask;
-            }
-        }
+        self.unpack_keys(bytes, 0..count, count, keys, scratch);
         // Which lanes vary: in the order of all lanes.
         let mut lane_of = vec![None; lanes.len()];
         let mut next = 0;
@@ -404,7 +441,7 @@ impl<const K: usize> Columns<K> {
         });
         for ((lane, place), out) in lane_of.into_iter().zip(places).zip(lanes) {
             match lane {
-                Some(lane) => lane.unpack(bytes, count, out),
+                Some(lane) => lane.unpack(bytes, 0..count, count, out),
                 None => out.resize(out.len() + count, place.read(&self.template.payload)),
             }
         }

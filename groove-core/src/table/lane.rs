@@ -17,6 +17,8 @@
 
 mod members;
 
+use std::ops::Range;
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::search;
@@ -448,24 +450,31 @@ impl Lane {
         }
     }
 
-    /// Appends the values of all `count` positions to `out`.
-    pub(super) fn unpack(&self, bytes: &[u8], count: usize, out: &mut Vec<u64>) {
+    /// Appends the values at these of the `count` positions to `out`.
+    pub(super) fn unpack(
+        &self,
+        bytes: &[u8],
+        positions: Range<usize>,
+        count: usize,
+        out: &mut Vec<u64>,
+    ) {
+        assert!(positions.end <= count, "beyond the block's end");
         match self.kind {
-            PROGRESSION if self.place == 0 => out.resize(out.len() + count, self.base),
-            PROGRESSION => out.extend((0..count).map(|i| self.progress(i))),
+            PROGRESSION if self.place == 0 => out.resize(out.len() + positions.len(), self.base),
+            PROGRESSION => out.extend(positions.map(|i| self.progress(i))),
             PACKED => {
                 let (base, offset, bits) = (self.base, self.place as usize, self.bits);
-                let values = (0..count).map(|i| load(bytes, offset, i, bits));
+                let values = positions.map(|i| load(bytes, offset, i, bits));
                 out.extend(values.map(|value| base.wrapping_add(value)));
             }
             _ => {
-                let offset = self.place as usize;
-                let data = offset + count.div_ceil(FRAME_ROWS) * FRAME_SIZE;
-                let entries = bytes[offset..data].chunks_exact(FRAME_SIZE);
-                for (number, entry) in entries.enumerate() {
-                    let frame = Frame::of(entry);
-                    let rows = FRAME_ROWS.min(count - number * FRAME_ROWS);
-                    out.extend((0..rows).map(|i| frame.get(bytes, data, i)));
+                let mut at = positions.start;
+                while at < positions.end {
+                    let begin = at / FRAME_ROWS * FRAME_ROWS;
+                    let end = positions.end.min(begin + FRAME_ROWS);
+                    let (frame, data) = self.frame(bytes, at, count);
+                    out.extend((at - begin..end - begin).map(|i| frame.get(bytes, data, i)));
+                    at = end;
                 }
             }
         }

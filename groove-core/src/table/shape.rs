@@ -1,5 +1,7 @@
 //! How a payload is cut into lanes: by the fields of the schema.
 
+use std::ops::Range;
+
 use crate::schema::{FieldType, Schema};
 
 /// Elements of an array that get lanes of their own at most; longer ones are cut every 8 bytes.
@@ -52,6 +54,31 @@ impl PayloadLane {
             }
             [_, _, _, _, _, _, _, _] => *out.first_chunk_mut().expect("8 bytes") = bytes,
             _ => out.copy_from_slice(&bytes[..self.width]),
+        }
+    }
+
+    /// Puts a value of the lane into each of some payloads.
+    pub(crate) fn write_all<'a>(
+        self,
+        values: &[u64],
+        payloads: impl Iterator<Item = &'a mut [u8]>,
+    ) {
+        let Range { start, end } = self.offset..self.offset + self.width;
+        let sign = self.sign();
+        let each = values.iter().map(|value| (value ^ sign).to_le_bytes()).zip(payloads);
+        // A loop for each of the usual widths: a store without a call.
+        match self.width {
+            1 => each.for_each(|(value, payload)| payload[start] = value[0]),
+            2 => each.for_each(|(value, payload)| {
+                payload[start..end].copy_from_slice(&value[..2]);
+            }),
+            4 => each.for_each(|(value, payload)| {
+                payload[start..end].copy_from_slice(&value[..4]);
+            }),
+            8 => each.for_each(|(value, payload)| payload[start..end].copy_from_slice(&value)),
+            width => each.for_each(|(value, payload)| {
+                payload[start..end].copy_from_slice(&value[..width]);
+            }),
         }
     }
 

@@ -239,6 +239,16 @@ impl<const K: usize> Sample<K> {
                 let expected = values.partition_point(|(other, ..)| *other < key);
                 assert_eq!(block.lower_bound(&key), expected, "{}", self.about);
             }
+            let part = &mut Random(number as u64);
+            let from = part.below(values.len() as u64) as usize;
+            let to = from + part.below((values.len() - from) as u64 + 1) as usize;
+            let (mut keys, mut payloads) = (vec![[1; K]], vec![7]);
+            block.unpack_range(from..to, &mut keys, &mut payloads, &mut Vec::new());
+            let part = &values[from..to];
+            let expected: Vec<Key<K>> = part.iter().map(|(key, ..)| *key).collect();
+            assert_eq!(keys[1..], expected, "{}", self.about);
+            let expected: Vec<u8> = part.iter().flat_map(|(_, _, value)| value.clone()).collect();
+            assert_eq!(payloads[1..], expected, "{}", self.about);
             block.unpack(&self.meta, &mut chunk).unwrap();
             let whole = self.chunk_of(values);
             assert_eq!((&chunk.keys, &chunk.tombstones), (&whole.keys, &whole.tombstones));
@@ -294,6 +304,9 @@ impl<const K: usize> Sample<K> {
             }
             let _ = block.net_count(0..block.len());
             let _ = block.unpack(&self.meta, &mut Chunk::new(&self.meta));
+            let mut keys = Vec::new();
+            block.unpack_range(0..block.len(), &mut keys, &mut payload, &mut Vec::new());
+            assert!((0..block.len()).all(|at| block.key(at) == keys[at]));
         }
     }
 }

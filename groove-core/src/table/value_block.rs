@@ -285,6 +285,31 @@ impl<const K: usize> ValueBlock<K> {
         length - 2 * tombstones as i64
     }
 
+    /// Appends the keys at these positions and their payloads: faster than one after the other. `scratch` is
+    /// memory to use again.
+    pub(crate) fn unpack_range(
+        &self,
+        positions: Range<usize>,
+        keys: &mut Vec<Key<K>>,
+        payloads: &mut Vec<u8>,
+        scratch: &mut Vec<u64>,
+    ) {
+        assert!(positions.end <= self.len(), "beyond the block's end");
+        match &self.encoding {
+            Encoding::Rows { .. } => {
+                for at in positions {
+                    keys.push(self.key(at));
+                    self.append_payload(at, payloads);
+                }
+            }
+            Encoding::Columns(columns) => {
+                let (count, width) = (self.len(), self.payload_width());
+                let out = (keys, payloads, scratch);
+                columns.unpack_rows(&self.bytes, positions, count, width, out);
+            }
+        }
+    }
+
     /// Puts all values into `chunk`; an error if the keys do not ascend.
     pub(crate) fn unpack(
         &self,

@@ -12,7 +12,10 @@ mod levels;
 mod read;
 mod scan;
 pub(crate) mod seeks;
+mod stretch;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod version;
 

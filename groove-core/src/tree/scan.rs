@@ -5,16 +5,20 @@
 //!    source's value counts, of a set tree the sum of puts and tombstones.
 //! 3. Sources are few (a run per power of two, a level per power of eight), so the next key is found
 //!    by looking at all of them.
+//! 4. Values of one source that no other has a say in are a [`Stretch`].
 //!
 //! A level reads one block at a time, when the scan gets there.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Damage, ReadError};
 use crate::memory::{Key, Run, Usage, limbs_to_key};
+use crate::search;
 use crate::table::{TableIndex, ValueBlock};
 
 use super::read::{Direction, Scan};
+use super::stretch::Stretch;
 use super::version::TreeVersion;
 
 /// A run, or a level: values in order.
@@ -38,8 +42,12 @@ pub(super) struct MergeScan<const K: usize> {
     /// Newest first.
     heads: Vec<Head<K>>,
     state: State,
+    /// The current value, if it is in no stretch.
     key: Key<K>,
     payload: Vec<u8>,
+    stretch: Stretch<K>,
+    /// The number of the head that stands at the last value of the stretch, and is to go on from there.
+    lead: Option<usize>,
     /// Value blocks that were looked into.
     blocks: u64,
 }
@@ -59,7 +67,8 @@ impl<const K: usize> MergeScan<K> {
         max: Key<K>,
         direction: Direction,
     ) -> Self {
-        let payload = Vec::with_capacity(version.meta().payload_width);
+        let payload_width = version.meta().payload_width;
+        let payload = Vec::with_capacity(payload_width);
         MergeScan {
             version,
             min,
@@ -69,6 +78,8 @@ impl<const K: usize> MergeScan<K> {
             state: State::New,
             key: [0; K],
             payload,
+            stretch: Stretch::new(payload_width, direction),
+            lead: None,
             blocks: 0,
         }
     }
@@ -108,6 +119,14 @@ impl<const K: usize> MergeScan<K> {
     }
 
     fn step(&mut self) -> Result<bool, ReadError> {
+        if self.stretch.advance() {
+            return Ok(true);
+        }
+        if let Some(lead) = self.lead.take() {
+            let head = &mut self.heads[lead];
+            let key = head.source.next(&self.version, self.direction, &mut self.blocks)?;
+            self.heads[lead].key = self.within(key);
+        }
         loop {
             let keys = self.heads.iter().filter_map(|head| head.key);
             let next = match self.direction {
@@ -115,6 +134,11 @@ impl<const K: usize> MergeScan<K> {
                 Direction::Descending => keys.max(),
             };
             let Some(next) = next else { return Ok(false) };
+            if let values @ 1.. = self.stretch.grow()
+                && self.begin_stretch(&next, values)
+            {
+                return Ok(true);
+            }
             // Newest first: the first value is the one that counts in a map tree.
             let mut newest_is_value = None;
             let mut net = 0;
@@ -149,21 +173,56 @@ impl<const K: usize> MergeScan<K> {
         }
     }
 
+    /// Unpacks up to so many values, of which `next` is the first; `false` if it is to be unpacked alone.
+    fn begin_stretch(&mut self, next: &Key<K>, values: usize) -> bool {
+        let (mut lead, mut bound) = (None, None);
+        for (number, head) in self.heads.iter().enumerate() {
+            match head.key {
+                Some(key) if key == *next && lead.is_none() => lead = Some(number),
+                Some(key) => {
+                    let first = bound.get_or_insert(key);
+                    *first = match self.direction {
+                        Direction::Ascending => key.min(*first),
+                        Direction::Descending => key.max(*first),
+                    };
+                }
+                None => {}
+            }
+        }
+        let Some(number) = lead else { return false };
+        let (min, max) = (&self.min, &self.max);
+        let source = &mut self.heads[number].source;
+        let positions = source.stretch(self.direction, values, (min, max), bound.as_ref());
+        if positions.len() < 2 {
+            return false;
+        }
+        let last = source.fill(&mut self.stretch, positions, self.direction);
+        self.heads[number].key = Some(last);
+        self.lead = Some(number);
+        true
+    }
+
     fn try_seek(&mut self, key: &Key<K>) -> Result<(), ReadError> {
         match self.direction {
             Direction::Ascending => self.min = self.min.max(*key),
             Direction::Descending => self.max = self.max.min(*key),
         }
-        if matches!(self.state, State::New) {
+        if matches!(self.state, State::New) || self.stretch.seek(key) {
             return Ok(());
         }
+        let lead = self.lead.take();
         for at in 0..self.heads.len() {
             let behind = match (self.heads[at].key, self.direction) {
                 (Some(head), Direction::Ascending) => head < *key,
                 (Some(head), Direction::Descending) => head > *key,
                 (None, _) => false,
             };
-            if behind {
+            if !behind && lead == Some(at) {
+                // It stands at the last value of the stretch, which was given.
+                let head = &mut self.heads[at];
+                let next = head.source.next(&self.version, self.direction, &mut self.blocks)?;
+                self.heads[at].key = self.within(next);
+            } else if behind {
                 let source = &mut self.heads[at].source;
                 let found = source.seek(&self.version, key, self.direction, &mut self.blocks)?;
                 self.heads[at].key = self.within(found);
@@ -194,11 +253,11 @@ impl<const K: usize> Scan for MergeScan<K> {
     }
 
     fn key(&self) -> &[u64] {
-        &self.key
+        self.stretch.key().unwrap_or(&self.key)
     }
 
     fn payload(&self) -> &[u8] {
-        &self.payload
+        self.stretch.payload().unwrap_or(&self.payload)
     }
 
     fn blocks(&self) -> u64 {
@@ -209,10 +268,7 @@ impl<const K: usize> Scan for MergeScan<K> {
 impl<const K: usize> Source<K> {
     fn is_tombstone(&self) -> bool {
         match self {
-            Source::Run { run, at } => run.is_tombstone(*at),
-            Source::Level { values, at, .. } => {
-                values.as_ref().expect("the source stands at a value").is_tombstone(*at)
-            }
+            Source::Run { at, .. } | Source::Level { at, .. } => self.is_tombstone_at(*at),
         }
     }
 
@@ -221,6 +277,88 @@ impl<const K: usize> Source<K> {
             Source::Run { run, at } => out.extend_from_slice(run.payload(*at)),
             Source::Level { values, at, .. } => {
                 values.as_ref().expect("the source stands at a value").append_payload(*at, out);
+            }
+        }
+    }
+
+    /// The positions of up to so many values that nothing stands between: no tombstone, no key of another
+    /// source, which has `bound` next, and no end of the range.
+    fn stretch(
+        &self,
+        direction: Direction,
+        values: usize,
+        (min, max): (&Key<K>, &Key<K>),
+        bound: Option<&Key<K>>,
+    ) -> Range<usize> {
+        let (length, at) = match self {
+            Source::Run { run, at } => (run.len(), *at),
+            Source::Level { values, at, .. } => (values.as_ref().map_or(0, ValueBlock::len), *at),
+        };
+        match direction {
+            Direction::Ascending => {
+                let is_within =
+                    |at: usize| self.key(at) <= *max && bound.is_none_or(|end| self.key(at) < *end);
+                let end = length.min(at + values);
+                let end = match is_within(end - 1) {
+                    true => end,
+                    false => search::by_halves(at, end, is_within),
+                };
+                at..(at..end).find(|at| self.is_tombstone_at(*at)).unwrap_or(end)
+            }
+            Direction::Descending => {
+                let is_behind = |at: usize| {
+                    self.key(at) < *min || bound.is_some_and(|end| self.key(at) <= *end)
+                };
+                let begin = (at + 1).saturating_sub(values);
+                let begin = match is_behind(begin) {
+                    true => search::by_halves(begin, at + 1, is_behind),
+                    false => begin,
+                };
+                let tombstone = (begin..at + 1).rev().find(|at| self.is_tombstone_at(*at));
+                tombstone.map_or(begin, |tombstone| tombstone + 1)..at + 1
+            }
+        }
+    }
+
+    /// Unpacks the values at these positions, stands at the last of them, and gives its key.
+    fn fill(
+        &mut self,
+        stretch: &mut Stretch<K>,
+        positions: Range<usize>,
+        direction: Direction,
+    ) -> Key<K> {
+        let last = match direction {
+            Direction::Ascending => positions.end - 1,
+            Direction::Descending => positions.start,
+        };
+        match self {
+            Source::Run { run, at } => {
+                *at = last;
+                stretch.fill_from_run(run, positions);
+            }
+            Source::Level { values, at, .. } => {
+                *at = last;
+                let values = values.as_ref().expect("the source stands at a value");
+                stretch.fill_from_block(values, positions);
+            }
+        }
+        self.key(last)
+    }
+
+    fn key(&self, at: usize) -> Key<K> {
+        match self {
+            Source::Run { run, .. } => run.keys()[at],
+            Source::Level { values, .. } => {
+                values.as_ref().expect("the source stands at a value").key(at)
+            }
+        }
+    }
+
+    fn is_tombstone_at(&self, at: usize) -> bool {
+        match self {
+            Source::Run { run, .. } => run.is_tombstone(at),
+            Source::Level { values, .. } => {
+                values.as_ref().expect("the source stands at a value").is_tombstone(at)
             }
         }
     }

@@ -384,7 +384,7 @@ impl<'a> Planner<'a> {
             Term::Keys(Subject::Timestamp, set) => Test::Member(self.bounds(windows(set, window))),
             Term::Keys(subject @ Subject::Field(ordinal), set) => {
                 let read = self.readers[ordinal];
-                let key = RowKey::Field { field: &self.view.schema.fields[*ordinal], read };
+                let key = RowKey::of_field(&self.view.schema.fields[*ordinal], read);
                 Test::Row(RowTest { subject: *subject, key, set: set.clone() })
             }
             Term::Keys(subject @ Subject::Index(ordinal), set) => {

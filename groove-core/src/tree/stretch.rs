@@ -1,0 +1,143 @@
+//! Values that a scan gives one after the other out of one source, unpacked together.
+//!
+//! Value by value, a scan asks each lane of a block for its kind and its frame, and each source whether it is
+//! the next. Lane by lane, for as many values as no other source has a say in, both are asked once. Who wants one
+//! value should not pay for many, so the first value after a search is unpacked alone, and each
+//! stretch is larger than the one before.
+
+use std::ops::Range;
+
+use crate::memory::{Key, Run};
+use crate::table::ValueBlock;
+
+use super::read::Direction;
+
+/// Values of the first stretch after a search.
+const FIRST_VALUES: usize = 8;
+/// How many times more values the next stretch has.
+const GROWTH: usize = 4;
+/// Values of a stretch at the most: what is unpacked should stay in the processor's nearest cache.
+const VALUES_MAX: usize = 128;
+
+/// Some values, unpacked, and which of them is the current one. Its memory is used again.
+pub(super) struct Stretch<const K: usize> {
+    /// Ascending, whatever the direction.
+    keys: Vec<Key<K>>,
+    payloads: Vec<u8>,
+    payload_width: usize,
+    scratch: Vec<u64>,
+    /// The current value and those behind it, in the scan's direction. None: there is no current value.
+    left: Range<usize>,
+    direction: Direction,
+    /// Values of the next stretch; 0: only one, alone.
+    next_values: usize,
+}
+
+impl<const K: usize> Stretch<K> {
+    pub(super) fn new(payload_width: usize, direction: Direction) -> Self {
+        Stretch {
+            keys: Vec::new(),
+            payloads: Vec::new(),
+            payload_width,
+            scratch: Vec::new(),
+            left: 0..0,
+            direction,
+            next_values: 0,
+        }
+    }
+
+    /// After a search: forgets all values, and begins small again.
+    pub(super) fn restart(&mut self) {
+        self.left = 0..0;
+        self.next_values = 0;
+    }
+
+    /// How many values to unpack next, if there are as many; 0 if the next one is to be unpacked alone.
+    pub(super) fn grow(&mut self) -> usize {
+        let values = self.next_values;
+        self.next_values = (values * GROWTH).clamp(FIRST_VALUES, VALUES_MAX);
+        values
+    }
+
+    /// Takes the values at these positions of a block; the first of them in the scan's direction is current.
+    pub(super) fn fill_from_block(&mut self, block: &ValueBlock<K>, positions: Range<usize>) {
+        self.clear(positions.len());
+        block.unpack_range(positions, &mut self.keys, &mut self.payloads, &mut self.scratch);
+    }
+
+    /// Takes the values at these positions of a run.
+    pub(super) fn fill_from_run(&mut self, run: &Run<K>, positions: Range<usize>) {
+        self.clear(positions.len());
+        self.keys.extend_from_slice(&run.keys()[positions.clone()]);
+        for at in positions {
+            self.payloads.extend_from_slice(run.payload(at));
+        }
+    }
+
+    fn clear(&mut self, values: usize) {
+        self.keys.clear();
+        self.payloads.clear();
+        self.left = 0..values;
+    }
+
+    /// The current value's place; `None` if there is none.
+    #[inline]
+    fn at(&self) -> Option<usize> {
+        match self.direction {
+            _ if self.left.is_empty() => None,
+            Direction::Ascending => Some(self.left.start),
+            Direction::Descending => Some(self.left.end - 1),
+        }
+    }
+
+    /// Goes to the next value; `false` if there is none.
+    #[inline]
+    pub(super) fn advance(&mut self) -> bool {
+        match self.direction {
+            _ if self.left.is_empty() => {}
+            Direction::Ascending => self.left.start += 1,
+            Direction::Descending => self.left.end -= 1,
+        }
+        !self.left.is_empty()
+    }
+
+    /// Makes the value before `key`'s place current, so that the next one is the first at or behind it;
+    /// `false`, and no value is current, if all lie before it.
+    pub(super) fn seek(&mut self, key: &Key<K>) -> bool {
+        let Some(at) = self.at() else {
+            self.restart();
+            return false;
+        };
+        let keys = &self.keys[self.left.clone()];
+        match self.direction {
+            // The current value has been given: of those behind it one is next.
+            Direction::Ascending if keys[1..].last().is_some_and(|last| last >= key) => {
+                self.left.start += keys[1..].partition_point(|before| before < key);
+                true
+            }
+            Direction::Descending
+                if keys[..keys.len() - 1].first().is_some_and(|first| first <= key) =>
+            {
+                let behind = keys[..keys.len() - 1].iter().rev().take_while(|before| *before > key);
+                self.left.end = at + 1 - behind.count();
+                true
+            }
+            _ => {
+                self.restart();
+                false
+            }
+        }
+    }
+
+    /// The current value's key.
+    #[inline]
+    pub(super) fn key(&self) -> Option<&Key<K>> {
+        self.at().map(|at| &self.keys[at])
+    }
+
+    /// The current value's payload.
+    #[inline]
+    pub(super) fn payload(&self) -> Option<&[u8]> {
+        self.at().map(|at| &self.payloads[at * self.payload_width..(at + 1) * self.payload_width])
+    }
+}

@@ -16,49 +16,22 @@
 //!
 //! Where every term is a few scans, whatever the counts are the plan is the same, and nothing is counted. If
 //! there is a decision, it is by counts, and by the same ones whether or not the plan is to be explained.
-//!
-//! Costs are in entries that are read one after the other.
 
 use std::collections::BTreeMap;
 
-use crate::constants::KEY_LIMBS_MAX;
 use crate::error::ReadError;
 use crate::groove::GrooveView;
 use crate::query::key_range::{KeyRange, RangeSet};
 use crate::query::row_key::{ReadKey, RowKey};
 use crate::query::stream::Window;
-use crate::schema::IndexKind;
 
+use super::cost::{COLLECTED_BYTES, ROW_COST, SCANNED_ROW_COST, SEEK_COST};
 use super::normal::{Normal, Subject, Term};
+use super::size::{
+    COUNTED_RANGES_MAX, KEY_SCANS_MAX, SIZED_DEPTH, SMALL, Sized, Sizes, decides, hull,
+    is_collected, is_few_scans, is_points, is_scans, is_unique, width, windows,
+};
 use super::step::{Kind, RowTest, Step, Test};
-
-/// Single keys of one index that are merged as scans in timestamp order. With more, their entries
-/// are collected and sorted instead, so that not too many scans are open.
-const KEY_SCANS_MAX: usize = 256;
-/// So many scans are begun without a thought of what that costs.
-const FEW_SCANS: usize = 8;
-/// Ranges of one index whose entries are counted to estimate its size; more are extrapolated.
-const COUNTED_RANGES_MAX: usize = 16;
-/// Levels of a term that are looked into to estimate its size; deeper ones count as all objects.
-const SIZED_DEPTH: usize = 3;
-
-/// A term of at most so many objects, known without reading, goes first without any counting.
-const SMALL: u64 = 64;
-
-/// A row that is looked up.
-pub(super) const ROW_COST: u64 = 12;
-/// A row of a scan of the object tree.
-const SCANNED_ROW_COST: u64 = 2;
-/// An entry that is collected and sorted.
-const COLLECTED_COST: u64 = 2;
-/// A seek in a scan of one key.
-const SEEK_COST: u64 = 4;
-/// The beginning of a scan of one key or range: measured, about four rows.
-const BEGIN_COST: u64 = 48;
-/// The look-up of a unique key.
-const LOOK_UP_COST: u64 = ROW_COST;
-/// Bytes of memory for each entry that is collected.
-pub(crate) const COLLECTED_BYTES: u64 = 8;
 
 /// What is wanted of the answer.
 #[derive(Debug, Clone, Copy)]
@@ -76,16 +49,10 @@ impl Goal {
     pub(crate) const ROW_COST: u64 = ROW_COST;
 }
 
-/// A term and its size.
-type Sized<'t> = (u64, bool, &'t Term);
-
 pub(super) struct Planner<'a> {
     pub(super) view: &'a GrooveView,
     pub(super) readers: &'a BTreeMap<usize, ReadKey>,
-    /// Whether sizes decide anything: then they are counted.
-    counts: bool,
-    /// Whether each size is wanted, also where it decides nothing.
-    explains: bool,
+    sizes: Sizes<'a>,
     /// As of [`Goal`].
     frugal: bool,
     /// Whether something was decided for the sake of the limit that would otherwise cost more.
@@ -99,8 +66,8 @@ impl<'a> Planner<'a> {
         readers: &'a BTreeMap<usize, ReadKey>,
         explains: bool,
     ) -> Planner<'a> {
-        let (counts, frugal, bets) = (false, false, false);
-        Planner { view, readers, counts, explains, frugal, bets, next_id: 0 }
+        let sizes = Sizes { view, counts: false, explains };
+        Planner { view, readers, sizes, frugal: false, bets: false, next_id: 0 }
     }
 
     /// The plan for the objects of `window` that the normal form has.
@@ -113,7 +80,7 @@ impl<'a> Planner<'a> {
         if window.is_empty() {
             return Ok(self.nothing());
         }
-        self.counts = decides(self.view, &normal.term);
+        self.sizes.counts = decides(self.view, &normal.term);
         self.frugal = goal.frugal;
         let step = self.best(normal, window, goal)?;
         Ok(match goal.frugal && goal.rows && !step.carries_rows() {
@@ -198,7 +165,7 @@ impl<'a> Planner<'a> {
         normal: &Normal,
         window: Window,
     ) -> Result<Option<Test>, ReadError> {
-        self.counts = decides(self.view, &normal.term);
+        self.sizes.counts = decides(self.view, &normal.term);
         let test = self.test(&normal.term, 0, true, window)?;
         let test = if normal.negative { Test::Not(Box::new(test)) } else { test };
         Ok(Some(test).filter(|test| !test.collects()))
@@ -213,7 +180,7 @@ impl<'a> Planner<'a> {
             Term::Keys(Subject::Timestamp, set) => self.timestamps(&windows(set, window)),
             Term::Keys(Subject::Field(_), _) => self.tested_objects(term, false, window),
             Term::Keys(Subject::Index(ordinal), set) => {
-                let size = self.size_of_step(*ordinal, set, window)?;
+                let size = self.sizes.size_of_step(*ordinal, set, window)?;
                 if self.refuses(*ordinal, set, size)
                     && RowKey::of_index(self.view.schema, *ordinal).is_some()
                 {
@@ -258,17 +225,17 @@ impl<'a> Planner<'a> {
         let is_field = |term: &&Term| matches!(term, Term::Keys(Subject::Field(_), _));
         let mut at_hand = terms.iter().any(is_field);
         let scans = terms.iter().all(|term| is_scans(self.view, term)) && !terms.is_empty();
-        let zig_zag = scans && terms.len() <= 2 && removed.is_empty() && !self.counts;
-        let sizes: Vec<Sized<'_>> = match zig_zag && !self.explains {
+        let zig_zag = scans && terms.len() <= 2 && removed.is_empty() && !self.sizes.counts;
+        let sizes: Vec<Sized<'_>> = match zig_zag && !self.sizes.explains {
             // Either skips to where the other one is: the sparser one, which they know when they have
             // begun, bounds the work, and there is nothing to decide.
             true => terms.into_iter().map(|term| (self.view.object_count, false, term)).collect(),
-            false => self.sizes(terms, window)?,
+            false => self.sizes.sorted(terms, window)?,
         };
 
         let mut left = match zig_zag {
             true => self.view.object_count,
-            false => self.objects_in(window)?,
+            false => self.sizes.objects_in(window)?,
         };
         let all = left;
         // As if the conditions had nothing to do with each other.
@@ -299,7 +266,7 @@ impl<'a> Planner<'a> {
                     if !is_key || first || few || refused {
                         is_key && (few || refused)
                     } else {
-                        let reading = self.reading(*ordinal, set, window)?;
+                        let reading = self.sizes.reading(*ordinal, set, window)?;
                         self.bets |= rows < reading && reading <= all_rows;
                         rows < reading
                     }
@@ -363,7 +330,7 @@ impl<'a> Planner<'a> {
         }
         let source = self.objects(window)?;
         let test = self.test(term, source.rows, true, window)?;
-        let rows = self.size(term, window, true, SIZED_DEPTH)?;
+        let rows = self.sizes.size(term, window, true, SIZED_DEPTH)?;
         let test = if negative { Test::Not(Box::new(test)) } else { test };
         let all = source.rows;
         let mut step = self.filtered(source, vec![test]);
@@ -393,10 +360,11 @@ impl<'a> Planner<'a> {
                     let (subject, set) = (*subject, set.clone());
                     return Ok(Test::Row(RowTest { subject, key, set }));
                 }
-                let size = self.size_of_step(*ordinal, set, window)?;
+                let size = self.sizes.size_of_step(*ordinal, set, window)?;
                 let rows_are_less = self.refuses(*ordinal, set, size)
                     || !is_few_scans(self.view, *ordinal, set)
-                        && left.saturating_mul(ROW_COST) < self.reading(*ordinal, set, window)?;
+                        && left.saturating_mul(ROW_COST)
+                            < self.sizes.reading(*ordinal, set, window)?;
                 match row_key.filter(|_| rows_are_less) {
                     Some(key) => Test::Row(RowTest { subject: *subject, key, set: set.clone() }),
                     None => Test::Member(self.index(*ordinal, set, window, size)?),
@@ -461,7 +429,7 @@ impl<'a> Planner<'a> {
 
     /// All objects of `window`.
     fn objects(&mut self, window: Window) -> Result<Step, ReadError> {
-        let rows = self.objects_in(window)?;
+        let rows = self.sizes.objects_in(window)?;
         let cost = rows.saturating_mul(SCANNED_ROW_COST);
         Ok(self.new_step(Kind::Objects(window), rows, 0, cost))
     }
@@ -479,7 +447,7 @@ impl<'a> Planner<'a> {
             _ => {
                 let mut rows = 0;
                 for window in windows.iter().take(COUNTED_RANGES_MAX) {
-                    rows += self.objects_in(*window)?;
+                    rows += self.sizes.objects_in(*window)?;
                 }
                 // Few of many: a test beside the scan keeps the rows.
                 let objects = self.objects(hull(windows))?;
@@ -518,8 +486,8 @@ impl<'a> Planner<'a> {
         if !collected.is_empty() {
             let rows = share(collected.len());
             let cost = match window == Window::ALL || unique {
-                true => self.collecting(ordinal, rows, &collected),
-                false => self.reading(ordinal, set, window)?,
+                true => self.sizes.collecting(ordinal, rows, &collected),
+                false => self.sizes.reading(ordinal, set, window)?,
             };
             let kind = Kind::Collected { index: ordinal, ranges: collected, window };
             parts.push(self.new_step(kind, rows, cost, 0));
@@ -581,254 +549,5 @@ impl<'a> Planner<'a> {
         let is_estimate = !is_unique(self.view, ordinal) || !is_points(set);
         is_collected(self.view, ordinal, set)
             && (entries.saturating_mul(COLLECTED_BYTES) > memory || self.frugal && is_estimate)
-    }
-
-    /// About how many objects there are in `window`.
-    fn objects_in(&self, window: Window) -> Result<u64, ReadError> {
-        let all = self.view.object_count;
-        if window == Window::ALL {
-            return Ok(all);
-        }
-        let width = width(&window);
-        if width <= COUNTED_RANGES_MAX as u64 {
-            return Ok(width.min(all));
-        }
-        Ok(self.view.object_tree.estimate(&[window.min], &[window.max])?.min(width).min(all))
-    }
-
-    /// The terms with the fewest objects first; among equals those that can tell at once.
-    fn sizes<'t>(&self, terms: Vec<&'t Term>, window: Window) -> Result<Vec<Sized<'t>>, ReadError> {
-        let mut count = self.counts || terms.len() > 1;
-        for term in &terms {
-            // What is left of so few costs nothing to test: no need to know more.
-            count &= self.size(term, window, false, SIZED_DEPTH)? > SMALL;
-        }
-        let mut sizes = Vec::with_capacity(terms.len());
-        for term in terms {
-            sizes.push((self.size(term, window, count, SIZED_DEPTH)?, is_slow(term), term));
-        }
-        sizes.sort_by_key(|&(size, is_slow, _)| (size, is_slow));
-        Ok(sizes)
-    }
-
-    /// About how many objects of `window` meet `term`, rather too many than too few. If `count`,
-    /// entries of indexes are counted by the trees; otherwise nothing is read.
-    fn size(
-        &self,
-        term: &Term,
-        window: Window,
-        count: bool,
-        depth: usize,
-    ) -> Result<u64, ReadError> {
-        let all = self.view.object_count;
-        let mut size: u64 = 0;
-        match term {
-            Term::Keys(Subject::Timestamp, set) => {
-                for window in windows(set, window) {
-                    size = size.saturating_add(width(&window));
-                }
-            }
-            Term::Keys(Subject::Index(ordinal), set)
-                if is_unique(self.view, *ordinal) && is_points(set) =>
-            {
-                size = set.ranges().len() as u64;
-            }
-            Term::Keys(Subject::Index(ordinal), set) if count => {
-                size = self.index_size(*ordinal, set, window)?;
-            }
-            Term::Or(terms) if depth > 0 => {
-                for term in terms {
-                    size = size.saturating_add(self.size(term, window, count, depth - 1)?);
-                }
-            }
-            Term::And { kept, .. } if depth > 0 => {
-                size = all;
-                for term in kept {
-                    size = size.min(self.size(term, window, count, depth - 1)?);
-                }
-            }
-            Term::Keys(..) | Term::Or(_) | Term::And { .. } => size = all,
-        }
-        Ok(size.min(all))
-    }
-
-    /// About how many entries an index has with a key of `set` and a timestamp of `window`.
-    fn index_size(&self, ordinal: usize, set: &RangeSet, window: Window) -> Result<u64, ReadError> {
-        let all = self.view.object_count;
-        let mut size = self.entries(ordinal, set, window)?;
-        // Of several keys entries of all timestamps were counted: as if they were spread evenly.
-        if !is_points(set) && window != Window::ALL {
-            let share = u128::from(size) * u128::from(self.objects_in(window)?);
-            size = (share.div_ceil(u128::from(all.max(1)))) as u64;
-        }
-        Ok(size)
-    }
-
-    /// About how many entries of an index are read to collect the keys of `set`: of a single key those
-    /// with a timestamp of `window`, of a range all.
-    fn entries(&self, ordinal: usize, set: &RangeSet, window: Window) -> Result<u64, ReadError> {
-        let (all, ranges) = (self.view.object_count, set.ranges());
-        if is_unique(self.view, ordinal) && is_points(set) {
-            return Ok((ranges.len() as u64).min(all));
-        }
-        let counted = &ranges[..ranges.len().min(COUNTED_RANGES_MAX)];
-        let mut entries = 0_u64;
-        for range in counted {
-            entries = entries.saturating_add(count_range(self.view, ordinal, range, window)?);
-        }
-        let (ranges, counted) = (ranges.len() as u64, (counted.len() as u64).max(1));
-        Ok((entries.saturating_mul(ranges) / counted).min(all))
-    }
-
-    /// The size of a step of its own: where it decides nothing, and is not to be shown, that of all objects.
-    fn size_of_step(
-        &self,
-        ordinal: usize,
-        set: &RangeSet,
-        window: Window,
-    ) -> Result<u64, ReadError> {
-        let is_known = is_unique(self.view, ordinal) && is_points(set);
-        match self.counts || self.explains || is_known {
-            true => self.index_size(ordinal, set, window),
-            false => Ok(self.view.object_count),
-        }
-    }
-
-    /// What it costs to collect the keys of `set`, or to begin their scans.
-    fn reading(&self, ordinal: usize, set: &RangeSet, window: Window) -> Result<u64, ReadError> {
-        let entries = match is_collected(self.view, ordinal, set) {
-            true => self.entries(ordinal, set, window)?,
-            false => 0,
-        };
-        Ok(self.collecting(ordinal, entries, set.ranges()))
-    }
-
-    /// What it costs to collect so many entries of `ranges`.
-    fn collecting(&self, ordinal: usize, entries: u64, ranges: &[KeyRange]) -> u64 {
-        let looked_up = is_unique(self.view, ordinal) && ranges.iter().all(KeyRange::is_point);
-        let begin = if looked_up { LOOK_UP_COST } else { BEGIN_COST };
-        let begins = (ranges.len() as u64).saturating_mul(begin);
-        entries.saturating_mul(COLLECTED_COST).saturating_add(begins)
-    }
-}
-
-/// Whether the index of this ordinal is a unique tree.
-pub(super) fn is_unique(view: &GrooveView, ordinal: usize) -> bool {
-    match view.schema.indexes[ordinal].kind {
-        IndexKind::Primary | IndexKind::Unique => true,
-        IndexKind::NonUnique => false,
-    }
-}
-
-/// The number of entries of an index tree from the first key of `range` and the first timestamp of
-/// `window` to the last of both. Of a unique tree it is an estimate, and the window does not count.
-pub(super) fn count_range(
-    view: &GrooveView,
-    ordinal: usize,
-    range: &KeyRange,
-    window: Window,
-) -> Result<u64, ReadError> {
-    let tree = &view.index_trees[ordinal];
-    let limbs = tree.limbs();
-    if is_unique(view, ordinal) {
-        return tree.estimate(range.min.limbs(limbs), range.max.limbs(limbs));
-    }
-    let key = |prefix: &[u64], timestamp: u64| -> [u64; KEY_LIMBS_MAX] {
-        let mut key = [0; KEY_LIMBS_MAX];
-        key[..limbs - 1].copy_from_slice(prefix);
-        key[limbs - 1] = timestamp;
-        key
-    };
-    let min = key(range.min.limbs(limbs - 1), window.min);
-    let max = key(range.max.limbs(limbs - 1), window.max);
-    tree.count(&min[..limbs], &max[..limbs])
-}
-
-/// About how many entries an index has in `ranges`, without reading any.
-pub(super) fn estimate_ranges(
-    view: &GrooveView,
-    ordinal: usize,
-    ranges: &[KeyRange],
-) -> Result<u64, ReadError> {
-    let tree = &view.index_trees[ordinal];
-    let limbs = tree.limbs();
-    let prefix = if is_unique(view, ordinal) { limbs } else { limbs - 1 };
-    let counted = &ranges[..ranges.len().min(COUNTED_RANGES_MAX)];
-    let mut entries = 0_u64;
-    for range in counted {
-        let (mut min, mut max) = ([0; KEY_LIMBS_MAX], [u64::MAX; KEY_LIMBS_MAX]);
-        min[..prefix].copy_from_slice(range.min.limbs(prefix));
-        max[..prefix].copy_from_slice(range.max.limbs(prefix));
-        entries = entries.saturating_add(tree.estimate(&min[..limbs], &max[..limbs])?);
-    }
-    let (ranges, counted) = (ranges.len() as u64, (counted.len() as u64).max(1));
-    Ok((entries.saturating_mul(ranges) / counted).min(view.object_count))
-}
-
-/// The parts of `window` whose timestamps are in `set`, ascending.
-fn windows(set: &RangeSet, window: Window) -> Vec<Window> {
-    let clip = |range: &KeyRange| {
-        window.intersection(&Window { min: range.min.low(), max: range.max.low() })
-    };
-    set.ranges().iter().map(clip).filter(|window| !window.is_empty()).collect()
-}
-
-/// The least window with all of `windows`.
-fn hull(windows: &[Window]) -> Window {
-    match windows {
-        [] => Window::EMPTY,
-        [first, .., last] => Window { min: first.min, max: last.max },
-        [only] => *only,
-    }
-}
-
-fn width(window: &Window) -> u64 {
-    if window.is_empty() { 0 } else { (window.max - window.min).saturating_add(1) }
-}
-
-fn is_points(set: &RangeSet) -> bool {
-    set.ranges().iter().all(KeyRange::is_point)
-}
-
-/// Whether `term` is a few scans in timestamp order.
-fn is_scans(view: &GrooveView, term: &Term) -> bool {
-    match term {
-        Term::Keys(Subject::Index(ordinal), set) => is_few_scans(view, *ordinal, set),
-        _ => false,
-    }
-}
-
-/// Whether the keys of `set` are a few scans in timestamp order, or a few look-ups.
-pub(super) fn is_few_scans(view: &GrooveView, ordinal: usize, set: &RangeSet) -> bool {
-    let few = if is_unique(view, ordinal) { SMALL as usize } else { FEW_SCANS };
-    is_points(set) && set.ranges().len() <= few
-}
-
-/// Whether entries of `set` are collected and sorted.
-fn is_collected(view: &GrooveView, ordinal: usize, set: &RangeSet) -> bool {
-    !is_points(set) || is_unique(view, ordinal) || set.ranges().len() > KEY_SCANS_MAX
-}
-
-/// Whether the plan for `term` depends on how many objects meet its parts.
-fn decides(view: &GrooveView, term: &Term) -> bool {
-    let any = |terms: &[Term]| terms.iter().any(|term| decides(view, term));
-    match term {
-        Term::Keys(Subject::Timestamp | Subject::Field(_), _) => false,
-        Term::Keys(Subject::Index(ordinal), set) => !is_few_scans(view, *ordinal, set),
-        Term::Or(terms) => any(terms),
-        Term::And { kept, removed } => {
-            let is_or = |term: &Term| matches!(term, Term::Or(_));
-            any(kept) || any(removed) || kept.len() > 1 && kept.iter().any(is_or)
-        }
-    }
-}
-
-/// Whether `term` is likely to read more than a few entries before it can tell anything.
-fn is_slow(term: &Term) -> bool {
-    match term {
-        Term::Keys(Subject::Timestamp, _) => false,
-        Term::Keys(Subject::Field(_), _) => true,
-        Term::Keys(Subject::Index(_), set) => !is_points(set),
-        Term::Or(_) | Term::And { .. } => true,
     }
 }

@@ -5,8 +5,8 @@ use crate::groove::GrooveView;
 use crate::query::key_range::{KeyRange, RangeSet};
 use crate::query::stream::{Entries, Window};
 
-use super::choose::{count_range, estimate_ranges, is_few_scans, is_unique};
 use super::normal::{Normal, Subject, Term};
+use super::size::{count_range, estimate_ranges, is_few_scans, is_unique};
 
 /// How many objects there are.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 //!    index in one conjunction or disjunction is a single set of keys, and in which a negation
 //!    stands only beside something positive or outermost.
 //! 2. [`choose`] makes a plan of it ([`step`]): what is walked, what is skipped through, what is
-//!    tested on rows. It reads counts where there is something to decide, and nothing else.
+//!    tested on rows. It reads counts ([`size`]) where there is something to decide, and nothing else.
 //! 3. [`open`] makes streams of the plan, and wraps them in meters ([`meter`]) for `explain`.
 //! 4. [`keep`] makes a test of single objects of it, for answers in another order.
 //! 5. [`count`] answers from the trees' own counts where the normal form is simple enough.
@@ -12,11 +12,13 @@
 //! The size of a plan is linear in the size of the predicate.
 
 mod choose;
+mod cost;
 mod count;
 mod keep;
 mod meter;
 mod normal;
 mod open;
+mod size;
 mod step;
 
 use std::collections::BTreeMap;
@@ -31,7 +33,8 @@ use super::row_key::ReadKey;
 use super::stream::{BoxStream, Window};
 use normal::{Normal, Subject, Term};
 
-pub(crate) use choose::{COLLECTED_BYTES, Goal};
+pub(crate) use choose::Goal;
+pub(crate) use cost::COLLECTED_BYTES;
 pub(crate) use count::Count;
 pub(crate) use keep::Keep;
 pub(crate) use meter::Meters;
@@ -110,7 +113,7 @@ impl Plan {
         ordinal: usize,
         ranges: &[KeyRange],
     ) -> Result<u64, ReadError> {
-        choose::estimate_ranges(view, ordinal, ranges)
+        size::estimate_ranges(view, ordinal, ranges)
     }
 
     /// Whether nothing is said but which keys the index has.

@@ -10,8 +10,8 @@ use crate::query::stream::{
 };
 use crate::tree::{Direction, TreeRead};
 
-use super::choose::is_unique;
 use super::meter::Meters;
+use super::size::is_unique;
 use super::step::{Kind, Step, Test};
 
 /// Opens the streams of a plan. Nothing is read.

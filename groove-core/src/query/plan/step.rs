@@ -155,7 +155,7 @@ impl Step {
     pub(crate) fn cost(&self, limit: u64, rows: bool) -> u64 {
         let mut variable = self.variable;
         if rows && !self.carries_rows() {
-            variable = variable.saturating_add(self.rows.saturating_mul(super::choose::ROW_COST));
+            variable = variable.saturating_add(self.rows.saturating_mul(super::cost::ROW_COST));
         }
         if limit < self.rows {
             variable = (u128::from(variable) * u128::from(limit) / u128::from(self.rows)) as u64;

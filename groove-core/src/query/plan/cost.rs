@@ -1,0 +1,17 @@
+//! What things cost, in entries that are read one after the other: measured ratios, rounded.
+
+/// A row that is looked up.
+pub(super) const ROW_COST: u64 = 12;
+/// A row of a scan of the object tree.
+pub(super) const SCANNED_ROW_COST: u64 = 2;
+/// An entry that is collected and sorted.
+pub(super) const COLLECTED_COST: u64 = 2;
+/// A seek in a scan of one key.
+pub(super) const SEEK_COST: u64 = 4;
+/// The beginning of a scan of one key or range: about four rows.
+pub(super) const BEGIN_COST: u64 = 48;
+/// The look-up of a unique key.
+pub(super) const LOOK_UP_COST: u64 = ROW_COST;
+
+/// Bytes of memory for each entry that is collected.
+pub(crate) const COLLECTED_BYTES: u64 = 8;

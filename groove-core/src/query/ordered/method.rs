@@ -48,6 +48,8 @@ pub(super) struct Known {
     pub(super) expected: u64,
     /// About how many entries are walked for what is wanted.
     pub(super) walked: u64,
+    /// How many are read at once at first.
+    pub(super) batch: u64,
     /// Once so many entries were walked, the next method would have cost less.
     pub(super) walked_max: u64,
 }
@@ -68,7 +70,8 @@ impl Choice {
         let full = KeyRange::full(request.view.schema.indexes[*ordinal].key_width);
         let ranges = plan.keys_of(*ordinal).map_or_else(|| vec![full], |set| set.ranges().to_vec());
         let entries_alone = |ranges, expected, walked| {
-            let known = Known { ranges, after, wanted, expected, walked, walked_max: u64::MAX };
+            let (batch, walked_max) = (walked, u64::MAX);
+            let known = Known { ranges, after, wanted, expected, walked, batch, walked_max };
             Ok(Choice { methods: vec![Method::Entries], known })
         };
         if window.is_empty() {
@@ -93,7 +96,8 @@ impl Choice {
         let walked = u64::try_from(walked).unwrap_or(u64::MAX).min(left);
         let sizes = Sizes { found, limit, walked, left };
         let (methods, walked_max) = methods(order, &plain, chosen, sizes, explains)?;
-        let known = Known { ranges, after, wanted, expected, walked, walked_max };
+        let batch = if plan.is_guess() { limit } else { walked };
+        let known = Known { ranges, after, wanted, expected, walked, batch, walked_max };
         Ok(Choice { methods, known })
     }
 }

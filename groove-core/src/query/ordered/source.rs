@@ -117,8 +117,8 @@ impl Source {
         match &method {
             Method::Entries => {}
             Method::Test(_) => {
-                let walked = usize::try_from(known.walked).unwrap_or(usize::MAX);
-                batch_entries = batch_entries.min(walked.max(1));
+                let first = usize::try_from(known.batch).unwrap_or(usize::MAX);
+                batch_entries = batch_entries.min(first.max(1));
             }
             Method::Collect(chosen) => {
                 timestamps = collect_timestamps(order, chosen, chosen_meters)?;

@@ -116,6 +116,11 @@ impl Plan {
         size::estimate_ranges(view, ordinal, ranges)
     }
 
+    /// Whether nothing tells how many objects there are: sizes are guesses.
+    pub(crate) fn is_guess(&self) -> bool {
+        !self.readers.is_empty()
+    }
+
     /// Whether nothing is said but which keys the index has.
     pub(crate) fn is_keys_of(&self, ordinal: usize) -> bool {
         match (&self.normal.term, self.normal.negative) {

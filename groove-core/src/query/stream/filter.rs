@@ -6,10 +6,15 @@ use std::sync::Arc;
 use crate::error::{Damage, QueryError};
 use crate::query::key_range::RangeSet;
 use crate::query::row_key::RowKey;
-use crate::tree::{Direction, TreeRead};
+use crate::tree::{Direction, TreeRead, seeks};
 
 use super::row_reader::RowReader;
 use super::{BoxStream, Stream};
+
+/// Fewer timestamps are decided about one by one: if few of them are met, many of so few would be asked for.
+const TOGETHER_MIN: usize = 16;
+/// Timestamps that are decided about together at the most.
+const TOGETHER_MAX: usize = 128;
 
 /// A condition on a timestamp that is known to be one of an object.
 ///
@@ -68,6 +73,67 @@ impl Filter {
     }
 }
 
+impl Filter {
+    fn reads_rows(&self) -> bool {
+        match self {
+            Filter::Member(_) => false,
+            Filter::Row(..) => true,
+            Filter::All(parts) | Filter::Any(parts) => parts.iter().any(Filter::reads_rows),
+            Filter::Not(part) => part.reads_rows(),
+        }
+    }
+
+    /// Keeps, of `ranks`, which ascend, those that meet the condition, which reads no rows: many at once cost
+    /// less than one after the other.
+    fn retain(&mut self, ranks: &mut Vec<u64>) -> Result<(), QueryError> {
+        match self {
+            _ if ranks.is_empty() => {}
+            Filter::Member(stream) => stream.retain(ranks)?,
+            Filter::Row(..) => unreachable!("it reads rows"),
+            Filter::All(parts) => {
+                for part in parts {
+                    part.retain(ranks)?;
+                }
+            }
+            Filter::Any(parts) => {
+                let mut rest = ranks.clone();
+                for part in parts {
+                    let mut met = rest.clone();
+                    part.retain(&mut met)?;
+                    remove(&mut rest, &met);
+                }
+                remove(ranks, &rest);
+            }
+            Filter::Not(_) if defect!(NegationIgnored) => {}
+            Filter::Not(part) => part.exclude(ranks)?,
+        }
+        Ok(())
+    }
+
+    /// Removes those that [`Filter::retain`] keeps.
+    fn exclude(&mut self, ranks: &mut Vec<u64>) -> Result<(), QueryError> {
+        match self {
+            Filter::Any(parts) => parts.iter_mut().try_for_each(|part| part.exclude(ranks)),
+            Filter::Not(part) => part.retain(ranks),
+            part => {
+                let mut met = ranks.clone();
+                part.retain(&mut met)?;
+                remove(ranks, &met);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Removes those of `ranks` that are in `others`; both ascend.
+fn remove(ranks: &mut Vec<u64>, others: &[u64]) {
+    let mut others = others.iter().peekable();
+    ranks.retain(|rank| {
+        while others.next_if(|other| *other < rank).is_some() {}
+        others.peek() != Some(&rank)
+    });
+}
+
 /// The timestamps of a stream that meet a condition. With [`Filter::Not`] it is the difference of
 /// two streams.
 ///
@@ -78,8 +144,12 @@ pub(crate) struct Filtered {
     filter: Filter,
     rows: Option<RowReader>,
     hedge: Option<Hedge>,
+    /// Whether many timestamps are decided about together: no rows are read.
+    decides_together: bool,
     /// The last answer.
     given: Option<u64>,
+    /// Whether the stream has nothing behind what was given.
+    stream_ended: bool,
     ended: bool,
     direction: Direction,
     /// The object tree, which names the block of a row that is damaged.
@@ -102,8 +172,20 @@ impl Filtered {
         direction: Direction,
         objects: Arc<dyn TreeRead>,
     ) -> Filtered {
-        let (hedge, given, ended) = (None, None, false);
-        Filtered { stream, filter, rows, hedge, given, ended, direction, objects }
+        let (hedge, given, stream_ended, ended) = (None, None, false, false);
+        let decides_together = rows.is_none() && !filter.reads_rows();
+        Filtered {
+            stream,
+            filter,
+            rows,
+            hedge,
+            decides_together,
+            given,
+            stream_ended,
+            ended,
+            direction,
+            objects,
+        }
     }
 
     /// Goes over to `other`, which has the same timestamps, once `tested_max` were tested.
@@ -134,6 +216,10 @@ impl Stream for Filtered {
         if self.given.is_some_and(|given| given >= target) {
             return Ok(self.given);
         }
+        if self.stream_ended {
+            self.ended = true;
+            return Ok(None);
+        }
         let mut target = target;
         loop {
             self.count_test();
@@ -155,6 +241,50 @@ impl Stream for Filtered {
             }
             target = found + 1;
         }
+    }
+
+    fn fill(&mut self, target: u64, count: usize, out: &mut Vec<u64>) -> Result<(), QueryError> {
+        if !self.decides_together {
+            return seeks::fill(|target| self.seek(target), target, count, out);
+        }
+        if self.ended {
+            return Ok(());
+        }
+        let end = out.len() + count;
+        // The last answer may be asked for again.
+        let mut target = target;
+        if count > 0
+            && let Some(given) = self.given.filter(|given| *given >= target)
+        {
+            out.push(given);
+            target = given + 1;
+        }
+        let mut ranks = Vec::new();
+        while !self.stream_ended && out.len() < end {
+            let wanted = (end - out.len()).min(TOGETHER_MAX);
+            if wanted < TOGETHER_MIN {
+                return seeks::fill(|target| self.seek(target), target, wanted, out);
+            }
+            ranks.clear();
+            self.stream.fill(target, wanted, &mut ranks)?;
+            self.stream_ended = ranks.len() < wanted;
+            let Some(last) = ranks.last() else { break };
+            target = last + 1;
+            self.filter.retain(&mut ranks)?;
+            out.extend_from_slice(&ranks);
+            self.given = ranks.last().copied().or(self.given);
+        }
+        Ok(())
+    }
+
+    fn retain(&mut self, ranks: &mut Vec<u64>) -> Result<(), QueryError> {
+        if !self.decides_together {
+            return seeks::retain(|target| self.seek(target), ranks);
+        }
+        self.stream.retain(ranks)?;
+        self.filter.retain(ranks)?;
+        self.given = ranks.last().copied().or(self.given);
+        Ok(())
     }
 
     fn row(&self) -> Option<&[u8]> {

@@ -75,7 +75,7 @@ pub(crate) trait Stream: Send {
         None
     }
 
-    /// The row of the last answer, if the stream has it at hand.
+    /// The row of the last answer, if the stream has it at hand, and if it was a seek's.
     fn row(&self) -> Option<&[u8]> {
         None
     }

@@ -92,7 +92,8 @@ impl InvalidValue {
 pub trait Field: Sized {
     /// Bytes that a value takes in a row.
     const WIDTH: usize;
-    /// The type as the schema in the file names it.
+    /// The type as the schema in the file names it. Queries read keys from rows by it: a type whose bytes or whose
+    /// order are not those of the type that it names is a [`FieldType::Foreign`].
     const TYPE: FieldType;
     /// Writes the value to `out`, little-endian; `out` is `WIDTH` bytes long.
     ///

@@ -79,7 +79,7 @@ pub(super) fn read_object<O: Object>(
     }
 }
 
-/// The timestamps of a query's answer, read as the iterator goes on, without any row.
+/// The timestamps of a query's answer, read as the iterator goes on.
 ///
 /// Made by [`Query::iter_timestamps`](super::Query::iter_timestamps). After an error it ends for
 /// good.

@@ -18,7 +18,7 @@ use crate::search;
 use crate::table::{TableIndex, ValueBlock};
 
 use super::read::{Direction, Scan};
-use super::stretch::Stretch;
+use super::stretch::{Stretch, VALUES_MIN};
 use super::version::TreeVersion;
 
 /// A run, or a level: values in order.
@@ -134,7 +134,7 @@ impl<const K: usize> MergeScan<K> {
                 Direction::Descending => keys.max(),
             };
             let Some(next) = next else { return Ok(false) };
-            if let values @ 1.. = self.stretch.grow()
+            if let Some(values) = self.stretch.next_values()
                 && self.begin_stretch(&next, values)
             {
                 return Ok(true);
@@ -194,6 +194,7 @@ impl<const K: usize> MergeScan<K> {
         let source = &mut self.heads[number].source;
         let positions = source.stretch(self.direction, values, (min, max), bound.as_ref());
         if positions.len() < 2 {
+            self.stretch.fail();
             return false;
         }
         let last = source.fill(&mut self.stretch, positions, self.direction);
@@ -296,22 +297,34 @@ impl<const K: usize> Source<K> {
         };
         match direction {
             Direction::Ascending => {
-                let is_within =
-                    |at: usize| self.key(at) <= *max && bound.is_none_or(|end| self.key(at) < *end);
+                let is_within = |at: usize| {
+                    let key = self.key(at);
+                    key <= *max && bound.is_none_or(|end| key < *end)
+                };
+                // Where sources are interleaved, one look tells that it is not worth it.
+                let least = length.min(at + VALUES_MIN);
+                if !is_within(least - 1) {
+                    return at..at;
+                }
                 let end = length.min(at + values);
                 let end = match is_within(end - 1) {
                     true => end,
-                    false => search::by_halves(at, end, is_within),
+                    false => search::by_halves(least, end, is_within),
                 };
                 at..(at..end).find(|at| self.is_tombstone_at(*at)).unwrap_or(end)
             }
             Direction::Descending => {
                 let is_behind = |at: usize| {
-                    self.key(at) < *min || bound.is_some_and(|end| self.key(at) <= *end)
+                    let key = self.key(at);
+                    key < *min || bound.is_some_and(|end| key <= *end)
                 };
+                let least = (at + 1).saturating_sub(VALUES_MIN);
+                if is_behind(least) {
+                    return at..at;
+                }
                 let begin = (at + 1).saturating_sub(values);
                 let begin = match is_behind(begin) {
-                    true => search::by_halves(begin, at + 1, is_behind),
+                    true => search::by_halves(begin, least, is_behind),
                     false => begin,
                 };
                 let tombstone = (begin..at + 1).rev().find(|at| self.is_tombstone_at(*at));

@@ -12,12 +12,16 @@ use crate::table::ValueBlock;
 
 use super::read::Direction;
 
-/// Values of the first stretch after a search.
-const FIRST_VALUES: usize = 8;
+/// Values of the first stretch after a search; fewer are unpacked one by one, which costs less.
+pub(super) const VALUES_MIN: usize = 8;
 /// How many times more values the next stretch has.
 const GROWTH: usize = 4;
-/// Values of a stretch at the most: what is unpacked should stay in the processor's nearest cache.
+/// Values of a stretch at the most.
 const VALUES_MAX: usize = 128;
+/// Bytes of a stretch at the most: what is unpacked should stay in the processor's nearest cache.
+const BYTES_MAX: usize = 16 << 10;
+/// Values that are unpacked alone, at the most, before the next attempt, where sources are interleaved.
+const PAUSE_MAX: usize = 32;
 
 /// Some values, unpacked, and which of them is the current one. Its memory is used again.
 pub(super) struct Stretch<const K: usize> {
@@ -29,8 +33,12 @@ pub(super) struct Stretch<const K: usize> {
     /// The current value and those behind it, in the scan's direction. None: there is no current value.
     left: Range<usize>,
     direction: Direction,
-    /// Values of the next stretch; 0: only one, alone.
+    /// Values of the next stretch.
     next_values: usize,
+    values_max: usize,
+    /// Values that are still to be unpacked alone, and how many are after the next failure.
+    pause: usize,
+    next_pause: usize,
 }
 
 impl<const K: usize> Stretch<K> {
@@ -42,21 +50,37 @@ impl<const K: usize> Stretch<K> {
             scratch: Vec::new(),
             left: 0..0,
             direction,
-            next_values: 0,
+            next_values: VALUES_MIN,
+            values_max: (BYTES_MAX / (payload_width + size_of::<Key<K>>()))
+                .clamp(VALUES_MIN, VALUES_MAX),
+            pause: 1,
+            next_pause: 1,
         }
     }
 
     /// After a search: forgets all values, and begins small again.
     pub(super) fn restart(&mut self) {
         self.left = 0..0;
-        self.next_values = 0;
+        self.next_values = VALUES_MIN;
+        (self.pause, self.next_pause) = (1, 1);
     }
 
-    /// How many values to unpack next, if there are as many; 0 if the next one is to be unpacked alone.
-    pub(super) fn grow(&mut self) -> usize {
-        let values = self.next_values;
-        self.next_values = (values * GROWTH).clamp(FIRST_VALUES, VALUES_MAX);
-        values
+    /// How many values to unpack next, if there are as many; `None` if the next one is to be unpacked alone.
+    pub(super) fn next_values(&mut self) -> Option<usize> {
+        match self.pause.checked_sub(1) {
+            Some(pause) => {
+                self.pause = pause;
+                None
+            }
+            None => Some(self.next_values),
+        }
+    }
+
+    /// Fewer values than [`VALUES_MIN`] come one after the other: the next ones are unpacked alone, more each time.
+    pub(super) fn fail(&mut self) {
+        self.pause = self.next_pause;
+        self.next_pause = PAUSE_MAX.min(2 * self.next_pause);
+        self.next_values = VALUES_MIN;
     }
 
     /// Takes the values at these positions of a block; the first of them in the scan's direction is current.
@@ -75,6 +99,12 @@ impl<const K: usize> Stretch<K> {
     }
 
     fn clear(&mut self, values: usize) {
+        self.next_values = match values < self.next_values {
+            // So many came before another source.
+            true => values.max(VALUES_MIN),
+            false => self.values_max.min(GROWTH * values),
+        };
+        self.next_pause = 1;
         self.keys.clear();
         self.payloads.clear();
         self.left = 0..values;

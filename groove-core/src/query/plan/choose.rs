@@ -119,15 +119,17 @@ impl<'a> Planner<'a> {
             true => (u128::from(cost) * u128::from(goal.limit) / u128::from(step.rows)) as u64,
             false => cost,
         };
-        if share(scan).saturating_mul(2) >= step.cost(goal.limit, goal.rows) {
-            return Ok(match sure {
-                Some(sure) => self.hedged(step, sure, goal),
-                None => step,
-            });
+        if share(scan).saturating_mul(2) < step.cost(goal.limit, goal.rows) {
+            let walk = self.tested_objects(&normal.term, false, window)?;
+            // What rows do not tell would be collected for the walk, too.
+            if !walk.collects() {
+                return Ok(self.hedged(walk, sure.unwrap_or(step), goal));
+            }
         }
-        let walk = self.tested_objects(&normal.term, false, window)?;
-        let sure = sure.unwrap_or(step);
-        Ok(self.hedged(walk, sure, goal))
+        Ok(match sure {
+            Some(sure) => self.hedged(step, sure, goal),
+            None => step,
+        })
     }
 
     /// `bet`, as long as it costs no more than `sure`.

@@ -3,6 +3,7 @@
 use crate::error::{QueryError, ReadError};
 use crate::groove::GrooveView;
 use crate::query::key_range::{KeyRange, RangeSet};
+use crate::query::row_key::RowKey;
 use crate::query::stream::{Entries, Window};
 
 use super::normal::{Normal, Subject, Term};
@@ -150,9 +151,11 @@ fn objects_are_less(
     view: &GrooveView,
     window: Window,
 ) -> Result<bool, ReadError> {
-    if window == Window::ALL || ranges.iter().all(KeyRange::is_point) {
+    let rows_tell = RowKey::of_index(view.schema, ordinal).is_some();
+    if window == Window::ALL || ranges.iter().all(KeyRange::is_point) || !rows_tell {
         return Ok(false);
     }
     let objects = view.object_tree.estimate(&[window.min], &[window.max])?;
-    Ok(objects.saturating_mul(2) < estimate_ranges(view, ordinal, ranges)?)
+    // No plan would choose the entries then.
+    Ok(objects.saturating_mul(3) < estimate_ranges(view, ordinal, ranges)?)
 }

@@ -1,6 +1,7 @@
 //! About how many objects meet a condition, and what it costs to read the entries that tell.
 //!
-//! Sizes are counts that trees give from what they know of their tables, and rather too high than too low.
+//! Sizes are counts that trees give from what they know of their tables; where a range of an index and one of
+//! timestamps come together, as if neither had to do with the other; and where nothing tells, guesses.
 
 use crate::constants::{INDEX_KEY_WIDTH_MAX, KEY_LIMBS_MAX};
 use crate::error::ReadError;
@@ -122,25 +123,28 @@ impl Sizes<'_> {
         window: Window,
     ) -> Result<u64, ReadError> {
         let all = self.view.object_count;
-        let mut size = self.entries(ordinal, set, window)?;
-        // Of several keys entries of all timestamps were counted: as if they were spread evenly.
-        if !is_points(set) && window != Window::ALL {
-            let share = u128::from(size) * u128::from(self.objects_in(window)?);
-            size = (share.div_ceil(u128::from(all.max(1)))) as u64;
+        if is_points(set) || window == Window::ALL {
+            return self.entries(ordinal, set.ranges(), window);
         }
-        Ok(size)
+        // Of ranges entries of all timestamps are counted: as if they were spread evenly.
+        let (points, ranges): (Vec<KeyRange>, Vec<KeyRange>) =
+            set.ranges().iter().partition(|range| range.is_point());
+        let entries = self.entries(ordinal, &ranges, window)?;
+        let share = u128::from(entries) * u128::from(self.objects_in(window)?);
+        let share = share.div_ceil(u128::from(all.max(1))) as u64;
+        Ok(self.entries(ordinal, &points, window)?.saturating_add(share).min(all))
     }
 
-    /// About how many entries of an index are read to collect the keys of `set`: of a single key those
+    /// About how many entries of an index are read to collect the keys of `ranges`: of a single key those
     /// with a timestamp of `window`, of a range all.
     pub(super) fn entries(
         &self,
         ordinal: usize,
-        set: &RangeSet,
+        ranges: &[KeyRange],
         window: Window,
     ) -> Result<u64, ReadError> {
-        let (all, ranges) = (self.view.object_count, set.ranges());
-        if is_unique(self.view, ordinal) && is_points(set) {
+        let all = self.view.object_count;
+        if is_unique(self.view, ordinal) && ranges.iter().all(KeyRange::is_point) {
             return Ok((ranges.len() as u64).min(all));
         }
         let counted = &ranges[..ranges.len().min(COUNTED_RANGES_MAX)];
@@ -174,7 +178,7 @@ impl Sizes<'_> {
         window: Window,
     ) -> Result<u64, ReadError> {
         let entries = match is_collected(self.view, ordinal, set) {
-            true => self.entries(ordinal, set, window)?,
+            true => self.entries(ordinal, set.ranges(), window)?,
             false => 0,
         };
         Ok(self.collecting(ordinal, entries, set.ranges()))
@@ -205,7 +209,7 @@ fn guess(set: &RangeSet, full: &KeyRange, all: u64) -> u64 {
         [first, .., last] if first.min == full.min && last.max == full.max => 54,
         _ => ranges.iter().take(10).map(sixtieths).sum::<u64>().min(54),
     };
-    (u128::from(all) * u128::from(sixtieths) / 60) as u64
+    (u128::from(all) * u128::from(sixtieths)).div_ceil(60) as u64
 }
 
 /// Whether the index of this ordinal is a unique tree.

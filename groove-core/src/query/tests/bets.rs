@@ -232,3 +232,27 @@ fn a_read_that_fails_before_or_after_a_lost_bet_is_an_error() {
     }
     assert!(failures >= calls / 6, "{failures} of {calls} calls failed");
 }
+
+/// A row does not tell what a function computes, so a walk over the objects would collect the whole range for
+/// its test: no bet, and nothing is collected twice.
+#[test]
+fn a_range_that_rows_do_not_tell_is_collected_once_whatever_the_limit() {
+    let (query, device) = query(Item::DEPTH.lt(2_000 << 8));
+    let newest = query.newest_first().limit(40);
+    assert_eq!(newest.collect().expect("no read fails").len(), 40);
+    let depths = device.scanned.load(Relaxed);
+    assert!(depths <= 1_001, "{depths} entries of 1,000");
+    device.reset(0);
+    assert_eq!(newest.count().expect("no read fails"), 40);
+    let depths = device.scanned.load(Relaxed);
+    assert!(depths <= 1_001, "{depths} entries of 1,000");
+}
+
+/// Bug: the count of such a range within a narrow range of timestamps left the walk over its entries, which
+/// needs no memory, for a plan that had to collect them. It counts the entries again.
+#[test]
+fn a_count_of_a_range_that_rows_do_not_tell_needs_no_memory() {
+    let (query, device) = query(Item::DEPTH.lt(5_000 << 8));
+    device.withheld_memory.store(u64::MAX - 480, Relaxed);
+    assert_eq!(query.timestamps(..=100).count().expect("nothing is collected"), 50);
+}

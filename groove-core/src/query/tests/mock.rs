@@ -123,7 +123,7 @@ impl TreeRead for MockTree {
         let (min, max) = (key(min), key(max));
         let density = self.entries.range(min.clone()..=max.clone()).count() as f64;
         let scan = self.scan(&min, &max, direction);
-        Box::new(MockKeyScan { scan, key: min, direction, at: None, density })
+        Box::new(MockKeyScan { scan, key: min, direction, at: None, density, target: 0 })
     }
 
     fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError> {
@@ -244,10 +244,14 @@ struct MockKeyScan {
     at: Option<u64>,
     /// Entries within the whole range, to be compared with those of other keys.
     density: f64,
+    /// Targets never go back.
+    target: u64,
 }
 
 impl KeyScan for MockKeyScan {
     fn seek(&mut self, target: u64) -> Result<Option<u64>, ReadError> {
+        assert!(self.target <= target, "a target went back");
+        self.target = target;
         let rank = |timestamp| self.direction.rank(timestamp);
         if self.at.is_none_or(|at| rank(at) < target) {
             *self.key.last_mut().unwrap() = rank(target);

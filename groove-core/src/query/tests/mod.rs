@@ -10,6 +10,7 @@ mod item;
 mod mock;
 mod pages;
 mod random;
+mod streams;
 
 /// Numbers that a seed determines (splitmix64).
 struct Random(u64);

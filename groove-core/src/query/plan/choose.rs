@@ -12,7 +12,7 @@
 //!
 //! That a `limit` soon has enough is a bet on conditions that have nothing to do with each other or with
 //! time. Data are not so. So a bet is hedged: once it has cost as much as the plan that needs no luck, what
-//! is left of the answer comes from that one. Both together cost twice as much as the better at the most.
+//! is left of the answer comes from that one. By these costs both together are twice that plan at the most.
 //!
 //! Where every term is a few scans, whatever the counts are the plan is the same, and nothing is counted. If
 //! there is a decision, it is by counts, and by the same ones whether or not the plan is to be explained.

@@ -70,8 +70,8 @@ impl Sizes<'_> {
         Ok(sizes)
     }
 
-    /// About how many objects of `window` meet `term`, rather too many than too few. If `count`,
-    /// entries of indexes are counted by the trees; otherwise nothing is read.
+    /// About how many objects of `window` meet `term`. If `count`, entries of indexes are counted by the
+    /// trees, and fields are guessed; otherwise nothing is read, and it is no fewer than there are.
     pub(super) fn size(
         &self,
         term: &Term,

@@ -137,7 +137,7 @@ impl<O: Object> Groove<O> {
         let mut orphans = 0;
         let mut entries = scan(tree);
         while entries.advance()? {
-            let (key, payload) = (entries.key(), entries.payload());
+            let (key, payload) = entries.value();
             if timestamp_of(index.kind, key, payload).is_some() {
                 found.add(key, payload);
                 continue;
@@ -180,7 +180,7 @@ impl<O: Object> Groove<O> {
         let mut entries = scan(tree);
         let mut row = vec![0; O::ROW_WIDTH];
         while entries.advance()? {
-            let (key, payload) = (entries.key(), entries.payload());
+            let (key, payload) = entries.value();
             let Some(timestamp) = timestamp_of(kind, key, payload) else { continue };
             let is_entry = view.object_tree.lookup(&[timestamp], &mut row)? && {
                 let object: O = decode(&*view.object_tree, timestamp, &row)?;

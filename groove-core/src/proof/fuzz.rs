@@ -360,12 +360,15 @@ fn parse_values<const K: usize>(mut data: &[u8], meta: &Arc<TreeMeta>) {
         assert!(values.find(&key).is_none_or(|found| values.key(found) == key));
     }
     let _ = values.unpack(meta, &mut Chunk::new(meta));
-    let (from, mut keys, mut payloads) = (values.len() / 3, Vec::new(), Vec::new());
-    values.unpack_range(from..values.len(), &mut keys, &mut payloads, &mut Vec::new());
+    let (from, mut keys, mut scratch) = (values.len() / 3, Vec::new(), Vec::new());
+    values.unpack_keys(from..values.len(), &mut keys, &mut scratch);
     for (at, key) in (from..values.len()).zip(&keys) {
         assert_eq!(values.key(at), *key);
     }
-    assert_eq!(payloads.len(), keys.len() * meta.payload_width);
+    let mut payloads = vec![0; keys.len() * meta.payload_width];
+    for parts in [None, Some(&[0..1, meta.payload_width / 2..meta.payload_width][..])] {
+        values.unpack_payloads(from..values.len(), parts, &mut payloads, &mut scratch);
+    }
     assert_eq!(values.net_count(0..values.len()), values.len() as i64 - 2 * tombstones);
     for key in [[0; K], [u64::MAX; K]] {
         assert!(values.lower_bound(&key) <= values.len());

@@ -14,7 +14,7 @@ use super::cursor::Cursor;
 use super::explain::Explanation;
 use super::handle::{IndexHandle, timestamp_range};
 use super::key_set::KeySet;
-use super::objects::{ObjectTimestamps, Objects, read_object};
+use super::objects::{ObjectTimestamps, Objects, invalid_row, next_row};
 use super::ordered::{self, Ordered};
 use super::page::Page;
 use super::predicate::Predicate;
@@ -140,7 +140,10 @@ impl<O: Object> Query<O> {
         }
         let mut rows = request.rows(BATCH_ROWS_MAX, request.limit().saturating_add(1))?;
         let mut objects: Vec<O> = Vec::new();
-        while let Some(object) = read_object(request, &mut rows)? {
+        while let Some((timestamp, row)) = next_row(request, &mut rows)? {
+            let Ok(object) = O::read_row(timestamp, row) else {
+                return Err(invalid_row(request, timestamp));
+            };
             if objects.len() == objects.capacity() {
                 objects.reserve(1 + rows.at_hand());
             }
@@ -163,7 +166,12 @@ impl<O: Object> Query<O> {
         if self.request.limit() == 0 {
             return Ok(None);
         }
-        read_object(&self.request, &mut self.request.rows(1, 1)?)
+        let mut rows = self.request.rows(1, 1)?;
+        let Some((timestamp, row)) = next_row(&self.request, &mut rows)? else { return Ok(None) };
+        match O::read_row(timestamp, row) {
+            Ok(object) => Ok(Some(object)),
+            Err(_) => Err(invalid_row(&self.request, timestamp)),
+        }
     }
 
     /// Whether there is an object.

@@ -23,6 +23,7 @@ mod handle;
 mod key_bounds;
 mod key_range;
 mod key_set;
+mod number_set;
 mod objects;
 mod operand;
 mod ordered;

@@ -32,12 +32,14 @@ impl<O: Object> Objects<O> {
         Objects { ended: request.limit() == 0, request, rows: None, object: PhantomData }
     }
 
-    fn read(&mut self) -> Result<Option<O>, QueryError> {
-        let rows = match &mut self.rows {
-            Some(rows) => rows,
-            None => self.rows.insert(self.request.rows(FIRST_BATCH_ROWS, self.request.limit())?),
-        };
-        read_object(&self.request, rows)
+    fn next_row(&mut self) -> Result<Option<(u64, &[u8])>, QueryError> {
+        if self.rows.is_none() {
+            self.rows = Some(self.request.rows(FIRST_BATCH_ROWS, self.request.limit())?);
+        }
+        match &mut self.rows {
+            Some(rows) => next_row(&self.request, rows),
+            None => Ok(None),
+        }
     }
 }
 
@@ -48,9 +50,17 @@ impl<O: Object> Iterator for Objects<O> {
         if self.ended {
             return None;
         }
-        let next = self.read().transpose();
-        self.ended = !matches!(next, Some(Ok(_)));
-        next
+        // Objects are large, and every hand that one goes through copies it: this one gives it on as it is.
+        let end = match self.next_row() {
+            Ok(Some((timestamp, row))) => match O::read_row(timestamp, row) {
+                Ok(object) => return Some(Ok(object)),
+                Err(_) => Some(Err(invalid_row(&self.request, timestamp))),
+            },
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        };
+        self.ended = true;
+        end
     }
 }
 
@@ -62,21 +72,24 @@ impl<O: Object> fmt::Debug for Objects<O> {
     }
 }
 
-/// The object of the next row.
-pub(super) fn read_object<O: Object>(
+/// The timestamp and the row of the next object; `None` at the end.
+pub(super) fn next_row<'a>(
     request: &Request,
-    rows: &mut Rows,
-) -> Result<Option<O>, QueryError> {
+    rows: &'a mut Rows,
+) -> Result<Option<(u64, &'a [u8])>, QueryError> {
     match rows.next()? {
         None => Ok(None),
+        Some(Row::Found(timestamp, row)) => Ok(Some((timestamp, row))),
         Some(Row::Missing(timestamp)) => {
             Err(request.damaged(timestamp, Damage::EntryForeign { timestamp }))
         }
-        Some(Row::Found(timestamp, bytes)) => match O::read_row(timestamp, bytes) {
-            Ok(object) => Ok(Some(object)),
-            Err(_) => Err(request.damaged(timestamp, Damage::Invalid { what: "row" })),
-        },
     }
+}
+
+/// The error of a row that is no object.
+#[cold]
+pub(super) fn invalid_row(request: &Request, timestamp: u64) -> QueryError {
+    request.damaged(timestamp, Damage::Invalid { what: "row" })
 }
 
 /// The timestamps of a query's answer, read as the iterator goes on.

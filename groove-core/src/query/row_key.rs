@@ -1,6 +1,7 @@
 //! Keys that are read from a row instead of an index: what a condition costs where the row is at hand.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::constants::INDEX_KEY_WIDTH_MAX;
 use crate::field::{Field, IndexKey, InvalidValue};
@@ -82,6 +83,18 @@ impl RowKey {
         match number_lane(field, &field.field_type) {
             Some(lane) => RowKey::Number { lane, optional: false },
             None => RowKey::Field { field, read },
+        }
+    }
+
+    /// Appends the bytes of a row that it is read from.
+    pub(crate) fn append_parts(&self, parts: &mut Vec<Range<usize>>) {
+        let mut append = |offset: usize, width: usize| parts.push(offset..offset + width);
+        match self {
+            RowKey::Number { lane, .. } => append(lane.offset, lane.width),
+            RowKey::Index { fields, .. } => {
+                fields.iter().for_each(|field| append(field.offset, field.width));
+            }
+            RowKey::Field { field, .. } => append(field.offset, field.width),
         }
     }
 

@@ -63,9 +63,13 @@ impl Rows {
             return Ok(None);
         }
         let row = match &mut self.source {
-            Source::Carried(answer) => answer.next()?.map(|timestamp| {
-                Row::Found(timestamp, answer.row().expect("the plan has rows at hand"))
-            }),
+            Source::Carried(answer) => match answer.next()? {
+                Some(timestamp) => {
+                    let row = answer.row().expect("the plan has rows at hand");
+                    Some(Row::Found(timestamp, row))
+                }
+                None => None,
+            },
             Source::Lookup(lookup) => lookup.next(self.remaining)?,
         };
         if row.is_some() {

@@ -372,33 +372,40 @@ impl<const K: usize> Columns<K> {
         &self.limbs[K - 1]
     }
 
-    /// Appends the keys at these positions, and their payloads, row by row.
-    pub(super) fn unpack_rows(
+    /// Writes the payloads at these positions of `count`, row by row, or at least those `parts` of them.
+    pub(super) fn unpack_payloads(
         &self,
         bytes: &[u8],
-        positions: Range<usize>,
-        count: usize,
-        payload_width: usize,
-        (keys, payloads, scratch): (&mut Vec<Key<K>>, &mut Vec<u8>, &mut Vec<u64>),
+        (positions, count): (Range<usize>, usize),
+        width: usize,
+        parts: Option<&[Range<usize>]>,
+        payloads: &mut [u8],
+        scratch: &mut Vec<u64>,
     ) {
-        self.unpack_keys(bytes, positions.clone(), count, keys, scratch);
-        if payload_width == 0 {
-            return;
-        }
-        let start = payloads.len();
-        match &self.template.payload[..] {
-            [] => payloads.resize(start + positions.len() * payload_width, 0),
-            template => positions.clone().for_each(|_| payloads.extend_from_slice(template)),
+        let places = &self.template.places;
+        let is_wanted = |place: &PayloadLane| {
+            parts.is_none_or(|parts| parts.iter().any(|part| place.overlap(part) > 0))
+        };
+        // Of a part, what no lane writes is constant.
+        let written = |part: &Range<usize>| places.iter().map(|place| place.overlap(part)).sum();
+        let is_written = |part: &Range<usize>| part.len() == written(part);
+        if !parts.is_some_and(|parts| parts.iter().all(is_written))
+            && !self.template.payload.is_empty()
+        {
+            let payloads = payloads.chunks_exact_mut(width);
+            payloads.for_each(|payload| payload.copy_from_slice(&self.template.payload));
         }
         self.each_varying(bytes, |number, lane| {
-            scratch.clear();
-            lane.unpack(bytes, positions.clone(), count, scratch);
-            let rows = payloads[start..].chunks_exact_mut(payload_width);
-            self.template.places[number].write_all(scratch, rows);
+            if is_wanted(&places[number]) {
+                scratch.clear();
+                lane.unpack(bytes, positions.clone(), count, scratch);
+                places[number].write_all(scratch, payloads.chunks_exact_mut(width));
+            }
         });
     }
 
-    fn unpack_keys(
+    /// Appends the keys at these positions of `count`.
+    pub(super) fn unpack_keys(
         &self,
         bytes: &[u8],
         positions: Range<usize>,

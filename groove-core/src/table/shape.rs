@@ -82,6 +82,16 @@ impl PayloadLane {
         }
     }
 
+    /// The lane's value of zeros.
+    pub(crate) fn zero(self) -> u64 {
+        self.sign()
+    }
+
+    /// How many of the bytes `part` of a payload are the lane's.
+    pub(crate) fn overlap(self, part: &Range<usize>) -> usize {
+        (self.offset + self.width).min(part.end).saturating_sub(self.offset.max(part.start))
+    }
+
     /// Whether a payload that has the lane's value has zeros there.
     pub(crate) fn is_zero(self, value: u64) -> bool {
         (value ^ self.sign()).to_le_bytes()[..self.width] == [0; 8][..self.width]

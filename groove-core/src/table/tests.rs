@@ -242,13 +242,28 @@ impl<const K: usize> Sample<K> {
             let part = &mut Random(number as u64);
             let from = part.below(values.len() as u64) as usize;
             let to = from + part.below((values.len() - from) as u64 + 1) as usize;
-            let (mut keys, mut payloads) = (vec![[1; K]], vec![7]);
-            block.unpack_range(from..to, &mut keys, &mut payloads, &mut Vec::new());
-            let part = &values[from..to];
-            let expected: Vec<Key<K>> = part.iter().map(|(key, ..)| *key).collect();
+            let (mut keys, mut scratch) = (vec![[1; K]], Vec::new());
+            block.unpack_keys(from..to, &mut keys, &mut scratch);
+            let rows = &values[from..to];
+            let expected: Vec<Key<K>> = rows.iter().map(|(key, ..)| *key).collect();
             assert_eq!(keys[1..], expected, "{}", self.about);
-            let expected: Vec<u8> = part.iter().flat_map(|(_, _, value)| value.clone()).collect();
-            assert_eq!(payloads[1..], expected, "{}", self.about);
+            let width = self.meta.payload_width;
+            let mut payloads = vec![7; rows.len() * width];
+            block.unpack_payloads(from..to, None, &mut payloads, &mut scratch);
+            let expected: Vec<u8> = rows.iter().flat_map(|(_, _, value)| value.clone()).collect();
+            assert_eq!(payloads, expected, "{}", self.about);
+            let mut parts = vec![];
+            for _ in 0..part.below(3) {
+                let begin = part.below(width as u64 + 1) as usize;
+                parts.push(begin..begin + part.below((width - begin) as u64 + 1) as usize);
+            }
+            let mut tested = vec![7; payloads.len()];
+            block.unpack_payloads(from..to, Some(&parts), &mut tested, &mut scratch);
+            for at in (0..payloads.len())
+                .filter(|at| parts.iter().any(|part| part.contains(&(at % width))))
+            {
+                assert_eq!(tested[at], payloads[at], "{}: {parts:?}", self.about);
+            }
             block.unpack(&self.meta, &mut chunk).unwrap();
             let whole = self.chunk_of(values);
             assert_eq!((&chunk.keys, &chunk.tombstones), (&whole.keys, &whole.tombstones));
@@ -304,8 +319,10 @@ impl<const K: usize> Sample<K> {
             }
             let _ = block.net_count(0..block.len());
             let _ = block.unpack(&self.meta, &mut Chunk::new(&self.meta));
-            let mut keys = Vec::new();
-            block.unpack_range(0..block.len(), &mut keys, &mut payload, &mut Vec::new());
+            let (mut keys, mut scratch) = (Vec::new(), Vec::new());
+            block.unpack_keys(0..block.len(), &mut keys, &mut scratch);
+            payload.resize(block.len() * self.meta.payload_width, 0);
+            block.unpack_payloads(0..block.len(), None, &mut payload, &mut scratch);
             assert!((0..block.len()).all(|at| block.key(at) == keys[at]));
         }
     }

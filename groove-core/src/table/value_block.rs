@@ -285,27 +285,45 @@ impl<const K: usize> ValueBlock<K> {
         length - 2 * tombstones as i64
     }
 
-    /// Appends the keys at these positions and their payloads: faster than one after the other. `scratch` is
-    /// memory to use again.
-    pub(crate) fn unpack_range(
+    /// Appends the keys at these positions: faster than one after the other. `scratch` is memory to use again.
+    pub(crate) fn unpack_keys(
         &self,
         positions: Range<usize>,
         keys: &mut Vec<Key<K>>,
-        payloads: &mut Vec<u8>,
         scratch: &mut Vec<u64>,
     ) {
         assert!(positions.end <= self.len(), "beyond the block's end");
         match &self.encoding {
+            Encoding::Rows { .. } => keys.extend(positions.map(|at| self.key(at))),
+            Encoding::Columns(columns) => {
+                columns.unpack_keys(&self.bytes, positions, self.len(), keys, scratch);
+            }
+        }
+    }
+
+    /// Writes the payloads at these positions into `payloads`, one behind the other, or at least those `parts` of
+    /// them; what they have elsewhere is anything then.
+    pub(crate) fn unpack_payloads(
+        &self,
+        positions: Range<usize>,
+        parts: Option<&[Range<usize>]>,
+        payloads: &mut [u8],
+        scratch: &mut Vec<u64>,
+    ) {
+        assert!(positions.end <= self.len(), "beyond the block's end");
+        let width = self.payload_width();
+        assert_eq!(payloads.len(), positions.len() * width, "room for the payloads");
+        if width == 0 {
+            return;
+        }
+        match &self.encoding {
             Encoding::Rows { .. } => {
-                for at in positions {
-                    keys.push(self.key(at));
-                    self.append_payload(at, payloads);
-                }
+                let payloads = payloads.chunks_exact_mut(width);
+                positions.zip(payloads).for_each(|(at, payload)| self.read_payload(at, payload));
             }
             Encoding::Columns(columns) => {
-                let (count, width) = (self.len(), self.payload_width());
-                let out = (keys, payloads, scratch);
-                columns.unpack_rows(&self.bytes, positions, count, width, out);
+                let place = (positions, self.len());
+                columns.unpack_payloads(&self.bytes, place, width, parts, payloads, scratch);
             }
         }
     }

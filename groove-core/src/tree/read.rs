@@ -3,6 +3,7 @@
 //! Both are object-safe and take keys as slices of limbs (most significant first), so that nothing
 //! above the trees is compiled once per key width.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Damage, ReadError};
@@ -106,8 +107,17 @@ pub trait Scan: Send {
     fn seek(&mut self, key: &[u64]) -> Result<(), ReadError>;
     /// The key of the current row. Only after `advance` returned `true`.
     fn key(&self) -> &[u64];
+    /// The key of the current row and its payload. Only after `advance` returned `true`.
+    fn value(&mut self) -> (&[u64], &[u8]);
     /// The payload of the current row. Only after `advance` returned `true`.
-    fn payload(&self) -> &[u8];
+    fn payload(&mut self) -> &[u8] {
+        self.value().1
+    }
+    /// Says that conditions on these bytes of payloads will be tested too: [`Scan::tested`].
+    fn test(&mut self, parts: &[Range<usize>]);
+    /// As [`Scan::payload`]; but only the bytes that are tested are sure to be those of the row. Costs less than
+    /// a whole payload.
+    fn tested(&mut self) -> &[u8];
     /// Value blocks that were looked into so far.
     fn blocks(&self) -> u64;
 }

@@ -17,6 +17,7 @@ use crate::memory::{Key, Run, Usage, limbs_to_key};
 use crate::search;
 use crate::table::{TableIndex, ValueBlock};
 
+use super::payloads::ReadPayloads;
 use super::read::{Direction, Scan};
 use super::stretch::{Stretch, VALUES_MIN};
 use super::version::TreeVersion;
@@ -118,10 +119,19 @@ impl<const K: usize> MergeScan<K> {
         key.filter(|key| self.min <= *key && *key <= self.max)
     }
 
-    fn step(&mut self) -> Result<bool, ReadError> {
-        if self.stretch.advance() {
-            return Ok(true);
+    /// Goes to the value behind the stretch.
+    fn advance_beyond(&mut self) -> Result<bool, ReadError> {
+        if let State::Failed(error) = &self.state {
+            return Err(error.clone());
         }
+        let result = match self.state {
+            State::New => self.start().and_then(|()| self.step()),
+            _ => self.step(),
+        };
+        result.inspect_err(|error| self.state = State::Failed(error.clone()))
+    }
+
+    fn step(&mut self) -> Result<bool, ReadError> {
         if let Some(lead) = self.lead.take() {
             let head = &mut self.heads[lead];
             let key = head.source.next(&self.version, self.direction, &mut self.blocks)?;
@@ -234,15 +244,13 @@ impl<const K: usize> MergeScan<K> {
 }
 
 impl<const K: usize> Scan for MergeScan<K> {
+    #[inline]
     fn advance(&mut self) -> Result<bool, ReadError> {
-        if let State::Failed(error) = &self.state {
-            return Err(error.clone());
+        // A scan that failed has no stretch.
+        if self.stretch.advance() {
+            return Ok(true);
         }
-        let result = match self.state {
-            State::New => self.start().and_then(|()| self.step()),
-            _ => self.step(),
-        };
-        result.inspect_err(|error| self.state = State::Failed(error.clone()))
+        self.advance_beyond()
     }
 
     fn seek(&mut self, key: &[u64]) -> Result<(), ReadError> {
@@ -257,8 +265,21 @@ impl<const K: usize> Scan for MergeScan<K> {
         self.stretch.key().unwrap_or(&self.key)
     }
 
-    fn payload(&self) -> &[u8] {
-        self.stretch.payload().unwrap_or(&self.payload)
+    fn value(&mut self) -> (&[u64], &[u8]) {
+        let source = self.lead.map(|lead| &self.heads[lead].source);
+        let (key, payload) = source
+            .and_then(|source| self.stretch.value(source))
+            .unwrap_or((&self.key, &self.payload));
+        (key, payload)
+    }
+
+    fn test(&mut self, parts: &[Range<usize>]) {
+        self.stretch.test(parts);
+    }
+
+    fn tested(&mut self) -> &[u8] {
+        let source = self.lead.map(|lead| &self.heads[lead].source);
+        source.and_then(|source| self.stretch.tested(source)).unwrap_or(&self.payload)
     }
 
     fn blocks(&self) -> u64 {
@@ -311,6 +332,9 @@ impl<const K: usize> Source<K> {
                     true => end,
                     false => search::by_halves(least, end, is_within),
                 };
+                if !self.has_tombstones() {
+                    return at..end;
+                }
                 at..(at..end).find(|at| self.is_tombstone_at(*at)).unwrap_or(end)
             }
             Direction::Descending => {
@@ -327,13 +351,16 @@ impl<const K: usize> Source<K> {
                     true => search::by_halves(begin, least, is_behind),
                     false => begin,
                 };
+                if !self.has_tombstones() {
+                    return begin..at + 1;
+                }
                 let tombstone = (begin..at + 1).rev().find(|at| self.is_tombstone_at(*at));
                 tombstone.map_or(begin, |tombstone| tombstone + 1)..at + 1
             }
         }
     }
 
-    /// Unpacks the values at these positions, stands at the last of them, and gives its key.
+    /// Makes the values at these positions the stretch, stands at the last of them, and gives its key.
     fn fill(
         &mut self,
         stretch: &mut Stretch<K>,
@@ -347,12 +374,16 @@ impl<const K: usize> Source<K> {
         match self {
             Source::Run { run, at } => {
                 *at = last;
-                stretch.fill_from_run(run, positions);
+                stretch.fill(positions, |positions, keys, _| {
+                    keys.extend_from_slice(&run.keys()[positions]);
+                });
             }
             Source::Level { values, at, .. } => {
                 *at = last;
                 let values = values.as_ref().expect("the source stands at a value");
-                stretch.fill_from_block(values, positions);
+                stretch.fill(positions, |positions, keys, scratch| {
+                    values.unpack_keys(positions, keys, scratch);
+                });
             }
         }
         self.key(last)
@@ -363,6 +394,15 @@ impl<const K: usize> Source<K> {
             Source::Run { run, .. } => run.keys()[at],
             Source::Level { values, .. } => {
                 values.as_ref().expect("the source stands at a value").key(at)
+            }
+        }
+    }
+
+    fn has_tombstones(&self) -> bool {
+        match self {
+            Source::Run { run, .. } => run.has_tombstones(),
+            Source::Level { values, .. } => {
+                values.as_ref().expect("the source stands at a value").has_tombstones()
             }
         }
     }
@@ -516,6 +556,38 @@ impl<const K: usize> Source<K> {
                 let key = held.key(*at);
                 *values = Some(held);
                 Ok(Some(key))
+            }
+        }
+    }
+}
+
+impl<const K: usize> ReadPayloads for Source<K> {
+    fn read_payloads(
+        &self,
+        positions: Range<usize>,
+        parts: Option<&[Range<usize>]>,
+        payloads: &mut [u8],
+        scratch: &mut Vec<u64>,
+    ) {
+        match self {
+            Source::Run { run, .. } => {
+                let width = payloads.len() / positions.len();
+                for (at, payload) in positions.zip(payloads.chunks_exact_mut(width)) {
+                    payload.copy_from_slice(run.payload(at));
+                }
+            }
+            Source::Level { values, .. } => {
+                let values = values.as_ref().expect("the source stands at a value");
+                values.unpack_payloads(positions, parts, payloads, scratch);
+            }
+        }
+    }
+
+    fn read_payload(&self, at: usize, payload: &mut [u8]) {
+        match self {
+            Source::Run { run, .. } => payload.copy_from_slice(run.payload(at)),
+            Source::Level { values, .. } => {
+                values.as_ref().expect("the source stands at a value").read_payload(at, payload);
             }
         }
     }

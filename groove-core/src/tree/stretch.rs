@@ -3,13 +3,13 @@
 //! Value by value, a scan asks each lane of a block for its kind and its frame, and each source whether it is
 //! the next. Lane by lane, for as many values as no other source has a say in, both are asked once. Who wants one
 //! value should not pay for many, so the first value after a search is unpacked alone, and each
-//! stretch is larger than the one before.
+//! stretch is larger than the one before. Keys are unpacked at once, [`Payloads`] when they are asked for.
 
 use std::ops::Range;
 
-use crate::memory::{Key, Run};
-use crate::table::ValueBlock;
+use crate::memory::Key;
 
+use super::payloads::{Payloads, ReadPayloads};
 use super::read::Direction;
 
 /// Values of the first stretch after a search; fewer are unpacked one by one, which costs less.
@@ -27,8 +27,7 @@ const PAUSE_MAX: usize = 32;
 pub(super) struct Stretch<const K: usize> {
     /// Ascending, whatever the direction.
     keys: Vec<Key<K>>,
-    payloads: Vec<u8>,
-    payload_width: usize,
+    payloads: Payloads,
     scratch: Vec<u64>,
     /// The current value and those behind it, in the scan's direction. None: there is no current value.
     left: Range<usize>,
@@ -45,8 +44,7 @@ impl<const K: usize> Stretch<K> {
     pub(super) fn new(payload_width: usize, direction: Direction) -> Self {
         Stretch {
             keys: Vec::new(),
-            payloads: Vec::new(),
-            payload_width,
+            payloads: Payloads::new(payload_width),
             scratch: Vec::new(),
             left: 0..0,
             direction,
@@ -83,22 +81,19 @@ impl<const K: usize> Stretch<K> {
         self.next_values = VALUES_MIN;
     }
 
-    /// Takes the values at these positions of a block; the first of them in the scan's direction is current.
-    pub(super) fn fill_from_block(&mut self, block: &ValueBlock<K>, positions: Range<usize>) {
-        self.clear(positions.len());
-        block.unpack_range(positions, &mut self.keys, &mut self.payloads, &mut self.scratch);
+    /// Conditions on these bytes of payloads will be tested too.
+    pub(super) fn test(&mut self, parts: &[Range<usize>]) {
+        self.payloads.test(parts);
     }
 
-    /// Takes the values at these positions of a run.
-    pub(super) fn fill_from_run(&mut self, run: &Run<K>, positions: Range<usize>) {
-        self.clear(positions.len());
-        self.keys.extend_from_slice(&run.keys()[positions.clone()]);
-        for at in positions {
-            self.payloads.extend_from_slice(run.payload(at));
-        }
-    }
-
-    fn clear(&mut self, values: usize) {
+    /// Takes the values at these positions of a source, whose keys `append_keys` appends, with memory to use
+    /// again; the first of them in the scan's direction is current.
+    pub(super) fn fill(
+        &mut self,
+        positions: Range<usize>,
+        append_keys: impl FnOnce(Range<usize>, &mut Vec<Key<K>>, &mut Vec<u64>),
+    ) {
+        let values = positions.len();
         self.next_values = match values < self.next_values {
             // So many came before another source.
             true => values.max(VALUES_MIN),
@@ -106,7 +101,8 @@ impl<const K: usize> Stretch<K> {
         };
         self.next_pause = 1;
         self.keys.clear();
-        self.payloads.clear();
+        append_keys(positions.clone(), &mut self.keys, &mut self.scratch);
+        self.payloads.restart(positions);
         self.left = 0..values;
     }
 
@@ -165,9 +161,15 @@ impl<const K: usize> Stretch<K> {
         self.at().map(|at| &self.keys[at])
     }
 
-    /// The current value's payload.
+    /// The current value's key and its payload, which is in `source`; `None` if there is no current value.
     #[inline]
-    pub(super) fn payload(&self) -> Option<&[u8]> {
-        self.at().map(|at| &self.payloads[at * self.payload_width..(at + 1) * self.payload_width])
+    pub(super) fn value(&mut self, source: &impl ReadPayloads) -> Option<(&Key<K>, &[u8])> {
+        self.at().map(|at| (&self.keys[at], self.payloads.get(at, source)))
+    }
+
+    /// The current value's payload, of which only the bytes that are tested hold.
+    #[inline]
+    pub(super) fn tested(&mut self, source: &impl ReadPayloads) -> Option<&[u8]> {
+        self.at().map(|at| self.payloads.tested(at, source))
     }
 }

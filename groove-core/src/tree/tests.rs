@@ -130,6 +130,13 @@ fn a_scan_gives_what_is_visible_between_any_steps_and_searches() {
                 _ => Direction::Descending,
             };
             let mut scan = version.clone().scan(&[min], &[max], direction);
+            // Of each value nothing is asked for, or what is tested, or all of it, or both.
+            let tested = (random.below(2) == 0).then(|| {
+                let begin = random.below(PAYLOAD_WIDTH as u64) as usize;
+                begin..begin + 1 + random.below((PAYLOAD_WIDTH - begin) as u64) as usize
+            });
+            scan.test(tested.as_slice());
+            let wanted = 1 + random.below(20);
             let all = (Bound::Unbounded, Bound::Unbounded);
             // What is left of the range.
             let mut left = (Bound::Included(min), Bound::Included(max));
@@ -172,12 +179,14 @@ fn a_scan_gives_what_is_visible_between_any_steps_and_searches() {
                 let context = || format!("seed {seed}: {direction:?}, {min}..={max}, {left:?}");
                 assert_eq!(found, expected.is_some(), "{}", context());
                 let Some((key, payload)) = expected else { break };
-                assert_eq!(
-                    (scan.key(), scan.payload()),
-                    (&[*key][..], &payload[..]),
-                    "{}",
-                    context()
-                );
+                assert_eq!(scan.key(), [*key], "{}", context());
+                if let Some(part) = tested.clone().filter(|_| random.below(4) > 0) {
+                    let found = &scan.tested()[part.clone()];
+                    assert_eq!(found, &payload[part.clone()], "{}: {part:?}", context());
+                }
+                if random.below(wanted) == 0 {
+                    assert_eq!(scan.value(), (&[*key][..], &payload[..]), "{}", context());
+                }
                 given += 1;
                 match direction {
                     Direction::Ascending => left.0 = Bound::Excluded(*key),

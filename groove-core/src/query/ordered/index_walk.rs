@@ -124,18 +124,18 @@ impl IndexWalk {
                     break;
                 }
                 self.walked += 1;
-                let limbs = scan.key();
-                let (timestamp, key) = match self.unique {
+                let at = match self.unique {
                     true => {
                         let payload = scan.payload().first_chunk();
-                        (payload.map_or(0, |bytes| u64::from_le_bytes(*bytes)), limbs)
+                        let timestamp = payload.map_or(0, |bytes| u64::from_le_bytes(*bytes));
+                        Position { key: EncodedKey::from_limbs(scan.key()), timestamp }
                     }
                     false => {
-                        let (timestamp, key) = limbs.split_last().expect("a key has limbs");
-                        (*timestamp, key)
+                        let (timestamp, key) = scan.key().split_last().expect("a key has limbs");
+                        Position { key: EncodedKey::from_limbs(key), timestamp: *timestamp }
                     }
                 };
-                let at = Position { key: EncodedKey::from_limbs(key), timestamp };
+                let timestamp = at.timestamp;
                 // Of a unique tree the key of the place is found again, perhaps with another object.
                 let behind = self.after.is_none_or(|after| at.is_behind(&after, self.direction));
                 // Orphaned keys have timestamp 0, which no window contains.

@@ -1,5 +1,6 @@
 //! What the steps of a plan did: counted only for `explain`, by wrappers around trees and streams.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -81,8 +82,16 @@ impl Stream for MeteredStream {
         self.stream.density()
     }
 
-    fn row(&self) -> Option<&[u8]> {
+    fn row(&mut self) -> Option<&[u8]> {
         self.stream.row()
+    }
+
+    fn test(&mut self, parts: &[Range<usize>]) {
+        self.stream.test(parts);
+    }
+
+    fn tested(&mut self) -> Option<&[u8]> {
+        self.stream.tested()
     }
 }
 
@@ -181,8 +190,16 @@ impl Scan for MeteredScan {
         self.scan.key()
     }
 
-    fn payload(&self) -> &[u8] {
-        self.scan.payload()
+    fn value(&mut self) -> (&[u64], &[u8]) {
+        self.scan.value()
+    }
+
+    fn test(&mut self, parts: &[Range<usize>]) {
+        self.scan.test(parts);
+    }
+
+    fn tested(&mut self) -> &[u8] {
+        self.scan.tested()
     }
 
     fn blocks(&self) -> u64 {

@@ -121,7 +121,7 @@ impl Opener<'_> {
     pub(super) fn filter(&self, test: &Test) -> Filter {
         match test {
             Test::Member(step) => Filter::Member(self.stream(step)),
-            Test::Row(test) => Filter::Row(test.key.clone(), test.set.clone()),
+            Test::Row(test) => Filter::of_row(test.key.clone(), test.set.clone()),
             Test::All(tests) => Filter::All(tests.iter().map(|test| self.filter(test)).collect()),
             Test::Any(tests) => Filter::Any(tests.iter().map(|test| self.filter(test)).collect()),
             Test::Not(test) => Filter::Not(Box::new(self.filter(test))),

@@ -58,7 +58,7 @@ impl Answer {
     }
 
     /// The row of the last timestamp, if it is at hand.
-    pub(crate) fn row(&self) -> Option<&[u8]> {
+    pub(crate) fn row(&mut self) -> Option<&[u8]> {
         self.stream.row()
     }
 

@@ -1,11 +1,14 @@
 //! What decides about single timestamps of a stream: the timestamps that one stream has and others
 //! have too, or have not, and those whose row has a key of some set.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Damage, QueryError};
 use crate::query::key_range::RangeSet;
+use crate::query::number_set::NumberSet;
 use crate::query::row_key::RowKey;
+use crate::table::PayloadLane;
 use crate::tree::{Direction, TreeRead, seeks};
 
 use super::row_reader::RowReader;
@@ -25,12 +28,25 @@ pub(crate) enum Filter {
     Member(BoxStream),
     /// Met by objects in whose row there is a key of the set.
     Row(RowKey, RangeSet),
+    /// The same of a number, without the detour over encoded keys.
+    Number(PayloadLane, NumberSet),
     All(Vec<Filter>),
     Any(Vec<Filter>),
     Not(Box<Filter>),
 }
 
 impl Filter {
+    /// Met by objects in whose row there is a key of the set.
+    pub(crate) fn of_row(key: RowKey, set: RangeSet) -> Filter {
+        match key {
+            RowKey::Number { lane, optional } => {
+                let absent = optional.then(|| lane.zero());
+                Filter::Number(lane, NumberSet::new(&set, absent))
+            }
+            key => Filter::Row(key, set),
+        }
+    }
+
     /// Whether the timestamp with this rank meets the condition, and its row, which is there if any
     /// part asks for it.
     fn contains(
@@ -42,6 +58,10 @@ impl Filter {
     ) -> Result<bool, QueryError> {
         match self {
             Filter::Member(stream) => Ok(stream.seek(rank)? == Some(rank)),
+            Filter::Number(lane, set) => {
+                let row = row.expect("the plan has rows where it tests them");
+                Ok(set.contains(lane.read(row)))
+            }
             Filter::Row(key, set) => {
                 let row = row.expect("the plan has rows where it tests them");
                 let damage = Damage::Invalid { what: "row" };
@@ -74,10 +94,23 @@ impl Filter {
 }
 
 impl Filter {
+    /// Appends the bytes of rows that it reads.
+    fn append_parts(&self, parts: &mut Vec<Range<usize>>) {
+        match self {
+            Filter::Member(_) => {}
+            Filter::Row(key, _) => key.append_parts(parts),
+            Filter::Number(lane, _) => parts.push(lane.offset..lane.offset + lane.width),
+            Filter::All(filters) | Filter::Any(filters) => {
+                filters.iter().for_each(|filter| filter.append_parts(parts));
+            }
+            Filter::Not(filter) => filter.append_parts(parts),
+        }
+    }
+
     fn reads_rows(&self) -> bool {
         match self {
             Filter::Member(_) => false,
-            Filter::Row(..) => true,
+            Filter::Row(..) | Filter::Number(..) => true,
             Filter::All(parts) | Filter::Any(parts) => parts.iter().any(Filter::reads_rows),
             Filter::Not(part) => part.reads_rows(),
         }
@@ -89,7 +122,7 @@ impl Filter {
         match self {
             _ if ranks.is_empty() => {}
             Filter::Member(stream) => stream.retain(ranks)?,
-            Filter::Row(..) => unreachable!("it reads rows"),
+            Filter::Row(..) | Filter::Number(..) => unreachable!("it reads rows"),
             Filter::All(parts) => {
                 for part in parts {
                     part.retain(ranks)?;
@@ -174,6 +207,12 @@ impl Filtered {
     ) -> Filtered {
         let (hedge, given, stream_ended, ended) = (None, None, false, false);
         let decides_together = rows.is_none() && !filter.reads_rows();
+        let mut stream = stream;
+        if rows.is_none() {
+            let mut parts = Vec::new();
+            filter.append_parts(&mut parts);
+            stream.test(&parts);
+        }
         Filtered {
             stream,
             filter,
@@ -235,7 +274,7 @@ impl Stream for Filtered {
             };
             let row = match &self.rows {
                 Some(rows) => rows.row(),
-                None => self.stream.row(),
+                None => self.stream.tested(),
             };
             if self.filter.contains(found, row, self.direction, &*self.objects)? {
                 self.given = Some(found);
@@ -289,10 +328,26 @@ impl Stream for Filtered {
         Ok(())
     }
 
-    fn row(&self) -> Option<&[u8]> {
+    fn row(&mut self) -> Option<&[u8]> {
         match &self.rows {
             Some(rows) => rows.row(),
             None => self.stream.row(),
+        }
+    }
+
+    fn test(&mut self, parts: &[Range<usize>]) {
+        if self.rows.is_none() {
+            self.stream.test(parts);
+        }
+        if let Some(hedge) = &mut self.hedge {
+            hedge.stream.test(parts);
+        }
+    }
+
+    fn tested(&mut self) -> Option<&[u8]> {
+        match &self.rows {
+            Some(rows) => rows.row(),
+            None => self.stream.tested(),
         }
     }
 }

@@ -47,6 +47,8 @@ pub(crate) use row_reader::RowReader;
 pub(crate) use timestamp_set::{Collected, TimestampSet};
 pub(crate) use union::Union;
 
+use std::ops::Range;
+
 use crate::constants::TIMESTAMP_MAX;
 use crate::error::QueryError;
 use crate::tree::{Direction, seeks};
@@ -76,8 +78,16 @@ pub(crate) trait Stream: Send {
     }
 
     /// The row of the last answer, if the stream has it at hand, and if it was a seek's.
-    fn row(&self) -> Option<&[u8]> {
+    fn row(&mut self) -> Option<&[u8]> {
         None
+    }
+
+    /// Says that conditions on these bytes of rows will be tested too: [`Stream::tested`].
+    fn test(&mut self, _parts: &[Range<usize>]) {}
+
+    /// As [`Stream::row`]; but only the bytes that are tested are sure to be those of the row.
+    fn tested(&mut self) -> Option<&[u8]> {
+        self.row()
     }
 }
 

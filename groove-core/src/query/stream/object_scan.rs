@@ -1,5 +1,6 @@
 //! All objects in a range of timestamps, straight from a scan of the object tree.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::QueryError;
@@ -14,12 +15,14 @@ pub(crate) struct ObjectScan {
     tree: Arc<dyn TreeRead>,
     window: Window,
     direction: Direction,
+    /// The bytes of rows that conditions are on.
+    parts: Vec<Range<usize>>,
     state: State,
 }
 
 enum State {
     Unopened,
-    /// The scan stands at the object with this rank.
+    /// The scan stands at the object with this rank; at none yet, if it is 0.
     At(Box<dyn Scan>, u64),
     Ended,
 }
@@ -28,55 +31,70 @@ impl ObjectScan {
     /// The objects of an object tree with a timestamp in `window`.
     pub(crate) fn new(tree: Arc<dyn TreeRead>, window: Window, direction: Direction) -> ObjectScan {
         assert_eq!(tree.limbs(), 1, "the key of an object is its timestamp");
-        ObjectScan { tree, window, direction, state: State::Unopened }
+        ObjectScan { tree, window, direction, parts: Vec::new(), state: State::Unopened }
     }
 
     fn open(&self, target: u64) -> Option<Box<dyn Scan>> {
         let window = self.window.rest(self.direction, target);
-        (!window.is_empty())
-            .then(|| self.tree.clone().scan(&[window.min], &[window.max], self.direction))
+        if window.is_empty() {
+            return None;
+        }
+        let mut scan = self.tree.clone().scan(&[window.min], &[window.max], self.direction);
+        scan.test(&self.parts);
+        Some(scan)
     }
+}
 
-    /// Advances `scan` and gives the rank of its new object.
-    fn advance(&self, scan: &mut Box<dyn Scan>) -> Result<Option<u64>, QueryError> {
-        Ok(scan.advance()?.then(|| rank(self.direction, scan.key()[0])))
-    }
+/// Advances `scan` and gives the rank of its new object.
+#[inline]
+fn advance(scan: &mut Box<dyn Scan>, direction: Direction) -> Result<Option<u64>, QueryError> {
+    Ok(scan.advance()?.then(|| rank(direction, scan.key()[0])))
 }
 
 impl Stream for ObjectScan {
     fn seek(&mut self, target: u64) -> Result<Option<u64>, QueryError> {
-        let (mut scan, mut found) = match std::mem::replace(&mut self.state, State::Ended) {
-            State::Ended => return Ok(None),
-            State::Unopened => match self.open(target) {
-                None => return Ok(None),
-                Some(mut scan) => {
-                    let found = self.advance(&mut scan)?;
-                    (scan, found)
-                }
-            },
-            State::At(scan, found) if found >= target => {
-                self.state = State::At(scan, found);
-                return Ok(Some(found));
-            }
-            // Often the next object is far enough, and a step is cheaper than a seek.
-            State::At(mut scan, _) => {
-                let found = self.advance(&mut scan)?;
-                (scan, found)
-            }
-        };
-        if found.is_some_and(|found| found < target) {
+        if matches!(self.state, State::Unopened) {
+            self.state = match self.open(target) {
+                // It stands before all of them.
+                Some(scan) => State::At(scan, 0),
+                None => State::Ended,
+            };
+        }
+        let State::At(scan, found) = &mut self.state else { return Ok(None) };
+        if *found >= target && *found > 0 {
+            return Ok(Some(*found));
+        }
+        // Often the next object is far enough, and a step is cheaper than a seek.
+        let mut next = advance(scan, self.direction)?;
+        if next.is_some_and(|next| next < target) {
             scan.seek(&[rank(self.direction, target)])?;
-            found = self.advance(&mut scan)?;
+            next = advance(scan, self.direction)?;
         }
-        if let Some(found) = found {
-            self.state = State::At(scan, found);
+        match next {
+            Some(next) => *found = next,
+            None => self.state = State::Ended,
         }
-        Ok(found)
+        Ok(next)
     }
 
-    fn row(&self) -> Option<&[u8]> {
-        match &self.state {
+    fn row(&mut self) -> Option<&[u8]> {
+        match &mut self.state {
             State::At(scan, _) => Some(scan.payload()),
+            _ => None,
+        }
+    }
+
+    fn test(&mut self, parts: &[Range<usize>]) {
+        match &mut self.state {
+            State::Unopened => self.parts.extend_from_slice(parts),
+            State::At(scan, _) => scan.test(parts),
+            State::Ended => {}
+        }
+    }
+
+    fn tested(&mut self) -> Option<&[u8]> {
+        match &mut self.state {
+            State::At(scan, _) => Some(scan.tested()),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -110,7 +110,9 @@ impl TreeRead for MockTree {
     fn scan(self: Arc<Self>, min: &[u64], max: &[u64], direction: Direction) -> Box<dyn Scan> {
         self.assert_range(min, max);
         let next = (Bound::Included(min.to_vec()), Bound::Included(max.to_vec()));
-        Box::new(MockScan { tree: self, direction, next, current: None, failure: None })
+        let (current, failure) = (None, None);
+        let (parts, tested) = (Vec::new(), Vec::new());
+        Box::new(MockScan { tree: self, direction, next, current, parts, tested, failure })
     }
 
     fn scan_key(
@@ -159,6 +161,8 @@ struct MockScan {
     /// What is still to be scanned.
     next: (Bound<Vec<u64>>, Bound<Vec<u64>>),
     current: Option<(Vec<u64>, Vec<u8>)>,
+    parts: Vec<Range<usize>>,
+    tested: Vec<u8>,
     failure: Option<ReadError>,
 }
 
@@ -226,8 +230,23 @@ impl Scan for MockScan {
         &self.current.as_ref().expect("`advance` gave a row").0
     }
 
-    fn payload(&self) -> &[u8] {
-        &self.current.as_ref().expect("`advance` gave a row").1
+    fn value(&mut self) -> (&[u64], &[u8]) {
+        let (key, payload) = self.current.as_ref().expect("`advance` gave a row");
+        (key, payload)
+    }
+
+    fn test(&mut self, parts: &[Range<usize>]) {
+        self.parts.extend_from_slice(parts);
+    }
+
+    /// Bytes that are not tested are not those of the row.
+    fn tested(&mut self) -> &[u8] {
+        let (_, payload) = self.current.as_ref().expect("`advance` gave a row");
+        self.tested = payload.iter().map(|byte| !byte).collect();
+        for part in &self.parts {
+            self.tested[part.clone()].copy_from_slice(&payload[part.clone()]);
+        }
+        &self.tested
     }
 
     fn blocks(&self) -> u64 {

@@ -16,6 +16,7 @@
 //! what [`Lane::parse`] accepted can be read at every position without a panic.
 
 mod members;
+mod unpack;
 
 use std::ops::Range;
 
@@ -463,9 +464,9 @@ impl Lane {
             PROGRESSION if self.place == 0 => out.resize(out.len() + positions.len(), self.base),
             PROGRESSION => out.extend(positions.map(|i| self.progress(i))),
             PACKED => {
-                let (base, offset, bits) = (self.base, self.place as usize, self.bits);
-                let values = positions.map(|i| load(bytes, offset, i, bits));
-                out.extend(values.map(|value| base.wrapping_add(value)));
+                let start = out.len();
+                unpack::append(bytes, self.place as usize, positions, self.bits, out);
+                out[start..].iter_mut().for_each(|value| *value = value.wrapping_add(self.base));
             }
             _ => {
                 let mut at = positions.start;
@@ -473,7 +474,7 @@ impl Lane {
                     let begin = at / FRAME_ROWS * FRAME_ROWS;
                     let end = positions.end.min(begin + FRAME_ROWS);
                     let (frame, data) = self.frame(bytes, at, count);
-                    out.extend((at - begin..end - begin).map(|i| frame.get(bytes, data, i)));
+                    frame.unpack(bytes, data, at - begin..end - begin, out);
                     at = end;
                 }
             }
@@ -585,10 +586,24 @@ impl Frame {
 
     #[inline]
     fn get(&self, bytes: &[u8], data: usize, i: usize) -> u64 {
-        let expected = self.base.wrapping_add(line(self.slope, self.exponent, i));
+        let expected = self.expected(i);
         match self.bits {
             0 => expected,
             bits => expected.wrapping_add(load(bytes, data + self.at, i, bits)),
+        }
+    }
+
+    #[inline]
+    fn expected(&self, i: usize) -> u64 {
+        self.base.wrapping_add(line(self.slope, self.exponent, i))
+    }
+
+    /// Appends the values at these positions of the frame.
+    fn unpack(&self, bytes: &[u8], data: usize, positions: Range<usize>, out: &mut Vec<u64>) {
+        let start = out.len();
+        unpack::append(bytes, data + self.at, positions.clone(), self.bits, out);
+        for (value, i) in out[start..].iter_mut().zip(positions) {
+            *value = value.wrapping_add(self.expected(i));
         }
     }
 }

@@ -33,6 +33,7 @@ mod search;
 mod superblock;
 mod sync;
 mod table;
+mod touch;
 mod tree;
 mod wal;
 

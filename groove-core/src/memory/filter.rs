@@ -10,6 +10,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::touch::touch;
+
 use super::run::{Key, Run};
 
 const BITS_PER_KEY: usize = 16;
@@ -35,10 +37,10 @@ impl RunFilter {
         self.0[at] & bits == bits
     }
 
-    /// Reads a byte of a key's word, so that it is near afterwards.
+    /// Touches a key's word.
     #[inline]
-    pub(super) fn touch<const K: usize>(&self, key: &Key<K>) -> u8 {
-        self.0[place(key, self.0.len()).0] as u8
+    pub(super) fn touch<const K: usize>(&self, key: &Key<K>) {
+        touch(&self.0, place(key, self.0.len()).0);
     }
 
     pub(super) fn memory(&self) -> usize {

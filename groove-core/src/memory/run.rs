@@ -1,6 +1,5 @@
 //! A sorted, immutable sequence of values: what a memory table consists of.
 
-use std::hint::black_box;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -9,6 +8,7 @@ use super::filter::RunFilter;
 use super::merge::{Merged, RunMerge};
 use super::payloads::Payloads;
 use crate::search;
+use crate::touch::touch;
 
 /// The key of a value: limbs, most significant first.
 pub(crate) type Key<const K: usize> = [u64; K];
@@ -162,15 +162,16 @@ impl<const K: usize> Run<K> {
         }
         let keys = &self.keys[..positions.end];
         let (from, to) = (positions.start, keys.len());
-        search::members((from, to), timestamps, guess, |at| keys[at][K - 1], found);
+        let read = (|at| touch(keys, at), |at: usize| keys[at][K - 1]);
+        search::members((from, to), timestamps, guess, read, found);
     }
 
-    /// Reads a byte of what [`Run::members`] reads near a guess.
+    /// Touches what [`Run::members`] reads near a guess.
     #[inline]
-    pub(crate) fn touch_member(&self, guess: usize) -> u64 {
+    pub(crate) fn touch_member(&self, guess: usize) {
         match self.directory.get() {
             Some(Some(directory)) => directory.touch_member(guess),
-            _ => self.keys[guess][K - 1],
+            _ => touch(&self.keys, guess),
         }
     }
 
@@ -204,8 +205,10 @@ impl<const K: usize> Run<K> {
 
     /// Reads a byte of what [`Run::find`] asks before it searches.
     #[inline]
-    pub(crate) fn touch_filter(&self, key: &Key<K>) -> u8 {
-        self.filter.get().map_or(0, |filter| filter.touch(key))
+    pub(crate) fn touch_filter(&self, key: &Key<K>) {
+        if let Some(filter) = self.filter.get() {
+            filter.touch(key);
+        }
     }
 
     pub(crate) fn find(&self, key: &Key<K>) -> Option<usize> {
@@ -313,7 +316,7 @@ pub(crate) struct Guess<'a, const K: usize> {
 }
 
 impl<'a, const K: usize> Guess<'a, K> {
-    /// The payload at the guess; reads a byte of the key there, unless all keys are there, whose
+    /// The payload at the guess; touches the key there, unless all keys are there, whose
     /// payloads are found without.
     #[inline]
     pub(crate) fn payload(&self, key: &Key<K>) -> Option<&'a [u8]> {
@@ -325,7 +328,7 @@ impl<'a, const K: usize> Guess<'a, K> {
         }
         let at = ((key[0] - self.first) as f64 * self.density) as usize;
         let at = at.min(self.run.keys.len() - 1);
-        black_box(self.run.keys[at][K - 1]);
+        touch(&self.run.keys, at);
         Some(self.run.payload(at))
     }
 }

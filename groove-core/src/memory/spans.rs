@@ -12,11 +12,11 @@
 //!
 //! Between two reads of the first steps there is so little that the processor waits for many at a time.
 
-use std::hint::black_box;
 use std::ops::Range;
 
 use super::run::{Key, Run};
 use crate::search;
+use crate::touch::touch;
 
 /// Keys around the second guess that are read, too.
 const NEAR: usize = 8;
@@ -39,14 +39,12 @@ pub(crate) fn spans<const K: usize>(
             None => wanted.push((run.keys(), span)),
         }
     }
-    black_box(told.iter().fold(0, |touched, (_, directory, _)| touched ^ directory.touch(min)));
-    let mut touched = 0;
+    told.iter().for_each(|(_, directory, _)| directory.touch(min));
     for (keys, directory, span) in &mut told {
         **span = directory.span(min);
-        let [start, end] = [span.start, span.end].map(|at| at.min(keys.len() - 1));
-        touched ^= keys[start][K - 1] ^ keys[end][K - 1];
+        touch(keys, span.start);
+        touch(keys, span.end);
     }
-    black_box(touched);
     for (keys, _, span) in told {
         let Range { start, end } = *span;
         let from = search::gallop(start, end, 1, |at| keys[at] < *min);
@@ -59,7 +57,7 @@ pub(crate) fn spans<const K: usize>(
         for (guesses, scale) in guesses.iter_mut().zip(&scales) {
             *guesses = [min, max].map(|key| scale.position(scale.place(key)));
         }
-        touch(wanted, &guesses);
+        touch_all(wanted, &guesses);
         for ((guesses, scale), (keys, _)) in guesses.iter_mut().zip(&scales).zip(&*wanted) {
             for (guess, key) in guesses.iter_mut().zip([min, max]) {
                 let off = scale.place(key) - scale.place(&keys[*guess]);
@@ -67,7 +65,7 @@ pub(crate) fn spans<const K: usize>(
             }
         }
         for beside in [0, NEAR, 2 * NEAR] {
-            touch(
+            touch_all(
                 wanted,
                 &guesses.map(|guesses| guesses.map(|guess| (guess + beside).saturating_sub(NEAR))),
             );
@@ -85,18 +83,16 @@ pub(crate) fn spans<const K: usize>(
     spans
 }
 
-/// Reads what stands at the guesses, with next to nothing in between.
+/// Touches what stands at the guesses.
 #[inline]
-fn touch<const K: usize>(
+fn touch_all<const K: usize>(
     wanted: &[(&[Key<K>], &mut Range<usize>)],
     guesses: &[[usize; 2]; GUESSED],
 ) {
-    let mut touched = 0;
     for ((keys, _), [low, high]) in wanted.iter().zip(guesses) {
-        let last = keys.len() - 1;
-        touched ^= keys[last.min(*low)][K - 1] ^ keys[last.min(*high)][K - 1];
+        touch(keys, *low);
+        touch(keys, *high);
     }
-    black_box(touched);
 }
 
 /// How a run's keys are spread, as far as its first and its last key tell: by the first limb that is not

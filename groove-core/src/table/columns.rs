@@ -17,6 +17,7 @@ use bytemuck::Zeroable;
 use crate::constants::SECTOR_SIZE;
 use crate::grid::BLOCK_HEADER_SIZE;
 use crate::memory::Key;
+use crate::touch::touch;
 
 use super::TreeMeta;
 use super::lane::{DESCRIPTOR_SIZE, FRAME_ROWS, FrameStats, Lane, LanePlan, SLACK};
@@ -339,14 +340,14 @@ impl<const K: usize> Columns<K> {
         from..to
     }
 
-    /// Reads a byte of what tells where the payload lies, so that it is near afterwards.
+    /// Touches what tells where the payload lies.
     #[inline]
-    pub(super) fn touch_lanes(&self, bytes: &[u8]) -> u8 {
-        let near = self.near.iter().step_by(CACHE_LINE / size_of::<Lane>());
-        let touched = near.fold(0, |touched, lane| touched ^ lane.touch_head());
-        match self.varying as usize {
-            ..=LANES_NEAR => touched,
-            _ => self.far(bytes).iter().step_by(CACHE_LINE).fold(touched, |all, byte| all ^ byte),
+    pub(super) fn touch_lanes(&self, bytes: &[u8]) {
+        let near = (0..LANES_NEAR).step_by(CACHE_LINE / size_of::<Lane>());
+        near.for_each(|at| touch(&self.near, at));
+        if self.varying as usize > LANES_NEAR {
+            let far = self.far(bytes);
+            (0..far.len()).step_by(CACHE_LINE).for_each(|at| touch(far, at));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Payloads of many values, out of many blocks.
 
-use std::hint::black_box;
+use crate::touch::touch;
 
 use super::columns::Columns;
 use super::value_block::ValueBlock;
@@ -8,12 +8,9 @@ use super::value_block::ValueBlock;
 /// The values whose payloads are wanted, and where the payloads go.
 ///
 /// In a file that is larger than the processor's caches, what a look-up costs is to wait for memory: a
-/// value of columns lies in as many places as it has lanes. So all places are touched first, with so
-/// little between two of them that the processor waits for many at a time.
+/// value of columns lies in as many places as it has lanes. So all places are touched first.
 pub(crate) struct Gather<'a, const K: usize> {
     columns: Vec<Wanted<'a, K>>,
-    /// Blocks, and places in them.
-    places: Vec<(&'a [u8], usize)>,
 }
 
 struct Wanted<'a, const K: usize> {
@@ -29,7 +26,7 @@ struct Wanted<'a, const K: usize> {
 impl<'a, const K: usize> Gather<'a, K> {
     /// Room for so many values.
     pub(crate) fn with_capacity(values: usize) -> Self {
-        Gather { columns: Vec::with_capacity(values), places: Vec::new() }
+        Gather { columns: Vec::with_capacity(values) }
     }
 
     /// Notes the value at `position` of a block, whose payload goes to `out[at..]`. In a block of rows
@@ -53,18 +50,12 @@ impl<'a, const K: usize> Gather<'a, K> {
 
     /// Puts the payloads that were noted into `out`, and forgets them.
     pub(crate) fn finish(&mut self, payload_width: usize, out: &mut [u8]) {
-        let mut touched = 0;
         for wanted in &self.columns {
-            touched ^= wanted.columns.touch_lanes(wanted.bytes);
+            wanted.columns.touch_lanes(wanted.bytes);
         }
         for Wanted { columns, bytes, position, count, .. } in &self.columns {
-            let places = &mut self.places;
-            columns.each_place(bytes, *position, *count, |place| places.push((bytes, place)));
+            columns.each_place(bytes, *position, *count, |place| touch(bytes, place));
         }
-        for (bytes, place) in self.places.drain(..) {
-            touched ^= bytes[place];
-        }
-        black_box(touched);
         for wanted in self.columns.drain(..) {
             let out = &mut out[wanted.out..wanted.out + payload_width];
             wanted.columns.payload(wanted.bytes, wanted.position, wanted.count, out);

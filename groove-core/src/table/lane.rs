@@ -432,12 +432,6 @@ impl Lane {
         }
     }
 
-    /// Reads a byte of the lane itself.
-    #[inline]
-    pub(super) fn touch_head(&self) -> u8 {
-        self.kind
-    }
-
     /// Where in the block value `at` lies; `None` if it lies nowhere.
     #[inline]
     pub(super) fn place_of(&self, bytes: &[u8], at: usize, count: usize) -> Option<usize> {

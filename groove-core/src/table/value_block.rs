@@ -5,13 +5,13 @@
 //!
 //! A block is checked once, when it is read; what was found stays with its bytes.
 
-use std::hint::black_box;
 use std::ops::Range;
 
 use crate::grid::{BLOCK_HEADER_SIZE, BlockBytes, BlockHeader};
 use crate::key::{bytes_from_limbs, limbs_from_bytes};
 use crate::memory::Key;
 use crate::search;
+use crate::touch::touch;
 
 use super::TreeMeta;
 use super::columns::Columns;
@@ -139,9 +139,7 @@ impl<const K: usize> ValueBlock<K> {
     pub(crate) fn fetch_payload(&self, at: usize, out: &mut [u8]) {
         assert!(at < self.len(), "beyond the block's end");
         if let Encoding::Columns(columns) = &self.encoding {
-            let mut touched = 0;
-            columns.each_place(&self.bytes, at, self.len(), |place| touched ^= self.bytes[place]);
-            black_box(touched);
+            columns.each_place(&self.bytes, at, self.len(), |place| touch(&self.bytes, place));
         }
         self.read_payload(at, out);
     }
@@ -254,7 +252,8 @@ impl<const K: usize> ValueBlock<K> {
                 lane.members(&self.bytes, self.len(), (start, end), timestamps, guess, found);
             }
             _ => {
-                search::members((start, end), timestamps, guess, |at| self.last_limb(at), found);
+                let get = |at| self.last_limb(at);
+                search::members((start, end), timestamps, guess, (|_| {}, get), found);
             }
         }
     }

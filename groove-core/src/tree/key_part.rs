@@ -235,15 +235,13 @@ impl<const K: usize> KeyPart<K> {
         }
     }
 
-    /// Reads what lies where entries of a run with these timestamps are likely to be; a block does so itself
-    /// when it is searched.
+    /// Touches where entries of a run with these timestamps are likely to be; a block does so itself when it is
+    /// searched.
     #[inline]
-    pub(super) fn touch(&self, version: &TreeVersion<K>, timestamps: &[u64]) -> u64 {
-        let Place::Run(number) = &self.place else { return 0 };
+    pub(super) fn touch(&self, version: &TreeVersion<K>, timestamps: &[u64]) {
+        let Place::Run(number) = &self.place else { return };
         let run = version.run(*number);
-        timestamps
-            .iter()
-            .fold(0, |touched, timestamp| touched ^ run.touch_member(self.guess(*timestamp)))
+        timestamps.iter().for_each(|timestamp| run.touch_member(self.guess(*timestamp)));
     }
 
     /// Adds to the sums of those `timestamps` of which it has an entry; none lies before where it stands.

@@ -9,7 +9,6 @@ mod any;
 mod key_part;
 mod key_scan;
 mod levels;
-mod payloads;
 mod read;
 mod scan;
 pub(crate) mod seeks;

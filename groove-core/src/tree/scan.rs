@@ -17,9 +17,8 @@ use crate::memory::{Key, Run, Usage, limbs_to_key};
 use crate::search;
 use crate::table::{TableIndex, ValueBlock};
 
-use super::payloads::ReadPayloads;
 use super::read::{Direction, Scan};
-use super::stretch::{Stretch, VALUES_MIN};
+use super::stretch::{ReadPayloads, Stretch, VALUES_MIN};
 use super::version::TreeVersion;
 
 /// A run, or a level: values in order.

@@ -3,14 +3,18 @@
 //! Value by value, a scan asks each lane of a block for its kind and its frame, and each source whether it is
 //! the next. Lane by lane, for as many values as no other source has a say in, both are asked once. Who wants one
 //! value should not pay for many, so the first value after a search is unpacked alone, and each
-//! stretch is larger than the one before. Keys are unpacked at once, [`Payloads`] when they are asked for.
+//! stretch is larger than the one before. Keys are unpacked at once, [`StretchPayloads`] when they are asked for.
+
+mod payloads;
 
 use std::ops::Range;
 
 use crate::memory::Key;
 
-use super::payloads::{Payloads, ReadPayloads};
 use super::read::Direction;
+
+pub(super) use payloads::ReadPayloads;
+use payloads::StretchPayloads;
 
 /// Values of the first stretch after a search; fewer are unpacked one by one, which costs less.
 pub(super) const VALUES_MIN: usize = 8;
@@ -27,7 +31,7 @@ const PAUSE_MAX: usize = 32;
 pub(super) struct Stretch<const K: usize> {
     /// Ascending, whatever the direction.
     keys: Vec<Key<K>>,
-    payloads: Payloads,
+    payloads: StretchPayloads,
     scratch: Vec<u64>,
     /// The current value and those behind it, in the scan's direction. None: there is no current value.
     left: Range<usize>,
@@ -44,7 +48,7 @@ impl<const K: usize> Stretch<K> {
     pub(super) fn new(payload_width: usize, direction: Direction) -> Self {
         Stretch {
             keys: Vec::new(),
-            payloads: Payloads::new(payload_width),
+            payloads: StretchPayloads::new(payload_width),
             scratch: Vec::new(),
             left: 0..0,
             direction,

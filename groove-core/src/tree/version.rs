@@ -1,6 +1,5 @@
 //! A tree at one op: what readers hold. Nothing in it changes.
 
-use std::hint::black_box;
 use std::sync::Arc;
 
 use crate::error::{BlockKind, Damage, ReadError};
@@ -9,6 +8,7 @@ use crate::memory::{Key, MemoryFilter, Run, Usage, first_merged, limbs_to_key};
 use crate::table::{
     BlockPlace, Gather, ShelfPlace, Table, TableIndex, TreeMeta, ValueBlock, filter_hash,
 };
+use crate::touch::touch;
 
 use super::key_scan::MergeKeyScan;
 use super::levels::Levels;
@@ -274,29 +274,22 @@ impl<const K: usize> TreeVersion<K> {
         Ok(false)
     }
 
-    /// Reads a byte of each place in memory where keys and their payloads are likely to be, with so
-    /// little in between that the processor waits for many of them at a time.
+    /// Touches each place in memory where keys and their payloads are likely to be.
     fn touch(&self, keys: &[Key<K>]) {
         if keys.len() < 2 {
             return;
         }
-        let mut touched = 0;
-        let mut payloads: Vec<&[u8]> = Vec::with_capacity(keys.len());
         for run in self.runs_newest_first() {
             match run.guess() {
                 Some(guess) => {
-                    payloads.extend(keys.iter().filter_map(|key| guess.payload(key)));
-                    for payload in payloads.drain(..) {
-                        for at in (0..payload.len()).step_by(CACHE_LINE) {
-                            touched ^= payload[at];
-                        }
-                        touched ^= payload.last().copied().unwrap_or_default();
+                    for payload in keys.iter().filter_map(|key| guess.payload(key)) {
+                        (0..payload.len()).step_by(CACHE_LINE).for_each(|at| touch(payload, at));
+                        touch(payload, payload.len().saturating_sub(1));
                     }
                 }
-                None => keys.iter().for_each(|key| touched ^= run.touch_filter(key)),
+                None => keys.iter().for_each(|key| run.touch_filter(key)),
             }
         }
-        black_box(touched);
     }
 
     /// Looks many keys up, level by level: the blocks that one level needs are read together.

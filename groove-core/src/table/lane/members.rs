@@ -1,17 +1,16 @@
 //! Which of many values a lane has: what an intersection asks of its larger side.
 //!
-//! A framed lane is asked in three passes over some values at a time, none with a branch that depends on
+//! A framed lane is asked in two passes over some values at a time, none with a branch that depends on
 //! them:
 //!
 //! 1. The frame of each value is found by halves, and the window of positions in it where its line leaves
-//!    room for the value.
-//! 2. A byte of both ends of each window is read, with so little in between that the processor waits for many
-//!    at a time.
-//! 3. Each window, a dozen positions, is searched by halves.
+//!    room for the value. Both ends of the window are touched.
+//! 2. Each window, a dozen positions, is searched by halves.
 
-use std::hint::{black_box, select_unpredictable};
+use std::hint::select_unpredictable;
 
 use crate::search::{self, SEARCHED};
+use crate::touch::touch;
 
 use super::{FRAME_ROWS, FRAME_SIZE, FRAMED, Frame, Lane, PROGRESSION, SLOPE_FRACTION};
 
@@ -49,7 +48,12 @@ impl Lane {
                 }
             }
             FRAMED => self.framed_members(bytes, count, (from, to), values, found),
-            _ => search::members((from, to), values, guess, |at| self.unpacked(bytes, at), found),
+            _ => {
+                let (place, bits) = (self.place as usize, usize::from(self.bits));
+                let touch = |at: usize| touch(bytes, place + at * bits / 8);
+                let get = |at| self.unpacked(bytes, at);
+                search::members((from, to), values, guess, (touch, get), found);
+            }
         }
     }
 
@@ -68,23 +72,18 @@ impl Lane {
         // Every search by halves would wait for some of them in turn.
         let headers = entries[first..=last].iter().step_by(CACHE_LINE / FRAME_SIZE);
         if headers.len() <= HEADERS_PER_VALUE * values.len() {
-            black_box(headers.fold(0, |touched, entry| touched ^ entry[0]));
+            headers.for_each(|entry| touch(entry, 0));
         }
         let mut windows = [Window::default(); SEARCHED];
-        let mut places = [[0; 2]; SEARCHED];
         for (values, begin) in values.chunks(SEARCHED).zip((0..).step_by(SEARCHED)) {
-            for ((window, places), value) in windows.iter_mut().zip(&mut places).zip(values) {
+            for (window, value) in windows.iter_mut().zip(values) {
                 let number = Frame::of_value(entries, first, last, *value);
                 let frame = Frame::of(&entries[number]);
                 *window = frame.window(number, (from, to), *value);
                 let start = window.start % FRAME_ROWS;
-                *places = [start, start + window.length - 1].map(|i| frame.place_of(data, i));
+                touch(bytes, frame.place_of(data, start));
+                touch(bytes, frame.place_of(data, start + window.length - 1));
             }
-            let mut touched = 0;
-            for [start, end] in &places[..values.len()] {
-                touched ^= bytes[*start] ^ bytes[*end];
-            }
-            black_box(touched);
             for (number, (value, window)) in values.iter().zip(&windows).enumerate() {
                 let frame = Frame::of(&entries[window.start / FRAME_ROWS]);
                 let get = |at: usize| frame.get(bytes, data, at % FRAME_ROWS);

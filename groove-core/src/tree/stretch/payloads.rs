@@ -12,7 +12,7 @@ use std::ops::Range;
 const ASKED_MIN: usize = 8;
 
 /// What payloads are read from.
-pub(super) trait ReadPayloads {
+pub(in crate::tree) trait ReadPayloads {
     /// Writes the payloads at these positions, or at least those `parts` of them; what they have elsewhere is
     /// anything then. `scratch` is memory to use again.
     fn read_payloads(
@@ -27,7 +27,7 @@ pub(super) trait ReadPayloads {
 }
 
 /// The payloads of values that lie next to each other in one source. Its memory is used again.
-pub(super) struct Payloads {
+pub(super) struct StretchPayloads {
     width: usize,
     /// Where the values are in their source.
     positions: Range<usize>,
@@ -51,9 +51,9 @@ struct Unpacked {
     is_done: bool,
 }
 
-impl Payloads {
-    pub(super) fn new(width: usize) -> Payloads {
-        Payloads {
+impl StretchPayloads {
+    pub(super) fn new(width: usize) -> StretchPayloads {
+        StretchPayloads {
             width,
             positions: 0..0,
             all: Unpacked::default(),
@@ -105,7 +105,7 @@ impl Payloads {
         }
     }
 
-    /// As [`Payloads::get`], of which only the bytes that are tested hold.
+    /// As [`StretchPayloads::get`], of which only the bytes that are tested hold.
     #[inline]
     pub(super) fn tested(&mut self, number: usize, source: &impl ReadPayloads) -> &[u8] {
         if self.all.is_done {

@@ -42,7 +42,8 @@ pub struct Unindexed<O, F> {
     types: PhantomData<fn() -> (O, F)>,
 }
 
-/// The timestamps of `O`, as an associated constant of `O`.
+/// The timestamps of `O`, as an associated constant of `O`; where `O` is a parameter, which has no constants
+/// by name, [`Timestamps::new`].
 pub struct Timestamps<O> {
     object: PhantomData<fn() -> O>,
 }
@@ -303,8 +304,7 @@ impl<O, F: FieldKey> Unindexed<O, F> {
 }
 
 impl<O> Timestamps<O> {
-    /// The handle of the timestamps. For the derive only.
-    #[doc(hidden)]
+    /// The handle of the timestamps, as a function over any `O: Object` needs it.
     pub const fn new() -> Timestamps<O> {
         Timestamps { object: PhantomData }
     }
@@ -363,6 +363,12 @@ impl<O> Clone for Timestamps<O> {
 }
 
 impl<O> Copy for Timestamps<O> {}
+
+impl<O> Default for Timestamps<O> {
+    fn default() -> Timestamps<O> {
+        Timestamps::new()
+    }
+}
 
 impl<O> fmt::Debug for Timestamps<O> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

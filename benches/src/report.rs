@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::engine::Name;
 use crate::rounds::Lines;
 use crate::table::Table;
 use crate::workload::Ids;
@@ -18,6 +19,13 @@ pub(crate) fn write(
     let ids = if arguments.ids == Ids::Ordered { "ordered" } else { "random" };
     let plot_path = path.with_extension("svg");
     let plot_name = plot_path.file_name().unwrap_or_default().to_string_lossy();
+    let engines = match arguments.engines == Name::all() {
+        true => String::new(),
+        false => {
+            let names: Vec<&str> = arguments.engines.iter().map(|name| name.as_str()).collect();
+            format!(" --engines {}", names.join(","))
+        }
+    };
     let text = format!(
         "# The ledger workload, side by side\n\n\
          {} records of 128 bytes, {ids} ids, batches of 8190, each durable on return; 1 GiB of \
@@ -25,7 +33,7 @@ pub(crate) fn write(
          engine is. All engines gave the same answers, compared by digest.\n\n\
          | | |\n|---|---|\n| date | {} |\n| processor | {} |\n| system | {} |\n| compiler | {} |\n\
          | command | `cargo run --release --manifest-path benches/Cargo.toml -- --records {} --ids \
-         {ids} --rounds {} --report {}` |\n\n{table}\n\
+         {ids} --rounds {}{engines} --report {}` |\n\n{table}\n\
          Records loaded per second over the course of w1:\n\n![rate over records loaded]({plot_name})\n",
         arguments.records,
         arguments.rounds,

@@ -10,6 +10,7 @@
 //! A level reads one block at a time, when the scan gets there.
 
 use std::ops::Range;
+use std::slice;
 use std::sync::Arc;
 
 use crate::error::{Damage, ReadError};
@@ -571,8 +572,15 @@ impl<const K: usize> ReadPayloads for Source<K> {
         match self {
             Source::Run { run, .. } => {
                 let width = payloads.len() / positions.len();
+                if width == 0 {
+                    return;
+                }
+                let whole = 0..width;
+                let parts = parts.unwrap_or(slice::from_ref(&whole));
                 for (at, payload) in positions.zip(payloads.chunks_exact_mut(width)) {
-                    payload.copy_from_slice(run.payload(at));
+                    for part in parts {
+                        payload[part.clone()].copy_from_slice(&run.payload(at)[part.clone()]);
+                    }
                 }
             }
             Source::Level { values, .. } => {

@@ -177,6 +177,8 @@ pub(crate) struct Filtered {
     filter: Filter,
     rows: Option<RowReader>,
     hedge: Option<Hedge>,
+    /// Whether the filter asks for rows, and the stream has them at hand.
+    tests_at_hand: bool,
     /// Whether many timestamps are decided about together: no rows are read.
     decides_together: bool,
     /// The last answer.
@@ -206,9 +208,10 @@ impl Filtered {
         objects: Arc<dyn TreeRead>,
     ) -> Filtered {
         let (hedge, given, stream_ended, ended) = (None, None, false, false);
-        let decides_together = rows.is_none() && !filter.reads_rows();
+        let tests_at_hand = rows.is_none() && filter.reads_rows();
+        let decides_together = rows.is_none() && !tests_at_hand;
         let mut stream = stream;
-        if rows.is_none() {
+        if tests_at_hand {
             let mut parts = Vec::new();
             filter.append_parts(&mut parts);
             stream.test(&parts);
@@ -218,6 +221,7 @@ impl Filtered {
             filter,
             rows,
             hedge,
+            tests_at_hand,
             decides_together,
             given,
             stream_ended,
@@ -244,6 +248,7 @@ impl Filtered {
             self.stream = hedge.stream;
             self.filter = Filter::All(Vec::new());
             self.rows = None;
+            self.tests_at_hand = false;
         }
     }
 }
@@ -274,7 +279,8 @@ impl Stream for Filtered {
             };
             let row = match &self.rows {
                 Some(rows) => rows.row(),
-                None => self.stream.tested(),
+                None if self.tests_at_hand => self.stream.tested(),
+                None => None,
             };
             if self.filter.contains(found, row, self.direction, &*self.objects)? {
                 self.given = Some(found);

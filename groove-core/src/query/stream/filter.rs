@@ -200,6 +200,7 @@ struct Hedge {
 
 impl Filtered {
     /// `rows` are given if a part of the filter asks for rows and `stream` has them not at hand.
+    #[inline(never)] // its locals would lie in a frame that is on the stack once per level of the plan
     pub(crate) fn new(
         stream: BoxStream,
         filter: Filter,

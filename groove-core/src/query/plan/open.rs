@@ -23,23 +23,23 @@ pub(super) struct Opener<'a> {
 }
 
 impl Opener<'_> {
-    /// Each kind has a function of its own: their locals would otherwise all lie in the frame of this one, which
-    /// is on the stack once per level of the plan.
+    /// Each kind has a function of its own, which is called: their locals would otherwise all lie in the frame of
+    /// this one, which is on the stack once per level of the plan.
     pub(super) fn stream(&self, step: &Step) -> BoxStream {
         let stream = match &step.kind {
             Kind::Nothing => self.union(&[]),
             Kind::Objects(window) => self.objects(step, *window),
-            Kind::Timestamps(windows) => Box::new(Bounds::new(windows, self.direction)),
+            Kind::Timestamps(windows) => self.timestamps(windows),
             Kind::Entries { index, key, window } => self.entries(step, *index, key, *window),
             Kind::Collected { index, ranges, window } => {
                 self.collected(step, *index, ranges, *window)
             }
             Kind::Union(parts) => self.union(parts),
             Kind::Intersection(parts) => self.intersection(parts),
-            Kind::Filtered { source, tests } => Box::new(self.filtered(step, source, tests)),
+            Kind::Filtered { source, tests } => self.filtered(step, source, tests, None),
             Kind::Rows(source) => self.rows(step, source),
             Kind::Hedged { source, tests, tested_max, other } => {
-                self.hedged(step, source, tests, *tested_max, other)
+                self.filtered(step, source, tests, Some((*tested_max, other)))
             }
         };
         match self.meters {
@@ -48,11 +48,18 @@ impl Opener<'_> {
         }
     }
 
+    #[inline(never)]
     fn objects(&self, step: &Step, window: Window) -> BoxStream {
         let tree = self.tree(step, &self.view.object_tree);
         Box::new(ObjectScan::new(tree, window, self.direction))
     }
 
+    #[inline(never)]
+    fn timestamps(&self, windows: &[Window]) -> BoxStream {
+        Box::new(Bounds::new(windows, self.direction))
+    }
+
+    #[inline(never)]
     fn entries(&self, step: &Step, index: usize, key: &EncodedKey, window: Window) -> BoxStream {
         let tree = &self.view.index_trees[index];
         let prefix = key.limbs(tree.limbs() - 1);
@@ -60,6 +67,7 @@ impl Opener<'_> {
         Box::new(EntryScan::new(tree, prefix, window, self.direction))
     }
 
+    #[inline(never)]
     fn collected(
         &self,
         step: &Step,
@@ -87,31 +95,32 @@ impl Opener<'_> {
         Box::new(Intersection::new(self.streams(parts)))
     }
 
-    fn filtered(&self, step: &Step, source: &Step, tests: &[Test]) -> Filtered {
+    #[inline(never)]
+    fn filtered(
+        &self,
+        step: &Step,
+        source: &Step,
+        tests: &[Test],
+        hedge: Option<(u64, &Step)>,
+    ) -> BoxStream {
         let reads = tests.iter().any(Test::reads_rows);
         let rows = (reads && !source.carries_rows())
             .then(|| RowReader::new(self.tree(step, &self.view.object_tree)));
         let filter = Filter::All(tests.iter().map(|test| self.filter(test)).collect());
         let objects = self.view.object_tree.clone();
-        Filtered::new(self.stream(source), filter, rows, self.direction, objects)
+        let source = self.stream(source);
+        let mut filtered = Box::new(Filtered::new(source, filter, rows, self.direction, objects));
+        if let Some((tested_max, other)) = hedge {
+            filtered.hedge(tested_max, self.stream(other));
+        }
+        filtered
     }
 
+    #[inline(never)]
     fn rows(&self, step: &Step, source: &Step) -> BoxStream {
         let rows = RowReader::new(self.tree(step, &self.view.object_tree));
         let (all, objects) = (Filter::All(Vec::new()), self.view.object_tree.clone());
         Box::new(Filtered::new(self.stream(source), all, Some(rows), self.direction, objects))
-    }
-
-    fn hedged(
-        &self,
-        step: &Step,
-        source: &Step,
-        tests: &[Test],
-        tested_max: u64,
-        other: &Step,
-    ) -> BoxStream {
-        let filtered = self.filtered(step, source, tests);
-        Box::new(filtered.hedged(tested_max, self.stream(other)))
     }
 
     fn streams(&self, steps: &[Step]) -> Vec<BoxStream> {

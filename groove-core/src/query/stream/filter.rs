@@ -233,10 +233,10 @@ impl Filtered {
     }
 
     /// Goes over to `other`, which has the same timestamps, once `tested_max` were tested.
-    pub(crate) fn hedged(self, tested_max: u64, other: BoxStream) -> Filtered {
-        let hedge = Some(Hedge { tests_left: tested_max, stream: other });
+    pub(crate) fn hedge(&mut self, tested_max: u64, other: BoxStream) {
+        self.hedge = Some(Hedge { tests_left: tested_max, stream: other });
         // Tests are counted one by one.
-        Filtered { hedge, decides_together: false, ..self }
+        self.decides_together = false;
     }
 
     /// Counts a timestamp that is to be tested; if it is one too many, what is left comes from the other

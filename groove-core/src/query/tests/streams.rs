@@ -128,12 +128,11 @@ fn stream(
             let (source, given) = stream(random, all, depth - 1, objects);
             let (filter, met) = filter(random, all, 2);
             let ranks = in_all(all, &[given, met]);
-            let filtered =
+            let mut filtered =
                 Filtered::new(source, filter, None, Direction::Ascending, objects.clone());
-            let filtered = match random.one_in(4) {
-                true => filtered.hedged(random.below(200), Ranks::boxed(&ranks, None)),
-                false => filtered,
-            };
+            if random.one_in(4) {
+                filtered.hedge(random.below(200), Ranks::boxed(&ranks, None));
+            }
             (Box::new(filtered), ranks)
         }
     }

@@ -39,6 +39,8 @@ pub(super) fn functions(groove: &Groove<'_>) -> TokenStream {
         let (name, field_type, column) = (field.ident, field.field_type, column(position));
         quote!(#name: <#field_type as __groove::Field>::read(&#column)?,)
     });
+    // As a call of its own, `read_row` returns an object by way of memory; the caller then copies it in larger
+    // pieces than it was written in, and waits until each field has got there.
     quote! {
         fn timestamp(&self) -> __groove::u64 {
             self.#timestamp
@@ -49,6 +51,7 @@ pub(super) fn functions(groove: &Groove<'_>) -> TokenStream {
         fn write_row(&self, #row: &mut [__groove::u8]) {
             #(#writes)*
         }
+        #[inline(always)]
         fn read_row(
             timestamp: __groove::u64,
             #row: &[__groove::u8],

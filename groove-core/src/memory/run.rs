@@ -203,7 +203,7 @@ impl<const K: usize> Run<K> {
         (first < last).then_some(Guess { run: self, first, last, density })
     }
 
-    /// Reads a byte of what [`Run::find`] asks before it searches.
+    /// Touches what [`Run::find`] asks before it searches.
     #[inline]
     pub(crate) fn touch_filter(&self, key: &Key<K>) {
         if let Some(filter) = self.filter.get() {

@@ -139,7 +139,6 @@ impl<const K: usize> Job<K> {
         if let (JobInput::Tables(tables), JobSource::Level { level, .. }) = (&newer, &plan.source) {
             removed.extend(tables.iter().map(|table| (*level, table.record.address)));
         }
-        // Of unique trees the writer asks for each new key: what a merge replaces it would have to read again.
         let sources = match &newer {
             JobInput::Runs(_) => &[][..],
             JobInput::Tables(tables) => tables,
@@ -147,7 +146,7 @@ impl<const K: usize> Job<K> {
         let tables = sources.iter().chain(&older);
         let (warm, all) = tables
             .fold((0, 0), |(warm, all), table| (warm + usize::from(table.is_warm()), all + 1));
-        let is_warm = meta.filter && 0 < all && all <= 2 * warm;
+        let is_warm = 0 < all && all <= 2 * warm;
         let flushed = plan.source == JobSource::Immutable;
         let newer = match newer {
             JobInput::Runs(runs) => Input::runs(runs, &meta),
@@ -230,13 +229,20 @@ impl<const K: usize> Job<K> {
         self.space = Extent { address, sectors: self.space.sectors - used };
         self.reserved = self.reserved.saturating_sub(used);
         let record = table.record;
-        let table = match self.meta.filter {
-            true => Table::written(record, &table.bytes, &self.grid, &self.meta, self.is_warm),
-            false => Ok(Table::<K>::new(record)),
-        };
-        let table = Arc::new(table?);
+        let table = Arc::new(self.take_table(record, &table.bytes)?);
         self.output.added.push(AddedTable { record, table });
         Ok(())
+    }
+
+    /// The table of this record, with what of its bytes stays in memory: all of it if the cache has room, so
+    /// that what was just written need not be read to be asked for or merged again; if it has none, what
+    /// was there of the inputs, whose place it takes. The writer asks unique trees for each new key.
+    fn take_table(&self, record: TableRecord, bytes: &[u8]) -> Result<Table<K>, ReadError> {
+        let keeps_blocks = self.is_warm || self.grid.has_room(bytes.len());
+        if !keeps_blocks && !self.meta.filter {
+            return Ok(Table::new(record));
+        }
+        Table::written(record, bytes, &self.grid, &self.meta, keeps_blocks)
     }
 
     /// Notes what is left of the space as unused.

@@ -1,12 +1,15 @@
 //! One input of a merge: values in order, from runs or from neighbouring tables, unpacked a block at a
 //! time.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::{BlockRef, Grid, corrupt};
 use crate::memory::{Key, Run};
-use crate::table::{Chunk, Table, TreeMeta, ValueBlock, parse_block};
+use crate::table::{
+    BlockPlace, Chunk, IndexedBlock, Table, TableIndex, TreeMeta, ValueBlock, parse_block,
+};
 
 use super::runs::RunSource;
 
@@ -26,7 +29,7 @@ enum Source<const K: usize> {
     Tables(TableSource<K>),
 }
 
-/// The values of neighbouring tables; blocks are read ahead, past the cache.
+/// The values of neighbouring tables; blocks that are not in memory are read ahead, past the cache.
 struct TableSource<const K: usize> {
     tables: Vec<Arc<Table<K>>>,
     table: usize,
@@ -44,6 +47,14 @@ struct ReadBlock<const K: usize> {
     address: u64,
     count: u32,
     last_key: Key<K>,
+}
+
+impl<const K: usize> ReadBlock<K> {
+    fn new(place: &BlockPlace<'_, K>, values: ValueBlock<K>) -> Self {
+        let IndexedBlock { reference, count, .. } = place.index.blocks[place.number];
+        let last_key = place.index.last_keys[place.number];
+        ReadBlock { values, address: reference.address, count, last_key }
+    }
 }
 
 impl<const K: usize> Input<K> {
@@ -124,34 +135,43 @@ impl<const K: usize> TableSource<K> {
         })
     }
 
+    /// Takes the next block if it is in memory, and reads on up to the next that is if not.
     fn read_on(&mut self, grid: &Grid, meta: &TreeMeta) -> Result<(), ReadError> {
         let Some(table) = self.tables.get(self.table) else { return Ok(()) };
         let index = table.index(grid, meta)?;
-        let rest = &index.blocks[self.next_block..];
-        let mut length = 0;
-        let fitting = rest.iter().take_while(|block| {
-            length += block.reference.length as usize;
-            length <= READ_AHEAD
-        });
-        let count = fitting.count().max(1);
-        let references: Vec<BlockRef> = rest[..count].iter().map(|block| block.reference).collect();
-        let bytes = grid.read_consecutive(&references, BlockKind::Value, &meta.name)?;
-        let mut rest = &bytes[..];
-        for at in self.next_block..self.next_block + count {
-            let block = &index.blocks[at];
-            let reference = &block.reference;
-            let (bytes, behind) = rest.split_at(reference.length as usize);
-            let values = parse_block(bytes, reference, meta)?;
-            let (address, count) = (reference.address, block.count);
-            self.read.push(ReadBlock { values, address, count, last_key: index.last_keys[at] });
-            rest = behind;
+        let first = index.block(self.next_block);
+        if let Some(values) = first.peek() {
+            self.read.push(ReadBlock::new(&first, values));
+        } else {
+            let missing = missing(index, self.next_block);
+            let references: Vec<BlockRef> =
+                missing.clone().map(|number| index.blocks[number].reference).collect();
+            let bytes = grid.read_consecutive(&references, BlockKind::Value, &meta.name)?;
+            let mut rest = &bytes[..];
+            for (reference, number) in references.iter().zip(missing) {
+                let (bytes, behind) = rest.split_at(reference.length as usize);
+                let values = parse_block(bytes, reference, meta)?;
+                self.read.push(ReadBlock::new(&index.block(number), values));
+                rest = behind;
+            }
+            self.read.reverse();
         }
-        self.read.reverse();
-        self.next_block += count;
+        self.next_block += self.read.len();
         if self.next_block == index.blocks.len() {
             self.table += 1;
             self.next_block = 0;
         }
         Ok(())
     }
+}
+
+/// The blocks to read at once from `first` on, which is not in memory.
+fn missing<const K: usize>(index: &TableIndex<K>, first: usize) -> Range<usize> {
+    let shelf = index.block(first).look();
+    let mut length = 0;
+    let fitting = (first..index.blocks.len()).take_while(|number| {
+        length += index.blocks[*number].reference.length as usize;
+        length <= READ_AHEAD && shelf.get(*number).is_none()
+    });
+    first..first + fitting.count().max(1)
 }

@@ -6,8 +6,9 @@
 //! does not fit into the budget.
 //!
 //! It is told of the first hits of a block and of a sample of all others. Its key is the block's address
-//! and half of its checksum: a sector that is freed and written again has another key. What a shelf
-//! held that is gone counts until the cache comes to it.
+//! and half of its checksum: a sector that is freed and written again has another key. A table that is gone
+//! tells it what of its blocks is to be forgotten; what a late reader shelves counts until the cache comes
+//! to it.
 //!
 //! Index blocks and filters stay in memory as long as their table: they are pinned, and what is
 //! pinned is taken off the budget that is left for blocks.
@@ -148,27 +149,42 @@ impl<T> ShelfGuard<'_, T> {
 
 /// A cache of blocks.
 pub(crate) struct BlockCache {
-    cache: Cache<CacheKey, Shelved, Bytes, FixedState, Evictions>,
+    shared: Arc<Shared>,
     /// The whole budget.
     size: u64,
-    pinned: Arc<AtomicU64>,
 }
 
-/// Memory that is taken off the budget as long as this lives.
-#[derive(Debug)]
+struct Shared {
+    cache: Cache<CacheKey, Shelved, Bytes, FixedState, Evictions>,
+    pinned: AtomicU64,
+}
+
+/// Memory of a table that is taken off the budget as long as this lives.
 pub(crate) struct Pinned {
-    pinned: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     bytes: u64,
+}
+
+impl Pinned {
+    /// Forgets blocks of the table that stand on its shelf, which nobody will ask for any more. The caller
+    /// holds no guard of a shelf.
+    pub(crate) fn forget<'a>(&self, references: impl Iterator<Item = &'a BlockRef>) {
+        references.for_each(|reference| drop(self.shared.cache.remove(&key(reference))));
+    }
 }
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        self.pinned.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.shared.pinned.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
 /// The part of the budget that blocks keep, whatever is pinned.
 const BLOCKS_SHARE_MIN: u64 = 8;
+
+/// The part of the budget that is not for what nobody asked for yet. The cache's own parts fill up unevenly:
+/// the first that is full gives blocks up while others still have room.
+const FREE_SHARE: u64 = 8;
 
 /// What a block is expected to take, to size the cache's own tables.
 const BLOCK_SIZE_ESTIMATE: u64 = 16 * 1024;
@@ -176,11 +192,8 @@ const BLOCK_SIZE_ESTIMATE: u64 = 16 * 1024;
 impl BlockCache {
     pub(crate) fn new(size: u64) -> Self {
         let items = usize::try_from(size / BLOCK_SIZE_ESTIMATE).unwrap_or(usize::MAX).max(16);
-        BlockCache {
-            cache: Cache::with(items, size, Bytes, FixedState::default(), Evictions),
-            size,
-            pinned: Arc::new(AtomicU64::new(0)),
-        }
+        let cache = Cache::with(items, size, Bytes, FixedState::default(), Evictions);
+        BlockCache { shared: Arc::new(Shared { cache, pinned: AtomicU64::new(0) }), size }
     }
 
     /// The whole budget.
@@ -191,20 +204,26 @@ impl BlockCache {
     /// Takes memory off the budget; blocks make room for it at once.
     pub(crate) fn pin(&self, bytes: usize) -> Pinned {
         let bytes = bytes as u64;
-        let pinned = self.pinned.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let pinned = self.shared.pinned.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let blocks = self.size.saturating_sub(pinned).max(self.size / BLOCKS_SHARE_MIN);
-        self.cache.set_capacity(blocks);
-        Pinned { pinned: self.pinned.clone(), bytes }
+        self.shared.cache.set_capacity(blocks);
+        Pinned { shared: self.shared.clone(), bytes }
     }
 
     /// Bytes that are taken off the budget at the moment.
     pub(crate) fn pinned(&self) -> u64 {
-        self.pinned.load(Ordering::Relaxed)
+        self.shared.pinned.load(Ordering::Relaxed)
+    }
+
+    /// Whether blocks of so many bytes fit beside all that is there, and a share of the budget stays free.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        let cache = &self.shared.cache;
+        cache.weight() + bytes as u64 <= cache.capacity() / FREE_SHARE * (FREE_SHARE - 1)
     }
 
     /// Notes that a block was asked for.
     pub(crate) fn touch(&self, reference: &BlockRef) {
-        let _ = self.cache.get(&key(reference));
+        let _ = self.shared.cache.get(&key(reference));
     }
 
     /// Puts a block on its shelf, if it fits into the budget; it takes `bytes`.
@@ -220,7 +239,7 @@ impl BlockCache {
         // In this order: whatever is evicted from here on clears the place.
         shelf.set(place, Some(block));
         let shelf: Weak<Shelf<T>> = Arc::downgrade(shelf);
-        self.cache.insert(key(reference), Shelved { shelf, place, bytes: bytes as u64 });
+        self.shared.cache.insert(key(reference), Shelved { shelf, place, bytes: bytes as u64 });
     }
 }
 
@@ -283,6 +302,30 @@ mod tests {
         }
         let kept = there(&shelf).iter().filter(|number| **number < 20).count();
         assert!(kept >= 18, "{kept} of 20 are there");
+    }
+
+    #[test]
+    fn there_is_room_until_most_of_the_budget_is_taken_and_again_when_a_table_is_gone() {
+        let cache = BlockCache::new(16 << 20);
+        let pinned = cache.pin(0);
+        let shelf = Shelf::new(8192);
+        let take_all = |first: usize| {
+            let numbers = (first..8192).take_while(|number| {
+                let has_room = cache.has_room(4096);
+                if has_room {
+                    cache.insert(&reference(*number), &shelf, *number, *number, 4096);
+                }
+                has_room
+            });
+            numbers.count()
+        };
+        let taken = take_all(0);
+        assert!((3500..=3584).contains(&taken), "{taken} blocks of 4096 are seven eighths");
+        assert_eq!(there(&shelf).len(), taken, "none had to leave");
+        let references: Vec<BlockRef> = (0..1000).map(reference).collect();
+        pinned.forget(references.iter());
+        assert_eq!(take_all(taken), 1000);
+        assert!(!cache.has_room(15 << 20), "more than there ever is");
     }
 
     #[test]

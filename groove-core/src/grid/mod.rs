@@ -97,6 +97,11 @@ impl Grid {
         self.cache.pinned()
     }
 
+    /// Whether blocks of so many bytes fit into the cache beside all that is there.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.cache.has_room(bytes)
+    }
+
     /// Counts a block that was found on its shelf; `is_new` as the shelf says. The caller holds no
     /// guard of a shelf.
     #[inline]

@@ -587,6 +587,16 @@ impl Frame {
         }
     }
 
+    /// What value `i` is more than the base.
+    #[inline]
+    fn above_base(&self, bytes: &[u8], data: usize, i: usize) -> u64 {
+        let line = line(self.slope, self.exponent, i);
+        match self.bits {
+            0 => line,
+            bits => line.wrapping_add(load(bytes, data + self.at, i, bits)),
+        }
+    }
+
     #[inline]
     fn expected(&self, i: usize) -> u64 {
         self.base.wrapping_add(line(self.slope, self.exponent, i))

@@ -35,7 +35,7 @@ pub(crate) use chunk::Chunk;
 pub(crate) use columns::LastTemplate;
 pub(crate) use filter::{Filter, filter_hash};
 pub(crate) use gather::Gather;
-pub(crate) use index::{TableIndex, checksum_from_words, checksum_words};
+pub(crate) use index::{IndexedBlock, TableIndex, checksum_from_words, checksum_words};
 pub(crate) use layout::TableLayout;
 pub(crate) use record::TableRecord;
 pub(crate) use shape::{PayloadLane, plain_lanes, row_lanes};
@@ -87,7 +87,7 @@ impl<const K: usize> Table<K> {
     }
 
     /// A table that was just written, of these bytes: its index block and filter stay in memory, and with
-    /// `blocks` its value blocks as far as the cache has room.
+    /// `blocks` its value blocks.
     pub(crate) fn written(
         record: TableRecord,
         bytes: &[u8],
@@ -160,6 +160,18 @@ impl<const K: usize> Table<K> {
     }
 }
 
+impl<const K: usize> Drop for Table<K> {
+    /// Nobody has the table any more: the cache need not come to its blocks to find that out.
+    fn drop(&mut self) {
+        let Some((index, pinned)) = self.index.get() else { return };
+        let shelf = index.shelf.look();
+        let held: Vec<usize> =
+            (0..index.blocks.len()).filter(|number| shelf.get(*number).is_some()).collect();
+        drop(shelf);
+        pinned.forget(held.iter().map(|number| &index.blocks[*number].reference));
+    }
+}
+
 /// A value block of a table, by its number: where it is found, in memory or on disk.
 #[derive(Clone, Copy)]
 pub(crate) struct BlockPlace<'a, const K: usize> {
@@ -219,6 +231,11 @@ impl<'a, const K: usize> BlockPlace<'a, K> {
         }
         drop(shelf);
         self.read(grid, meta)
+    }
+
+    /// The block if it is in memory, for a merge: not counted, it will not be asked for again.
+    pub(crate) fn peek(&self) -> Option<ValueBlock<K>> {
+        self.look().get(self.number).cloned()
     }
 
     /// Reads the block from the storage, and keeps it in memory.

@@ -3,8 +3,8 @@
 //! A framed lane is asked in two passes over some values at a time, none with a branch that depends on
 //! them:
 //!
-//! 1. The frame of each value is found by halves, and the window of positions in it where its line leaves
-//!    room for the value. Both ends of the window are touched.
+//! 1. The frame of each value is guessed, and the window of positions in it where its line leaves room for the
+//!    value is computed. Both ends of the window are touched.
 //! 2. Each window, a dozen positions, is searched by halves.
 
 use std::hint::select_unpredictable;
@@ -19,9 +19,15 @@ const CACHE_LINE: usize = 64;
 /// As many lines of headers are read before the searches: about those of one search by halves.
 const HEADERS_PER_VALUE: usize = 8;
 
-/// Positions of one frame: at least one.
+/// What a value in a frame with a slope is more than the frame's base, at the most: the values of one that was
+/// built rise by less than half of it, and none lies further below the line.
+const ABOVE_BASE_MAX: u64 = u64::MAX >> SLOPE_FRACTION;
+
+/// Positions of one frame, as the frame counts them: at least one.
 #[derive(Debug, Clone, Copy, Default)]
 struct Window {
+    /// The frame.
+    number: usize,
     start: usize,
     length: usize,
 }
@@ -74,33 +80,35 @@ impl Lane {
         if headers.len() <= HEADERS_PER_VALUE * values.len() {
             headers.for_each(|entry| touch(entry, 0));
         }
+        let frames = Frames::new(entries, first, last);
         let mut windows = [Window::default(); SEARCHED];
         for (values, begin) in values.chunks(SEARCHED).zip((0..).step_by(SEARCHED)) {
             for (window, value) in windows.iter_mut().zip(values) {
-                let number = Frame::of_value(entries, first, last, *value);
+                let number = frames.of_value(*value);
                 let frame = Frame::of(&entries[number]);
                 *window = frame.window(number, (from, to), *value);
-                let start = window.start % FRAME_ROWS;
-                touch(bytes, frame.place_of(data, start));
-                touch(bytes, frame.place_of(data, start + window.length - 1));
+                touch(bytes, frame.place_of(data, window.start));
+                touch(bytes, frame.place_of(data, window.start + window.length - 1));
             }
-            for (number, (value, window)) in values.iter().zip(&windows).enumerate() {
-                let frame = Frame::of(&entries[window.start / FRAME_ROWS]);
-                let get = |at: usize| frame.get(bytes, data, at % FRAME_ROWS);
-                let Window { start: mut at, mut length } = *window;
+            for (number, (&value, window)) in values.iter().zip(&windows).enumerate() {
+                let Window { number: frame_number, start: mut i, mut length } = *window;
+                let frame = Frame::of(&entries[frame_number]);
+                let wanted = value.wrapping_sub(frame.base);
                 while length > 1 {
                     let half = length / 2;
-                    at = select_unpredictable(get(at + half - 1) < *value, at + half, at);
+                    let is_before = frame.above_base(bytes, data, i + half - 1) < wanted;
+                    i = select_unpredictable(is_before, i + half, i);
                     length -= half;
                 }
-                let near = get(at);
-                if near == *value {
+                let near = frame.get(bytes, data, i);
+                let at = frame_number * FRAME_ROWS + i;
+                if near == value {
                     found(begin + number, at);
-                } else if near > *value && at > from && at.is_multiple_of(FRAME_ROWS) {
+                } else if near > value && at > from && i == 0 {
                     // A frame's base is at most its first value: this one is in a frame before, if anywhere.
                     let get = |at| self.get(bytes, at, count);
-                    let before = search::near(from, at, at - 1, |at| get(at) < *value);
-                    if before < at && get(before) == *value {
+                    let before = search::near(from, at, at - 1, |at| get(at) < value);
+                    if before < at && get(before) == value {
                         found(begin + number, before);
                     }
                 }
@@ -116,42 +124,84 @@ fn is_at_most(base: u64, value: u64) -> bool {
     base as i64 <= value as i64
 }
 
-impl Frame {
-    /// Of the frames from `first` to `last`, the last that begins at or below `value`; the first if none does.
-    #[inline]
-    fn of_value(entries: &[[u8; FRAME_SIZE]], first: usize, last: usize, value: u64) -> usize {
-        let (mut number, mut length) = (first, last + 1 - first);
+/// Neighbouring frames of a lane that ascends there.
+struct Frames<'a> {
+    entries: &'a [[u8; FRAME_SIZE]],
+    first: usize,
+    last: usize,
+    /// The base of the first.
+    base: u64,
+    /// Frames per number, times 2^64.
+    density: u64,
+}
+
+impl<'a> Frames<'a> {
+    fn new(entries: &'a [[u8; FRAME_SIZE]], first: usize, last: usize) -> Self {
+        let base = Frame::of(&entries[first]).base;
+        let span = Frame::of(&entries[last]).base.wrapping_sub(base);
+        let density = (last - first) as f64 / span.max(1) as f64 * (u64::MAX as f64);
+        Frames { entries, first, last, base, density: density as u64 }
+    }
+
+    #[inline(always)]
+    fn begins_at_or_below(&self, number: usize, value: u64) -> bool {
+        is_at_most(Frame::of(&self.entries[number]).base, value)
+    }
+
+    /// The last frame that begins at or below `value`; the first if none does. Where values are spread evenly it
+    /// is next to a guess: the frames there tell which it is, and whether it is.
+    #[inline(always)]
+    fn of_value(&self, value: u64) -> usize {
+        let above = match is_at_most(self.base, value) {
+            true => value.wrapping_sub(self.base),
+            false => 0,
+        };
+        let guess = (u128::from(above) * u128::from(self.density)) >> 64;
+        let guess = (self.first + guess as usize).min(self.last);
+        let behind = (guess + 1).min(self.last);
+        let below = usize::from(self.begins_at_or_below(guess, value))
+            + usize::from(self.begins_at_or_below(behind, value));
+        let number = (guess + below).saturating_sub(1).clamp(self.first, self.last);
+        let begins = number == self.first || self.begins_at_or_below(number, value);
+        let ends = number == self.last || !self.begins_at_or_below(number + 1, value);
+        if begins && ends { number } else { self.by_halves(value) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn by_halves(&self, value: u64) -> usize {
+        let (mut number, mut length) = (self.first, self.last + 1 - self.first);
         while length > 1 {
             let half = length / 2;
-            let begins_below = is_at_most(Frame::of(&entries[number + half]).base, value);
+            let begins_below = self.begins_at_or_below(number + half, value);
             number = select_unpredictable(begins_below, number + half, number);
             length -= half;
         }
         number
     }
+}
 
+impl Frame {
     /// The positions of this frame, and within `from..to`, at which `value` can be: where the line and the
     /// widest residual leave room for it. They have one position more at both ends.
     #[inline]
     fn window(&self, number: usize, (from, to): (usize, usize), value: u64) -> Window {
         let begin = number * FRAME_ROWS;
-        let (start, end) = (from.max(begin), to.min(begin + FRAME_ROWS));
+        let (start, end) = (from.saturating_sub(begin), (to - begin).min(FRAME_ROWS));
         if self.slope == 0 || self.bits == 64 {
-            return Window { start, length: end - start };
+            return Window { number, start, length: end - start };
         }
         let spread = u64::MAX.checked_shr(64 - u32::from(self.bits)).unwrap_or(0);
-        let beyond = match is_at_most(self.base, value) {
-            true => value.wrapping_sub(self.base),
-            false => 0,
-        };
-        let rise = f64::from(self.slope) * (1_u64 << self.exponent) as f64;
-        let per_unit = f64::from(1_u32 << SLOPE_FRACTION) / rise;
-        // As signed numbers, which they are unless forged, they convert in one instruction.
-        let low = (beyond.saturating_sub(spread) as i64 as f64 * per_unit) as usize;
-        let high = ((beyond as i64 as f64 + 1.0) * per_unit) as usize;
-        let low = (begin + low.min(FRAME_ROWS)).saturating_sub(1).clamp(start, end - 1);
-        let high = (begin + high.min(FRAME_ROWS) + 2).clamp(low + 1, end);
-        Window { start: low, length: high - low }
+        // Below the base, or above all values: any window will do.
+        let above = value.wrapping_sub(self.base);
+        let above = select_unpredictable(above <= ABOVE_BASE_MAX, above, 0);
+        let slope = u64::from(self.slope);
+        let steps = |rise: u64| ((rise << SLOPE_FRACTION >> self.exponent) / slope) as usize;
+        let low = steps(select_unpredictable(above < spread, 0, above.wrapping_sub(spread)));
+        let high = steps((above + (1 << self.exponent)).min(ABOVE_BASE_MAX));
+        let low = low.saturating_sub(1).clamp(start, end - 1);
+        let high = high.saturating_add(2).clamp(low + 1, end);
+        Window { number, start: low, length: high - low }
     }
 
     /// Where the residual of value `i` lies.
@@ -190,13 +240,14 @@ mod tests {
     #[test]
     fn members_of_a_lane_are_those_that_a_search_by_halves_finds() {
         let even: Vec<u64> = (0..1_000).map(|n| 3 * n + 7).collect();
-        let spread = |seed: u64, step: u64| -> Vec<u64> {
+        let spread_from = |start: u64, seed: u64, step: u64| -> Vec<u64> {
             let next = |at: &mut u64, n| {
                 *at += 1 + mixed(n + seed) % step;
                 Some(*at)
             };
-            (0..1_500).scan(1 << 40, next).collect()
+            (0..1_500).scan(start, next).collect()
         };
+        let spread = |seed, step| spread_from(1 << 40, seed, step);
         let bursts: Vec<u64> = (0..1_500)
             .scan(5, |at, n| {
                 *at += if n % 90 == 0 { 1 << 33 } else { 1 };
@@ -205,8 +256,13 @@ mod tests {
             .collect();
         let squares: Vec<u64> = (0..1_500).map(|n| n * n).collect();
         let huge: Vec<u64> = (0..300).map(|n| n << 54).collect();
-        let lanes = [even, spread(1, 2), spread(2, 200), spread(3, 1 << 40), bursts, squares, huge];
+        // The last value lies 2^55 and a quarter above the base of its frame.
+        let steep: Vec<u64> = (0..128).map(|n| n * n * (((1 << 55) - 1) / (127 * 127))).collect();
+        let below_zero = spread_from(0, 4, 200);
+        let (dense, sparse, wide) = (spread(1, 2), spread(2, 200), spread(3, 1 << 40));
+        let lanes = [even, dense, sparse, wide, below_zero, bursts, squares, steep, huge];
         let mut kinds = [0; 3];
+        let mut begins_below_zero = false;
         for ascending in &lanes {
             // As they are, and between other values, not aligned to frames.
             for (before, behind) in [(0, 0), (70, 100), (300, 1)] {
@@ -215,6 +271,10 @@ mod tests {
                 let (from, to) = (before, before + ascending.len());
                 let (lane, bytes) = lane(&values);
                 kinds[usize::from(lane.kind)] += 1;
+                if lane.kind == FRAMED {
+                    let (frame, _) = lane.frame(&bytes, 0, values.len());
+                    begins_below_zero |= frame.base >> 63 == 1;
+                }
                 let beside = |value: &u64| [value.saturating_sub(1), *value, value + 1];
                 let mut wanted: Vec<u64> = ascending.iter().flat_map(beside).collect();
                 wanted.extend([0, u64::MAX]);
@@ -235,6 +295,7 @@ mod tests {
             }
         }
         assert!(kinds.iter().all(|lanes| *lanes > 0), "progression, packed, framed: {kinds:?}");
+        assert!(begins_below_zero, "the line of a frame begins below zero");
     }
 
     /// Of values that do not ascend, as in forged blocks, the answer is some of them, at their positions.

@@ -25,6 +25,12 @@ pub(super) enum Failure {
 
 /// The workers may be ahead by this share of a bar's rows.
 const LEAD: u64 = 8;
+/// Before this share of a bar commits wait for nothing: at first workers merge runs in memory, of which
+/// progress tells nothing. In the last of it as well they do not wait for more.
+const SLACK: u64 = 8;
+/// This share of the rows nobody waits for but the end: of how long the last job of all takes, which has one
+/// thread and a table to write, progress tells nothing either.
+const REST: u64 = 64;
 
 type Outcome = Result<JobOutput, Failure>;
 
@@ -197,16 +203,17 @@ impl Compactor {
     }
 
     /// Returns when the jobs are as far as the bar: `done` of `all`. Each commit pays its share, so
-    /// none has to wait for all of the work. Workers are given a start of an eighth: at first they merge
-    /// runs in memory, of which progress tells nothing.
+    /// none has to wait for all of the work.
     pub(super) fn keep_pace(&self, done: u64, all: u64) {
         if !self.is_busy() {
             return;
         }
-        let start = if self.workers.is_empty() { 0 } else { all / 8 };
-        let (done, all) = (done.min(all).saturating_sub(start), (all - start).max(1));
+        let start = if self.workers.is_empty() { 0 } else { all / SLACK };
+        let end = all - all / SLACK;
+        let (done, all) = (done.min(end).saturating_sub(start), (end - start).max(1));
         let share = u128::from(self.rows) * u128::from(done) / u128::from(all);
-        self.advance_to(u64::try_from(share).expect("a share of a u64"));
+        let share = u64::try_from(share).expect("a share of a u64");
+        self.advance_to(share.min(self.rows - self.rows / REST));
     }
 
     fn advance_to(&self, rows: u64) {

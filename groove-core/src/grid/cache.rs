@@ -17,7 +17,7 @@
 //! the cache nothing meanwhile. The cache clears places when it has released its own locks.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use foldhash::fast::FixedState;
 use quick_cache::{Lifecycle, Weighter, sync::Cache};
@@ -104,19 +104,27 @@ impl<T> Shelf<T> {
         ShelfGuard(self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn set(&self, place: usize, block: Option<T>) {
-        let mut places = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut places[place].block, block);
-        *places[place].hits.get_mut() = 0;
-        drop(places);
-        // Freed when the lock is released.
-        drop(old);
+    fn change(&self) -> RwLockWriteGuard<'_, Box<[Place<T>]>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a block there if there is none.
+    fn fill(&self, place: usize, block: T) -> bool {
+        let mut places = self.change();
+        let place = &mut places[place];
+        if place.block.is_some() {
+            return false;
+        }
+        *place = Place { block: Some(block), hits: AtomicU8::new(0) };
+        true
     }
 }
 
 impl<T: Send + Sync> Clear for Shelf<T> {
     fn clear(&self, place: usize) {
-        self.set(place, None);
+        let old = self.change()[place].block.take();
+        // Freed when the lock is released.
+        drop(old);
     }
 }
 
@@ -150,13 +158,32 @@ impl<T> ShelfGuard<'_, T> {
 /// A cache of blocks.
 pub(crate) struct BlockCache {
     shared: Arc<Shared>,
-    /// The whole budget.
-    size: u64,
 }
 
 struct Shared {
     cache: Cache<CacheKey, Shelved, Bytes, FixedState, Evictions>,
+    /// The whole budget.
+    size: u64,
     pinned: AtomicU64,
+    /// What blocks may take at the moment.
+    capacity: Mutex<u64>,
+}
+
+impl Shared {
+    /// Gives blocks what is not pinned, but for a step or two: each change of the capacity costs the cache a part
+    /// of what it remembers of blocks that left.
+    fn fit(&self) {
+        let mut capacity = self.capacity.lock().unwrap_or_else(PoisonError::into_inner);
+        let step = self.size / CAPACITY_STEPS;
+        let most = self.size.saturating_sub(self.pinned.load(Ordering::Relaxed));
+        if *capacity > most || *capacity + 2 * step < most {
+            let next = most.saturating_sub(step).max(self.size / BLOCKS_SHARE_MIN);
+            if next != *capacity {
+                *capacity = next;
+                self.cache.set_capacity(next);
+            }
+        }
+    }
 }
 
 /// Memory of a table that is taken off the budget as long as this lives.
@@ -168,16 +195,28 @@ pub(crate) struct Pinned {
 impl Pinned {
     /// Forgets blocks of the table that stand on its shelf, which nobody will ask for any more. The caller
     /// holds no guard of a shelf.
-    pub(crate) fn forget<'a>(&self, references: impl Iterator<Item = &'a BlockRef>) {
-        references.for_each(|reference| drop(self.shared.cache.remove(&key(reference))));
+    pub(crate) fn forget<'a, T>(
+        &self,
+        shelf: &Arc<Shelf<T>>,
+        references: impl Iterator<Item = &'a BlockRef>,
+    ) {
+        let own = Arc::as_ptr(shelf).cast::<()>();
+        for reference in references {
+            let is_own = |shelved: &Shelved| shelved.shelf.as_ptr().cast::<()>() == own;
+            drop(self.shared.cache.remove_if(&key(reference), is_own));
+        }
     }
 }
 
 impl Drop for Pinned {
     fn drop(&mut self) {
         self.shared.pinned.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.shared.fit();
     }
 }
+
+/// Parts of the budget that blocks get or lose at a time, as more or less is pinned.
+const CAPACITY_STEPS: u64 = 64;
 
 /// The part of the budget that blocks keep, whatever is pinned.
 const BLOCKS_SHARE_MIN: u64 = 8;
@@ -193,20 +232,20 @@ impl BlockCache {
     pub(crate) fn new(size: u64) -> Self {
         let items = usize::try_from(size / BLOCK_SIZE_ESTIMATE).unwrap_or(usize::MAX).max(16);
         let cache = Cache::with(items, size, Bytes, FixedState::default(), Evictions);
-        BlockCache { shared: Arc::new(Shared { cache, pinned: AtomicU64::new(0) }), size }
+        let (pinned, capacity) = (AtomicU64::new(0), Mutex::new(size));
+        BlockCache { shared: Arc::new(Shared { cache, size, pinned, capacity }) }
     }
 
     /// The whole budget.
     pub(crate) fn size(&self) -> u64 {
-        self.size
+        self.shared.size
     }
 
     /// Takes memory off the budget; blocks make room for it at once.
     pub(crate) fn pin(&self, bytes: usize) -> Pinned {
         let bytes = bytes as u64;
-        let pinned = self.shared.pinned.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let blocks = self.size.saturating_sub(pinned).max(self.size / BLOCKS_SHARE_MIN);
-        self.shared.cache.set_capacity(blocks);
+        self.shared.pinned.fetch_add(bytes, Ordering::Relaxed);
+        self.shared.fit();
         Pinned { shared: self.shared.clone(), bytes }
     }
 
@@ -226,7 +265,7 @@ impl BlockCache {
         let _ = self.shared.cache.get(&key(reference));
     }
 
-    /// Puts a block on its shelf, if it fits into the budget; it takes `bytes`.
+    /// Puts a block on its shelf, if it fits into the budget and is not there; it takes `bytes`.
     pub(crate) fn insert<T: Send + Sync + 'static>(
         &self,
         reference: &BlockRef,
@@ -236,8 +275,12 @@ impl BlockCache {
         bytes: usize,
     ) {
         let place = if defect!(BlockKeptBeside) { place.saturating_sub(1) } else { place };
+        // Another reader was faster, and the block has its entry. A second one would evict the first, and that
+        // would clear the place.
+        if !shelf.fill(place, block) {
+            return;
+        }
         // In this order: whatever is evicted from here on clears the place.
-        shelf.set(place, Some(block));
         let shelf: Weak<Shelf<T>> = Arc::downgrade(shelf);
         self.shared.cache.insert(key(reference), Shelved { shelf, place, bytes: bytes as u64 });
     }
@@ -249,6 +292,8 @@ fn key(reference: &BlockRef) -> CacheKey {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
 
     fn reference(number: usize) -> BlockRef {
@@ -323,9 +368,48 @@ mod tests {
         assert!((3500..=3584).contains(&taken), "{taken} blocks of 4096 are seven eighths");
         assert_eq!(there(&shelf).len(), taken, "none had to leave");
         let references: Vec<BlockRef> = (0..1000).map(reference).collect();
-        pinned.forget(references.iter());
+        // Of another table with these blocks nothing stands there.
+        pinned.forget(&Shelf::<usize>::new(8192), references.iter());
+        assert_eq!(take_all(taken), 0);
+        pinned.forget(&shelf, references.iter());
         assert_eq!(take_all(taken), 1000);
         assert!(!cache.has_room(15 << 20), "more than there ever is");
+    }
+
+    /// Two readers missed the same block, and both kept it: the second entry took the first one's place in the
+    /// cache, which cleared the shelf as for any that leaves. The block counted, and was missed and read again by
+    /// all who asked for it from then on.
+    #[test]
+    fn a_block_that_two_readers_missed_stays() {
+        let cache = BlockCache::new(1 << 20);
+        let shelf = Shelf::new(2);
+        for _ in 0..3 {
+            cache.insert(&reference(1), &shelf, 1, 7, 4096);
+            assert_eq!(there(&shelf), [7]);
+        }
+        assert_eq!(cache.shared.cache.weight(), 4096);
+    }
+
+    /// As many tables come and go as a large load writes. Each used to change the capacity, and the cache forgot
+    /// at each change a part of which blocks had left, until it could not tell any more what is asked for often.
+    #[test]
+    fn tables_that_come_and_go_do_not_change_the_capacity_each_time() {
+        let cache = BlockCache::new(64 << 20);
+        let capacity = || cache.shared.cache.capacity();
+        let mut changes = 0;
+        let mut pinned = VecDeque::new();
+        for table in 0..10_000 {
+            let before = capacity();
+            pinned.push_back(cache.pin(4096 + table % 100));
+            if pinned.len() > 1000 {
+                pinned.pop_front();
+            }
+            changes += usize::from(capacity() != before);
+            assert!(capacity() + cache.pinned() <= 64 << 20, "the budget holds");
+        }
+        assert!((2..=8).contains(&changes), "{changes} changes");
+        pinned.clear();
+        assert!(capacity() >= 60 << 20, "{} bytes are free again", capacity());
     }
 
     #[test]

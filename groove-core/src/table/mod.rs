@@ -168,7 +168,8 @@ impl<const K: usize> Drop for Table<K> {
         let held: Vec<usize> =
             (0..index.blocks.len()).filter(|number| shelf.get(*number).is_some()).collect();
         drop(shelf);
-        pinned.forget(held.iter().map(|number| &index.blocks[*number].reference));
+        let references = held.iter().map(|number| &index.blocks[*number].reference);
+        pinned.forget(&index.shelf, references);
     }
 }
 

@@ -15,6 +15,8 @@ use super::runs::RunSource;
 
 /// Bytes of value blocks that are read at once.
 const READ_AHEAD: usize = 256 * 1024;
+/// Bytes of blocks in memory that are read again between others: one read costs less than two.
+const READ_OVER: usize = 64 * 1024;
 
 /// An input, and the values of it that are at hand.
 pub(super) struct Input<const K: usize> {
@@ -135,7 +137,7 @@ impl<const K: usize> TableSource<K> {
         })
     }
 
-    /// Takes the next block if it is in memory, and reads on up to the next that is if not.
+    /// Takes the next block if it is in memory, and reads on up to several that are if not.
     fn read_on(&mut self, grid: &Grid, meta: &TreeMeta) -> Result<(), ReadError> {
         let Some(table) = self.tables.get(self.table) else { return Ok(()) };
         let index = table.index(grid, meta)?;
@@ -165,13 +167,20 @@ impl<const K: usize> TableSource<K> {
     }
 }
 
-/// The blocks to read at once from `first` on, which is not in memory.
+/// The blocks to read at once from `first` on, which is not in memory: up to the last that is not.
 fn missing<const K: usize>(index: &TableIndex<K>, first: usize) -> Range<usize> {
     let shelf = index.block(first).look();
-    let mut length = 0;
-    let fitting = (first..index.blocks.len()).take_while(|number| {
-        length += index.blocks[*number].reference.length as usize;
-        length <= READ_AHEAD && shelf.get(*number).is_none()
-    });
-    first..first + fitting.count().max(1)
+    let (mut length, mut over, mut end) = (0, 0, first + 1);
+    for (number, block) in index.blocks.iter().enumerate().skip(first) {
+        let bytes = block.reference.length as usize;
+        length += bytes;
+        over = if shelf.get(number).is_some() { over + bytes } else { 0 };
+        if length > READ_AHEAD || over > READ_OVER {
+            break;
+        }
+        if over == 0 {
+            end = number + 1;
+        }
+    }
+    first..end
 }

@@ -203,9 +203,9 @@ impl Compactor {
     }
 
     /// Returns when the jobs are as far as the bar: `done` of `all`. Each commit pays its share, so
-    /// none has to wait for all of the work.
+    /// none has to wait for all of the work; for jobs without rows only the end waits.
     pub(super) fn keep_pace(&self, done: u64, all: u64) {
-        if !self.is_busy() {
+        if !self.is_busy() || self.rows == 0 {
             return;
         }
         let start = if self.workers.is_empty() { 0 } else { all / SLACK };
@@ -213,7 +213,7 @@ impl Compactor {
         let (done, all) = (done.min(end).saturating_sub(start), (end - start).max(1));
         let share = u128::from(self.rows) * u128::from(done) / u128::from(all);
         let share = u64::try_from(share).expect("a share of a u64");
-        self.advance_to(share.min(self.rows - self.rows / REST));
+        self.advance_to(share.min(self.rows - (self.rows / REST).max(1)));
     }
 
     fn advance_to(&self, rows: u64) {

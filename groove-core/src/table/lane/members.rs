@@ -157,7 +157,7 @@ impl<'a> Frames<'a> {
             false => 0,
         };
         let guess = (u128::from(above) * u128::from(self.density)) >> 64;
-        let guess = (self.first + guess as usize).min(self.last);
+        let guess = self.first.saturating_add(guess as usize).min(self.last);
         let behind = (guess + 1).min(self.last);
         let below = usize::from(self.begins_at_or_below(guess, value))
             + usize::from(self.begins_at_or_below(behind, value));
@@ -196,11 +196,14 @@ impl Frame {
         let above = value.wrapping_sub(self.base);
         let above = select_unpredictable(above <= ABOVE_BASE_MAX, above, 0);
         let slope = u64::from(self.slope);
-        let steps = |rise: u64| ((rise << SLOPE_FRACTION >> self.exponent) / slope) as usize;
+        let steps = |rise: u64| {
+            let steps = (rise << SLOPE_FRACTION >> self.exponent) / slope;
+            steps.min(FRAME_ROWS as u64) as usize
+        };
         let low = steps(select_unpredictable(above < spread, 0, above.wrapping_sub(spread)));
         let high = steps((above + (1 << self.exponent)).min(ABOVE_BASE_MAX));
         let low = low.saturating_sub(1).clamp(start, end - 1);
-        let high = high.saturating_add(2).clamp(low + 1, end);
+        let high = (high + 2).clamp(low + 1, end);
         Window { number, start: low, length: high - low }
     }
 
@@ -309,5 +312,24 @@ mod tests {
                 assert_eq!(values[number], values[at]);
             });
         }
+    }
+
+    /// Forged: bases a step apart, as low as any, and values as high as any. The guess was beyond all numbers, and
+    /// the number of the first frame was added to it.
+    #[test]
+    fn frames_that_begin_as_low_as_any_are_asked_for_values_as_high_as_any() {
+        let values: Vec<u64> = (0..1_000).map(|n| n * 100 + mixed(n) % 100).collect();
+        let (lane, mut bytes) = lane(&values);
+        assert_eq!(lane.kind, FRAMED);
+        let entries = lane.place as usize;
+        let last = values.len().div_ceil(FRAME_ROWS) - 1;
+        for number in 0..=last {
+            let base = (1 << 63) + u64::from(number == last);
+            bytes[entries + number * FRAME_SIZE..][..8].copy_from_slice(&base.to_le_bytes());
+        }
+        let wanted = [0, 5, 1 << 62, i64::MAX as u64, 1 << 63, u64::MAX];
+        lane.members(&bytes, values.len(), (300, 990), &wanted, (|_| 500, 0.0), |number, at| {
+            assert_eq!(wanted[number], lane.get(&bytes, at, values.len()));
+        });
     }
 }

@@ -440,8 +440,12 @@ pub enum OpenError {
         /// The newest format that this release reads.
         newest: u32,
     },
-    /// Another process, or another handle of this one, has the file open. Close it there.
-    #[error("{} is in use by another handle or process; close it there first", path.display())]
+    /// Another process, or another handle of this one, has the file open, or a snapshot, query or iterator of
+    /// such a handle is still alive. Close it there, and drop these.
+    #[error(
+        "{} is in use by another process, or by a handle, snapshot, query or iterator of this one; close it there first",
+        path.display()
+    )]
     Locked {
         /// The path that was to be opened.
         path: PathBuf,

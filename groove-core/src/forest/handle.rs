@@ -79,7 +79,7 @@ impl<S: Grooves> fmt::Debug for Forest<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// The newest committed op.
+    /// The newest committed op: scopes that changed something are ops, numbered from 1 on.
     pub op: u64,
     /// The op that the last checkpoint covers: what comes after it is replayed at the next open.
     pub checkpoint_op: u64,
@@ -118,6 +118,9 @@ impl<S: Grooves> Forest<S> {
 
     /// Opens the forest that `storage` holds, or creates it there if `storage` is empty. For
     /// memory, and for devices of the caller's own.
+    ///
+    /// A storage is not locked as a file is: the caller sees to it that it has one forest at a time, until the
+    /// last handle, snapshot, query and iterator of that is dropped. Two would overwrite each other.
     ///
     /// # Errors
     /// [`OpenError`], with `<storage>` in place of the path.

@@ -55,7 +55,8 @@ impl<O: Object> Snapshot<O> {
         Snapshot { view, name: name.into(), version, object: PhantomData }
     }
 
-    /// The op after which the snapshot was taken.
+    /// The op after which the snapshot was taken: the number of the committed scope whose changes are the newest
+    /// in it, 0 if there is none.
     pub fn op(&self) -> u64 {
         self.version.op()
     }

@@ -22,7 +22,7 @@ use super::request::{Request, Shared};
 use super::rows::BATCH_ROWS_MAX;
 use super::stream::Window;
 
-/// A question to one groove at one op.
+/// A question to one groove at one op, a committed scope: to all objects as they were after it.
 ///
 /// It owns a snapshot of the groove's trees: it can be kept, cloned, asked several times and moved
 /// to other threads, and always answers from the same state. Nothing is read before one of the
@@ -88,7 +88,7 @@ impl<O: Object> Query<O> {
     /// The cursor may be of the same query in the other direction: then what follows leads back
     /// ([`Page::previous`]). Costs nothing for what lies before it. The methods that end the query give
     /// [`QueryError::ForeignCursor`] if the cursor belongs to another groove, predicate or range of
-    /// timestamps; the limit may be another one.
+    /// timestamps, or to one that shares timestamps with other queries; the limit may be another one.
     pub fn after(mut self, cursor: impl Into<Option<Cursor>>) -> Query<O> {
         self.request.after = cursor.into();
         self
@@ -136,6 +136,7 @@ impl<O: Object> Query<O> {
     pub fn collect(&self) -> Result<Page<O>, QueryError> {
         let request = &self.request;
         if request.limit() == 0 {
+            request.window_after()?;
             return Ok(Page::new(Vec::new(), request.after, request.after));
         }
         let mut rows = request.rows(BATCH_ROWS_MAX, request.limit().saturating_add(1))?;
@@ -164,6 +165,7 @@ impl<O: Object> Query<O> {
     /// As of [`Query::collect`].
     pub fn first(&self) -> Result<Option<O>, QueryError> {
         if self.request.limit() == 0 {
+            self.request.window_after()?;
             return Ok(None);
         }
         let mut rows = self.request.rows(1, 1)?;
@@ -201,7 +203,8 @@ impl<O: Object> Query<O> {
 impl<O: Object> Query<O> {
     /// Only objects with a timestamp that an object of `other`'s answer has, too: an intersection of
     /// two grooves whose objects share timestamps. Take both queries from one snapshot of the forest.
-    /// Of `other`, the limit, the cursor and the direction do not count.
+    /// Of `other`, the conditions and the range of timestamps count, and not the limit, the cursor and the
+    /// direction.
     ///
     /// Cost: as `&` of the conditions of both.
     pub fn sharing_timestamps<P: Object>(mut self, other: &Query<P>) -> Query<O> {
@@ -221,7 +224,8 @@ impl<O: Object> Query<O> {
     }
 
     /// The keys that the objects of the answer have in an index: what a semi-join from another groove
-    /// asks for (`one_of_keys` of its handles).
+    /// asks for (`one_of_keys` of its handles). Limit, cursor and direction of the query count. `None` of an
+    /// index on an `Option` is a key as any other, and joins with `None`; an `optional` index has no key for it.
     ///
     /// Reads the rows of the answer; or, for keys that rows do not tell, the whole index.
     ///
@@ -235,7 +239,8 @@ impl<O: Object> Query<O> {
     }
 
     /// Asks the query, as [`Query::collect`] would, and tells how: the plan, with the rows that were
-    /// expected and that there were, and the blocks that were looked into.
+    /// expected and that there were, and the blocks that were looked into. Under a limit a step gives one
+    /// row more: that there is one says whether another page follows.
     ///
     /// # Errors
     /// As of [`Query::collect`].

@@ -10,8 +10,8 @@ use super::stream::Window;
 /// A place in a query's answer: at an object, where a page ended or began.
 ///
 /// It holds the timestamp of that object, its key if the answer is in the order of an index, and a
-/// hash of the query: groove, predicate, range of timestamps and order, but neither the limit nor the
-/// direction. In either direction it leads to what lies behind the object: oldest first to what is
+/// hash of the query: groove, predicate, range of timestamps, queries that it shares timestamps with, and
+/// order, but neither the limit nor the direction. In either direction it leads to what lies behind the object: oldest first to what is
 /// newer, newest first to what is older; lowest key first to higher keys, and of the same key to newer
 /// objects. The order of the terms in an `&` or `|` makes no difference. It stays valid when objects
 /// are inserted, updated or removed, this one included, after the forest is reopened, and in other

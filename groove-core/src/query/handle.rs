@@ -82,14 +82,16 @@ macro_rules! index_handle {
                 !self.eq(value)
             }
 
-            /// Objects whose key is less than `value`.
+            /// Objects whose key is less than `value`. `None` of an index on an `Option` is less than
+            /// every value, so it is among these, and in each range without a start, unless the index is
+            /// `optional` and has no key for it: [`is_some`](Self::is_some) leaves it out.
             ///
             #[doc = $range_cost]
             pub fn lt(self, value: impl Operand<F>) -> Predicate<O> {
                 self.within(Bound::Unbounded, Bound::Excluded(place(&value)))
             }
 
-            /// Objects whose key is `value` or less.
+            /// Objects whose key is `value` or less; of `None` see [`lt`](Self::lt).
             ///
             #[doc = $range_cost]
             pub fn le(self, value: impl Operand<F>) -> Predicate<O> {
@@ -111,7 +113,7 @@ macro_rules! index_handle {
             }
 
             /// Objects whose key is in `range`, whose ends are what [`eq`](Self::eq) takes; none if its
-            /// start is beyond its end.
+            /// start is beyond its end. Of `None` see [`lt`](Self::lt).
             ///
             #[doc = $range_cost]
             pub fn range(self, range: impl KeyBounds<F>) -> Predicate<O> {

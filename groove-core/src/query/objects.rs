@@ -29,7 +29,9 @@ pub struct Objects<O: Object> {
 
 impl<O: Object> Objects<O> {
     pub(crate) fn new(request: Request) -> Objects<O> {
-        Objects { ended: request.limit() == 0, request, rows: None, object: PhantomData }
+        // A cursor of another query is an error, whatever the limit.
+        let ended = request.limit() == 0 && request.window_after().is_ok();
+        Objects { ended, request, rows: None, object: PhantomData }
     }
 
     fn next_row(&mut self) -> Result<Option<(u64, &[u8])>, QueryError> {
@@ -100,13 +102,14 @@ pub struct ObjectTimestamps {
     request: Request,
     /// Nothing is planned or read before the first timestamp is asked for.
     answer: Option<Answer>,
-    /// How many more timestamps to give.
+    /// How many more timestamps to give, or errors.
     remaining: usize,
 }
 
 impl ObjectTimestamps {
     pub(crate) fn new(request: Request) -> ObjectTimestamps {
-        ObjectTimestamps { remaining: request.limit(), request, answer: None }
+        let errors = usize::from(request.window_after().is_err());
+        ObjectTimestamps { remaining: request.limit().max(errors), request, answer: None }
     }
 
     fn read(&mut self) -> Result<Option<u64>, QueryError> {

@@ -279,8 +279,11 @@ impl Request {
 
     /// Whether the answer has an object.
     pub(crate) fn exists(&self) -> Result<bool, QueryError> {
-        let mut answer = self.timestamps(1)?;
-        Ok(self.limit() > 0 && answer.next()?.is_some())
+        if self.limit() == 0 {
+            self.window_after()?;
+            return Ok(false);
+        }
+        Ok(self.timestamps(1)?.next()?.is_some())
     }
 
     /// The error of an object, or of one that should be there: names the block of its row.

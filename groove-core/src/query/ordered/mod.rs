@@ -108,7 +108,10 @@ impl<O: Object> Ordered<O> {
     /// Of the iterator: [`QueryError::ForeignCursor`] as first item, [`QueryError::Read`] or
     /// [`QueryError::OutOfMemory`] as last.
     pub fn iter(&self) -> OrderedObjects<O> {
-        let remaining = self.order.request.limit();
+        let Order { request, ordinal, .. } = &self.order;
+        // A cursor of another query is an error, whatever the limit.
+        let errors = usize::from(request.position_after(*ordinal).is_err());
+        let remaining = request.limit().max(errors);
         OrderedObjects { ordered: self.clone(), source: None, remaining }
     }
 
@@ -125,6 +128,7 @@ impl<O: Object> Ordered<O> {
         let Order { request, ordinal, .. } = &self.order;
         let limit = request.limit();
         if limit == 0 {
+            request.position_after(*ordinal)?;
             return Ok(Page::new(Vec::new(), request.after, request.after));
         }
         let mut source = self.order.open(BATCH_ROWS_MAX, limit.saturating_add(1))?;
@@ -155,7 +159,9 @@ impl<O: Object> Ordered<O> {
     /// # Errors
     /// As of [`Ordered::collect`].
     pub fn first(&self) -> Result<Option<O>, QueryError> {
-        if self.order.request.limit() == 0 {
+        let Order { request, ordinal, .. } = &self.order;
+        if request.limit() == 0 {
+            request.position_after(*ordinal)?;
             return Ok(None);
         }
         let found = self.order.open(1, 1)?.next(1)?;

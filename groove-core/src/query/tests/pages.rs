@@ -84,6 +84,27 @@ fn a_limit_of_zero_hands_the_cursor_on() {
     assert_eq!(none.count().expect("no read fails"), 0);
 }
 
+/// With a limit of 0 most ends of a query had nothing to do with its cursor, and did not look at it.
+#[test]
+fn a_cursor_of_another_query_is_refused_whatever_the_limit() {
+    let foreign = query(Item::TINY.eq(1)).after(cursor(&query(Item::TINY.eq(2)))).limit(0);
+    let is_refused = |error| matches!(error, QueryError::ForeignCursor { .. });
+    assert!(foreign.collect().is_err_and(is_refused));
+    assert!(foreign.first().is_err_and(is_refused));
+    assert!(foreign.exists().is_err_and(is_refused));
+    assert!(foreign.count().is_err_and(is_refused));
+    let one = |results: Vec<Option<QueryError>>| match &results[..] {
+        [Some(QueryError::ForeignCursor { .. })] => {}
+        other => panic!("{other:?}"),
+    };
+    one(foreign.iter().map(Result::err).collect());
+    one(foreign.iter_timestamps().map(Result::err).collect());
+    let ordered = foreign.order_by(Item::WIDE);
+    assert!(ordered.collect().is_err_and(is_refused));
+    assert!(ordered.first().is_err_and(is_refused));
+    one(ordered.iter().map(Result::err).collect());
+}
+
 #[test]
 fn a_cursor_counts_for_every_end_of_a_query() {
     let query = query(Item::TINY.eq(1));

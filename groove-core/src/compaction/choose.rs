@@ -33,6 +33,12 @@ impl JobPlan {
         self.older.is_empty() && matches!(self.source, JobSource::Level { .. })
     }
 
+    /// What the merge is reckoned to cost beside others, of trees with fewer lanes per value or more: a lane
+    /// of a value is unpacked, looked at and packed, and takes about as long in any tree.
+    pub(crate) fn work(&self, lanes: usize) -> u64 {
+        (self.rows as u64).saturating_mul(lanes as u64)
+    }
+
     /// The tables that go down, among the records of all tables of the tree, which are in the order
     /// of the levels.
     pub(crate) fn source_tables<'a>(&self, records: &'a [TableRecord]) -> &'a [TableRecord] {

@@ -89,10 +89,10 @@ pub(crate) struct JobOutput {
 
 /// A job without its key width.
 pub(crate) trait CompactionJob: Send {
-    /// Merges about `rows` values; `true` when done.
-    fn step(&mut self, rows: usize) -> Result<bool, JobError>;
-    /// Values in all inputs.
-    fn rows(&self) -> usize;
+    /// Does about so much of its work; `true` when done.
+    fn step(&mut self, work: u64) -> Result<bool, JobError>;
+    /// All of its work, as [`JobPlan::work`] reckons it.
+    fn work(&self) -> u64;
     /// The results, once done.
     fn finish(self: Box<Self>) -> JobOutput;
 }
@@ -374,15 +374,16 @@ impl<const K: usize> Job<K> {
 }
 
 impl<const K: usize> CompactionJob for Job<K> {
-    fn step(&mut self, rows: usize) -> Result<bool, JobError> {
+    fn step(&mut self, work: u64) -> Result<bool, JobError> {
         if !self.done {
-            self.done = self.merge(rows)?;
+            let rows = work.div_ceil(self.meta.lane_count(K) as u64);
+            self.done = self.merge(usize::try_from(rows).unwrap_or(usize::MAX))?;
         }
         Ok(self.done)
     }
 
-    fn rows(&self) -> usize {
-        self.plan.rows
+    fn work(&self) -> u64 {
+        self.plan.work(self.meta.lane_count(K))
     }
 
     fn finish(self: Box<Self>) -> JobOutput {

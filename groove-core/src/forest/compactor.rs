@@ -13,8 +13,8 @@ use crate::compaction::{CompactionJob, JobError, JobOutput};
 use crate::sync::thread::{Builder, JoinHandle};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-/// Values that are merged between two looks at the clock of progress.
-const STEP_ROWS: usize = 4096;
+/// Work between two looks at the clock of progress: a few thousand index entries, some hundred objects.
+const STEP_WORK: u64 = 1 << 14;
 
 /// Why a job has no output.
 #[derive(Debug)]
@@ -23,12 +23,12 @@ pub(super) enum Failure {
     Panicked,
 }
 
-/// The workers may be ahead by this share of a bar's rows.
+/// The workers may be ahead by this share of a bar's work.
 const LEAD: u64 = 8;
 /// Before this share of a bar commits wait for nothing: at first workers merge runs in memory, of which
 /// progress tells nothing. In the last of it as well they do not wait for more.
 const SLACK: u64 = 8;
-/// This share of the rows nobody waits for but the end: of how long the last job of all takes, which has one
+/// This share of the work nobody waits for but the end: of how long the last job of all takes, which has one
 /// thread and a table to write, progress tells nothing either.
 const REST: u64 = 64;
 
@@ -39,22 +39,22 @@ pub(super) struct Compactor {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
     job_count: usize,
-    rows: u64,
+    work: u64,
 }
 
 struct Shared {
     state: Mutex<State>,
     /// Jobs were added, a worker has stopped, the bar went on, or the end was ordered.
     work: Condvar,
-    /// Rows were merged, or a job ended.
+    /// Some work was done, or a job ended.
     progress: Condvar,
 }
 
-/// A job, its place among the bar's jobs, and the rows that it has not merged yet.
+/// A job, its place among the bar's jobs, and the work that it has not done yet.
 struct Task {
     at: usize,
     job: Box<dyn CompactionJob>,
-    rows_left: u64,
+    left: u64,
     is_begun: bool,
 }
 
@@ -62,12 +62,12 @@ struct Task {
 struct State {
     queue: VecDeque<Task>,
     outcomes: Vec<(usize, Outcome)>,
-    rows_done: u64,
-    /// Rows that the writer waits for at the most, and by how many the workers may be ahead of that
+    done: u64,
+    /// Work that the writer waits for at the most, and by how much the workers may be ahead of that
     /// before one goes on alone.
-    rows_due: u64,
+    due: u64,
     lead: u64,
-    /// So many rows somebody waits for at the moment: woken only when they are merged, or a job has ended.
+    /// So much work somebody waits for at the moment: woken only when it is done, or a job has ended.
     awaited: Option<u64>,
     /// Workers that merge.
     working: usize,
@@ -77,7 +77,7 @@ struct State {
 impl State {
     /// Whether one worker suffices: more would only take the processor from the writer.
     fn is_ahead(&self) -> bool {
-        self.rows_done >= self.rows_due.saturating_add(self.lead)
+        self.done >= self.due.saturating_add(self.lead)
     }
 
     fn may_work(&self) -> bool {
@@ -90,16 +90,16 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Merges some rows of a job; gives the task back if there are more.
+    /// Does some work of a job; gives the task back if there is more.
     fn step(&self, mut task: Task) -> Option<Task> {
-        let result = catch_unwind(AssertUnwindSafe(|| task.job.step(STEP_ROWS)));
+        let result = catch_unwind(AssertUnwindSafe(|| task.job.step(STEP_WORK)));
         let mut state = self.lock();
         let mut has_ended = false;
         let rest = match result {
             Ok(Ok(false)) => {
-                let rows = task.rows_left.min(STEP_ROWS as u64);
-                task.rows_left -= rows;
-                state.rows_done += rows;
+                let work = task.left.min(STEP_WORK);
+                task.left -= work;
+                state.done += work;
                 Some(task)
             }
             ended => {
@@ -109,12 +109,12 @@ impl Shared {
                     Ok(Err(error)) => Err(Failure::Job(error)),
                     Err(_) => Err(Failure::Panicked),
                 };
-                state.rows_done += task.rows_left;
+                state.done += task.left;
                 state.outcomes.push((task.at, outcome));
                 None
             }
         };
-        if state.awaited.is_some_and(|rows| has_ended || state.rows_done >= rows) {
+        if state.awaited.is_some_and(|work| has_ended || state.done >= work) {
             self.progress.notify_all();
         }
         rest
@@ -150,7 +150,7 @@ impl Shared {
             }
             // Of what is begun, what takes longest: at the end nothing can be shared any more.
             task = match state.queue.front_mut() {
-                Some(next) if next.is_begun && next.rows_left > rest.rows_left => {
+                Some(next) if next.is_begun && next.left > rest.left => {
                     std::mem::replace(next, rest)
                 }
                 _ => rest,
@@ -174,7 +174,7 @@ impl Compactor {
                 builder.spawn(move || shared.work()).ok()
             })
             .collect();
-        Compactor { shared, workers, job_count: 0, rows: 0 }
+        Compactor { shared, workers, job_count: 0, work: 0 }
     }
 
     /// Whether a bar's jobs are under way.
@@ -183,49 +183,48 @@ impl Compactor {
     }
 
     /// Gives the jobs of a bar. The longest are begun first, so that threads have ended at about the same
-    /// time; jobs without values before these: they wait for the device.
+    /// time; jobs without work before these: they wait for the device.
     pub(super) fn start(&mut self, jobs: Vec<Box<dyn CompactionJob>>) {
         assert!(!self.is_busy(), "one bar at a time");
         self.job_count = jobs.len();
-        self.rows = jobs.iter().map(|job| job.rows() as u64).sum();
+        self.work = jobs.iter().map(|job| job.work()).sum();
         let mut state = self.shared.lock();
-        state.rows_done = 0;
-        state.rows_due = 0;
-        state.lead = self.rows / LEAD;
+        state.done = 0;
+        state.due = 0;
+        state.lead = self.work / LEAD;
         let tasks = jobs.into_iter().enumerate();
-        let mut tasks: Vec<Task> = tasks
-            .map(|(at, job)| Task { at, rows_left: job.rows() as u64, job, is_begun: false })
-            .collect();
-        tasks.sort_by_key(|task| (task.rows_left > 0, Reverse(task.rows_left)));
+        let mut tasks: Vec<Task> =
+            tasks.map(|(at, job)| Task { at, left: job.work(), job, is_begun: false }).collect();
+        tasks.sort_by_key(|task| (task.left > 0, Reverse(task.left)));
         state.queue = tasks.into();
         drop(state);
         self.shared.work.notify_all();
     }
 
     /// Returns when the jobs are as far as the bar: `done` of `all`. Each commit pays its share, so
-    /// none has to wait for all of the work; for jobs without rows only the end waits.
+    /// none has to wait for all of the work; for jobs without work only the end waits.
     pub(super) fn keep_pace(&self, done: u64, all: u64) {
-        if !self.is_busy() || self.rows == 0 {
+        if !self.is_busy() || self.work == 0 {
             return;
         }
         let start = if self.workers.is_empty() { 0 } else { all / SLACK };
         let end = all - all / SLACK;
         let (done, all) = (done.min(end).saturating_sub(start), (end - start).max(1));
-        let share = u128::from(self.rows) * u128::from(done) / u128::from(all);
+        let share = u128::from(self.work) * u128::from(done) / u128::from(all);
         let share = u64::try_from(share).expect("a share of a u64");
-        self.advance_to(share.min(self.rows - (self.rows / REST).max(1)));
+        self.advance_to(share.min(self.work - (self.work / REST).max(1)));
     }
 
-    fn advance_to(&self, rows: u64) {
+    fn advance_to(&self, work: u64) {
         let mut state = self.shared.lock();
         let was_ahead = state.is_ahead();
-        state.rows_due = state.rows_due.max(rows);
+        state.due = state.due.max(work);
         if was_ahead && !state.is_ahead() {
             self.shared.work.notify_all();
         }
-        // The rows of all jobs may be merged a moment before the last outcome is there.
-        let all = rows >= self.rows;
-        while state.outcomes.len() < self.job_count && (all || state.rows_done < rows) {
+        // All work may be done a moment before the last outcome is there.
+        let all = work >= self.work;
+        while state.outcomes.len() < self.job_count && (all || state.done < work) {
             if self.workers.is_empty() {
                 let task = state.queue.pop_front().expect("a job that has not ended");
                 drop(state);
@@ -236,7 +235,7 @@ impl Compactor {
                 }
             } else {
                 let progress = &self.shared.progress;
-                state.awaited = Some(rows);
+                state.awaited = Some(work);
                 state = progress.wait(state).unwrap_or_else(PoisonError::into_inner);
                 state.awaited = None;
             }
@@ -276,19 +275,19 @@ mod tests {
     /// A job that counts its steps, and says by its output which one it is.
     struct Count {
         number: u32,
-        rows: usize,
-        left: usize,
+        work: u64,
+        left: u64,
     }
 
     impl CompactionJob for Count {
-        fn step(&mut self, rows: usize) -> Result<bool, JobError> {
-            self.left = self.left.saturating_sub(rows);
+        fn step(&mut self, work: u64) -> Result<bool, JobError> {
+            self.left = self.left.saturating_sub(work);
             std::thread::yield_now();
             Ok(self.left == 0)
         }
 
-        fn rows(&self) -> usize {
-            self.rows
+        fn work(&self) -> u64 {
+            self.work
         }
 
         fn finish(self: Box<Self>) -> JobOutput {
@@ -298,31 +297,45 @@ mod tests {
     }
 
     #[test]
+    fn the_job_with_most_work_is_begun_first_and_those_without_before_it() {
+        let mut compactor = Compactor::new(0);
+        let work = [3, 0, 40, 1, 12].map(|steps| steps * STEP_WORK);
+        let jobs = work.into_iter().zip(0..).map(|(work, number)| {
+            Box::new(Count { number, work, left: work }) as Box<dyn CompactionJob>
+        });
+        compactor.start(jobs.collect());
+        compactor.advance_to(u64::MAX);
+        let ended: Vec<usize> =
+            compactor.shared.lock().outcomes.iter().map(|(at, _)| *at).collect();
+        assert_eq!(ended, [1, 2, 4, 0, 3]);
+    }
+
+    #[test]
     fn workers_that_are_ahead_leave_the_rest_to_one_and_all_jobs_end() {
         for threads in [0, 1, 2, 4] {
             let mut compactor = Compactor::new(threads);
             for bar in 0..20 {
-                let sizes = [1, 400, 0, 30 + bar, 400, 7, 250].map(|steps| steps * STEP_ROWS);
-                let jobs = sizes.into_iter().zip(0..).map(|(rows, number)| {
-                    Box::new(Count { number, rows, left: rows }) as Box<dyn CompactionJob>
+                let sizes = [1, 400, 0, 30 + bar, 400, 7, 250].map(|steps| steps * STEP_WORK);
+                let jobs = sizes.into_iter().zip(0..).map(|(work, number)| {
+                    Box::new(Count { number, work, left: work }) as Box<dyn CompactionJob>
                 });
                 compactor.start(jobs.collect());
                 for done in 0..10 {
                     compactor.keep_pace(done, 9);
                     let state = compactor.shared.lock();
-                    assert!(state.working <= threads && state.rows_done <= compactor.rows);
+                    assert!(state.working <= threads && state.done <= compactor.work);
                 }
                 let numbers = compactor
                     .finish()
                     .into_iter()
                     .map(|outcome| outcome.expect("no job fails").unused[0].sectors);
                 assert!(numbers.eq(0..7), "the outcomes are in the order of the jobs");
-                assert_eq!(compactor.shared.lock().rows_done, compactor.rows);
+                assert_eq!(compactor.shared.lock().done, compactor.work);
             }
             // Nobody asks for progress: one goes on alone when the workers are ahead.
             compactor.start(vec![
-                Box::new(Count { number: 0, rows: 1 << 30, left: usize::MAX }),
-                Box::new(Count { number: 1, rows: 1 << 30, left: usize::MAX }),
+                Box::new(Count { number: 0, work: 1 << 30, left: u64::MAX }),
+                Box::new(Count { number: 1, work: 1 << 30, left: u64::MAX }),
             ]);
             let is_alone = || {
                 let state = compactor.shared.lock();

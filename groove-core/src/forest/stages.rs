@@ -106,22 +106,22 @@ impl<S: Grooves> Writer<S> {
     pub(super) fn start_compactions(&mut self) -> Result<(), CommitError> {
         let growth = u64::from(self.engine.superblock.options.growth_factor);
         let mut chosen: Vec<Vec<JobPlan>> = Vec::new();
-        let (mut level_rows, mut flush_rows) = (0, 0);
+        let (mut level_work, mut flush_work) = (0, 0);
         self.visit_trees(&mut |tree| {
             let plans = tree.choose_levels(growth);
             let merges = plans.iter().filter(|plan| !plan.is_move());
-            level_rows += merges.map(|plan| plan.rows as u64).sum::<u64>();
-            flush_rows += tree.choose_flush(&plans).map_or(0, |plan| plan.rows as u64);
+            level_work += merges.map(|plan| tree.work(plan)).sum::<u64>();
+            flush_work += tree.choose_flush(&plans).map_or(0, |plan| tree.work(&plan));
             chosen.push(plans);
         });
-        if level_rows == 0 {
+        if level_work == 0 {
             // Nothing is read or written to move tables.
             self.engine.bar.plans = chosen;
             self.install()?;
             return self.start_flush(0);
         }
-        let part = u128::from(self.engine.bar.due()) * u128::from(level_rows);
-        let until = part / u128::from(level_rows + flush_rows);
+        let part = u128::from(self.engine.bar.due()) * u128::from(level_work);
+        let until = part / u128::from(level_work + flush_work);
         let until = u64::try_from(until).expect("a part of a bar");
         let op = self.engine.superblock.checkpoint.op;
         self.start_jobs(chosen, op)?;

@@ -37,11 +37,11 @@ impl TrimJob {
 }
 
 impl CompactionJob for TrimJob {
-    fn step(&mut self, _rows: usize) -> Result<bool, JobError> {
+    fn step(&mut self, _work: u64) -> Result<bool, JobError> {
         Ok(!self.next())
     }
 
-    fn rows(&self) -> usize {
+    fn work(&self) -> u64 {
         0
     }
 

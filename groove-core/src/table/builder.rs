@@ -58,7 +58,7 @@ pub(crate) struct BuiltTable {
 
 impl<const K: usize> TableBuilder<K> {
     pub(crate) fn new(meta: Arc<TreeMeta>, extent: Extent, file_id: [u8; 16], op: u64) -> Self {
-        let lanes = K + meta.lanes.len();
+        let lanes = meta.lane_count(K);
         TableBuilder {
             meta,
             extent,

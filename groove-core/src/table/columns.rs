@@ -191,7 +191,7 @@ impl<const K: usize> Columns<K> {
         tombstones: bool,
         meta: &TreeMeta,
     ) -> Result<Checked<K>, &'static str> {
-        let lane_count = K + meta.lanes.len();
+        let lane_count = meta.lane_count(K);
         let bitmap = BLOCK_HEADER_SIZE + lane_count * DESCRIPTOR_SIZE;
         let mut at = bitmap + bitmap_bytes(count, tombstones);
         let mut parse = |number: usize| {

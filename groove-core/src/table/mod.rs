@@ -68,6 +68,13 @@ pub(crate) struct TreeMeta {
     pub(crate) template: LastTemplate,
 }
 
+impl TreeMeta {
+    /// Lanes of a value whose key has `limbs`.
+    pub(crate) fn lane_count(&self, limbs: usize) -> usize {
+        limbs + self.lanes.len()
+    }
+}
+
 /// A table of a level; which one, the level knows, so that a moved table is still the same table to
 /// readers that hold it. Its index block and filter are read at first use and stay in memory.
 pub(crate) struct Table<const K: usize> {

@@ -118,6 +118,8 @@ pub(crate) trait AnyTree: Send {
     /// Decides what the immutable table is merged with, if there is one, after what goes down by plans that were
     /// just chosen.
     fn choose_flush(&self, level_plans: &[JobPlan]) -> Option<JobPlan>;
+    /// The work of a chosen compaction, as [`JobPlan::work`] reckons it.
+    fn work(&self, plan: &JobPlan) -> u64;
     /// The space for the output of a chosen compaction.
     fn demand(&self, plan: &JobPlan) -> Demand;
     /// Makes a chosen compaction ready to run, with the space for its output.
@@ -215,6 +217,10 @@ impl<const K: usize> AnyTree for Tree<K> {
         let (min, max) = JobInput::Runs(immutable.to_vec()).key_range();
         let rows = immutable.iter().map(|run| run.len()).sum();
         Some(choose_flush(self.tip.levels(), (min, max, rows), level_plans))
+    }
+
+    fn work(&self, plan: &JobPlan) -> u64 {
+        plan.work(self.meta.lane_count(K))
     }
 
     fn demand(&self, plan: &JobPlan) -> Demand {

@@ -7,7 +7,7 @@
 //! The first lane is the timestamps, the others are the row's.
 
 use super::lane::{DESCRIPTOR_SIZE, FRAME_ROWS, Lane, LanePlan, SLACK};
-use super::shape::PayloadLane;
+use super::shape::{PayloadLane, read_lanes};
 
 /// Timestamps and rows, lane by lane.
 #[derive(Debug, Default)]
@@ -29,9 +29,7 @@ impl Batch {
         self.lanes.iter_mut().for_each(Vec::clear);
         let (timestamps, lanes) = self.lanes.split_first_mut().expect("at least one");
         timestamps.extend(rows.clone().map(|row| TIMESTAMP.read(row)));
-        for (lane, place) in lanes.iter_mut().zip(places) {
-            lane.extend(rows.clone().map(|row| place.read(&row[8..])));
-        }
+        read_lanes(places, rows.map(|row| &row[8..]), lanes);
         let start = out.len();
         out.resize(start + self.lanes.len() * DESCRIPTOR_SIZE, 0);
         for (number, lane) in self.lanes.iter().enumerate() {

@@ -3,6 +3,7 @@
 use crate::memory::{Key, Run};
 
 use super::TreeMeta;
+use super::shape::read_lanes;
 
 /// Values in key order, column by column.
 #[derive(Debug)]
@@ -40,11 +41,12 @@ impl<const K: usize> Chunk<K> {
         meta: &TreeMeta,
         values: impl Iterator<Item = (bool, &'a [u8])>,
     ) {
-        let (tombstones, payloads): (Vec<bool>, Vec<&[u8]>) = values.unzip();
-        self.tombstones.extend_from_slice(&tombstones);
-        for (lane, place) in self.lanes.iter_mut().zip(&meta.lanes) {
-            lane.extend(payloads.iter().map(|payload| place.read(payload)));
-        }
+        let tombstones = &mut self.tombstones;
+        let payloads = values.map(|(tombstone, payload)| {
+            tombstones.push(tombstone);
+            payload
+        });
+        read_lanes(&meta.lanes, payloads, &mut self.lanes);
     }
 
     /// Takes `rows` values of a run from `from` on, whose payloads lie next to each other.
@@ -53,11 +55,8 @@ impl<const K: usize> Chunk<K> {
         self.keys.extend_from_slice(&run.keys()[from..from + rows]);
         self.tombstones.extend((from..from + rows).map(|at| run.is_tombstone(at)));
         if meta.payload_width > 0 {
-            let payloads = run.payloads(from, rows);
-            for (lane, place) in self.lanes.iter_mut().zip(&meta.lanes) {
-                let payloads = payloads.chunks_exact(meta.payload_width);
-                lane.extend(payloads.map(|payload| place.read(payload)));
-            }
+            let payloads = run.payloads(from, rows).chunks_exact(meta.payload_width);
+            read_lanes(&meta.lanes, payloads, &mut self.lanes);
         }
     }
 }

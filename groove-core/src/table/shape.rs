@@ -57,6 +57,29 @@ impl PayloadLane {
         }
     }
 
+    /// Appends the lane's value of each of some payloads.
+    #[inline]
+    fn read_all(self, payloads: &[&[u8]], values: &mut Vec<u64>) {
+        let PayloadLane { offset, width, .. } = self;
+        // A loop for each of the usual widths, as in [`PayloadLane::write_all`].
+        macro_rules! read {
+            ($number:ty) => {{
+                let sign = self.sign();
+                values.extend(payloads.iter().map(|payload| {
+                    let bytes = payload[offset..].first_chunk().expect("a payload has its lanes");
+                    u64::from(<$number>::from_le_bytes(*bytes)) ^ sign
+                }));
+            }};
+        }
+        match width {
+            1 => read!(u8),
+            2 => read!(u16),
+            4 => read!(u32),
+            8 => read!(u64),
+            _ => values.extend(payloads.iter().map(|payload| self.read(payload))),
+        }
+    }
+
     /// Puts a value of the lane into each of some payloads.
     pub(crate) fn write_all<'a>(
         self,
@@ -95,6 +118,29 @@ impl PayloadLane {
     /// Whether a payload that has the lane's value has zeros there.
     pub(crate) fn is_zero(self, value: u64) -> bool {
         (value ^ self.sign()).to_le_bytes()[..self.width] == [0; 8][..self.width]
+    }
+}
+
+/// So many payloads are read lane by lane at a time: they stay in the processor's nearest cache from one lane to
+/// the next.
+const STRIP_ROWS: usize = 32;
+
+/// Appends the values of payloads to their lanes.
+pub(super) fn read_lanes<'a>(
+    places: &[PayloadLane],
+    mut payloads: impl Iterator<Item = &'a [u8]>,
+    lanes: &mut [Vec<u64>],
+) {
+    loop {
+        let mut strip = [&[][..]; STRIP_ROWS];
+        let rows = strip.iter_mut().zip(&mut payloads).map(|(place, payload)| *place = payload);
+        let rows = rows.count();
+        for (lane, place) in lanes.iter_mut().zip(places) {
+            place.read_all(&strip[..rows], lane);
+        }
+        if rows < STRIP_ROWS {
+            return;
+        }
     }
 }
 
@@ -148,6 +194,28 @@ fn push_plain(lanes: &mut Vec<PayloadLane>, offset: usize, width: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_payloads_are_read_lane_by_lane_as_each_is_read() {
+        let mut places = Vec::new();
+        let mut offset = 0;
+        for signed in [false, true] {
+            for width in 1..=8 {
+                places.push(PayloadLane { offset, width, signed });
+                offset += width;
+            }
+        }
+        for rows in [0, 1, STRIP_ROWS - 1, STRIP_ROWS, STRIP_ROWS + 1, 5 * STRIP_ROWS + 7] {
+            let bytes: Vec<u8> = (0..rows * offset).map(|at| (at * at / 7) as u8).collect();
+            let payloads = bytes.chunks_exact(offset);
+            let mut lanes = vec![vec![5]; places.len()];
+            read_lanes(&places, payloads.clone(), &mut lanes);
+            for (place, lane) in places.iter().zip(&lanes) {
+                let expected = payloads.clone().map(|payload| place.read(payload));
+                assert!(lane[1..].iter().copied().eq(expected), "{rows} rows, {place:?}");
+            }
+        }
+    }
     use crate::schema::FieldSchema;
 
     const FIELDS: &[FieldSchema] = &[

@@ -9,6 +9,7 @@ mod pending;
 mod run;
 mod spans;
 mod tiers;
+mod tombstones;
 
 pub(crate) use filter::MemoryFilter;
 pub(crate) use interleave::{Pick, interleave};

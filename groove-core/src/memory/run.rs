@@ -7,6 +7,7 @@ use super::directory::Directory;
 use super::filter::RunFilter;
 use super::merge::{Merged, RunMerge};
 use super::payloads::Payloads;
+use super::tombstones::Tombstones;
 use crate::search;
 use crate::touch::touch;
 
@@ -38,8 +39,7 @@ pub(crate) enum Usage {
 #[derive(Debug, Default)]
 pub(crate) struct Run<const K: usize> {
     keys: Vec<Key<K>>,
-    tombstones: Vec<bool>,
-    tombstone_count: usize,
+    tombstones: Tombstones,
     payloads: Payloads,
     /// Built by the first look-up that would have to search: runs of ascending keys seldom need it.
     filter: OnceLock<RunFilter>,
@@ -58,10 +58,10 @@ impl<const K: usize> Run<K> {
         assert_eq!(keys.len(), tombstones.len(), "columns of different length");
         assert_eq!(keys.len() * payload_width, payload.len(), "columns of different length");
         debug_assert!(keys.is_sorted_by(|a, b| a < b), "a run is sorted and without duplicates");
-        let tombstone_count = tombstones.iter().filter(|tombstone| **tombstone).count();
+        let tombstones = Tombstones::new(tombstones);
         let payloads = Payloads::new(payload, payload_width);
         let (filter, directory) = (OnceLock::new(), OnceLock::new());
-        Run { keys, tombstones, tombstone_count, payloads, filter, directory }
+        Run { keys, tombstones, payloads, filter, directory }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -77,7 +77,7 @@ impl<const K: usize> Run<K> {
     }
 
     pub(crate) fn is_tombstone(&self, at: usize) -> bool {
-        self.tombstone_count > 0 && self.tombstones[at]
+        self.tombstones.is(at)
     }
 
     pub(crate) fn payload(&self, at: usize) -> &[u8] {
@@ -190,7 +190,7 @@ impl<const K: usize> Run<K> {
     }
 
     pub(crate) fn has_tombstones(&self) -> bool {
-        self.tombstone_count > 0
+        self.tombstones.count() > 0
     }
 
     /// For guesses where keys are; `None` if the first limb does not tell, or if most keys are not there.
@@ -230,12 +230,7 @@ impl<const K: usize> Run<K> {
 
     /// Puts minus tombstones among the positions.
     pub(crate) fn net_count(&self, positions: Range<usize>) -> i64 {
-        let length = positions.len() as i64;
-        if self.tombstone_count == 0 {
-            return length;
-        }
-        let tombstones = self.tombstones[positions].iter().filter(|tombstone| **tombstone).count();
-        length - 2 * tombstones as i64
+        positions.len() as i64 - 2 * self.tombstones.count_in(positions) as i64
     }
 
     /// Merges runs, oldest first, into one; see [`RunMerge`].
@@ -259,7 +254,7 @@ impl<const K: usize> Run<K> {
             match next {
                 Merged::Stretch { run, at, count } => {
                     keys.extend_from_slice(&run.keys[at..at + count]);
-                    tombstones.extend_from_slice(&run.tombstones[at..at + count]);
+                    tombstones.extend_from_slice(&run.tombstones.flags()[at..at + count]);
                     payload.extend_from_slice(run.payloads(at, count));
                 }
                 Merged::Window => {
@@ -280,11 +275,10 @@ impl<const K: usize> Run<K> {
     /// Runs of which each begins behind the end of the one before.
     fn concatenated(runs: &[&Run<K>]) -> Run<K> {
         let keys: Vec<&[Key<K>]> = runs.iter().map(|run| &run.keys[..]).collect();
-        let tombstones: Vec<&[bool]> = runs.iter().map(|run| &run.tombstones[..]).collect();
+        let tombstones: Vec<&[bool]> = runs.iter().map(|run| run.tombstones.flags()).collect();
         Run {
             keys: keys.concat(),
-            tombstones: tombstones.concat(),
-            tombstone_count: runs.iter().map(|run| run.tombstone_count).sum(),
+            tombstones: Tombstones::new(tombstones.concat()),
             payloads: Payloads::concatenated(runs.iter().map(|run| (&run.payloads, run.len()))),
             filter: OnceLock::new(),
             directory: OnceLock::new(),
@@ -293,13 +287,13 @@ impl<const K: usize> Run<K> {
 
     /// Whether values are their keys: no payloads and no tombstones.
     pub(crate) fn is_plain(&self) -> bool {
-        self.tombstone_count == 0 && self.payloads.width() == 0
+        !self.has_tombstones() && self.payloads.width() == 0
     }
 
     /// Bytes of memory that the run holds.
     pub(crate) fn memory(&self) -> usize {
         self.keys.capacity() * size_of::<Key<K>>()
-            + self.tombstones.capacity()
+            + self.tombstones.memory()
             + self.payloads.memory()
             + self.filter.get().map_or(0, RunFilter::memory)
             + self.directory.get().and_then(Option::as_ref).map_or(0, Directory::memory)

@@ -282,8 +282,13 @@ impl<const K: usize> Sample<K> {
             assert_eq!(payload, *expected, "{}", self.about);
             assert_eq!(block.find(key), Some(at), "{}", self.about);
         }
-        let tombstones = values.iter().filter(|value| value.1).count() as i64;
-        assert_eq!(block.net_count(0..values.len()), values.len() as i64 - 2 * tombstones);
+        for from in (0..values.len()).step_by(61) {
+            for to in (from..values.len()).step_by(53).chain([values.len()]) {
+                let tombstones = values[from..to].iter().filter(|value| value.1).count() as i64;
+                let net = (to - from) as i64 - 2 * tombstones;
+                assert_eq!(block.net_count(from..to), net, "{}, {from}..{to}", self.about);
+            }
+        }
     }
 
     /// Reads blocks whose bytes were changed and whose checksums agree.

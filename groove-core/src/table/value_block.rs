@@ -280,7 +280,18 @@ impl<const K: usize> ValueBlock<K> {
         if !self.has_tombstones() {
             return length;
         }
-        let tombstones = positions.filter(|at| self.is_tombstone(*at)).count();
+        assert!(positions.end <= self.len(), "beyond the block's end");
+        let bits = &self.bytes[self.bitmap as usize..];
+        let is_set = |at: &usize| bits[at / 8] & (1 << (at % 8)) != 0;
+        // Whole bytes in between.
+        let (begin, end) = (positions.start.next_multiple_of(8), positions.end / 8 * 8);
+        let tombstones = if begin < end {
+            let whole = &bits[begin / 8..end / 8];
+            whole.iter().map(|bits| bits.count_ones() as usize).sum::<usize>()
+                + (positions.start..begin).chain(end..positions.end).filter(is_set).count()
+        } else {
+            positions.filter(is_set).count()
+        };
         length - 2 * tombstones as i64
     }
 

@@ -35,7 +35,7 @@ const HUNTS: [Hunt; 10] = [
     hunt("G3", "g20_sound_g3", g3::hunt, 1),
     hunt("G4", "g20_sound_g4", g4::hunt, 2),
     hunt("G5", "g20_sound_g5", g5::hunt, 2),
-    hunt("G6", "g20_sound_g6", g6::hunt, 4),
+    hunt("G6", "g20_sound_g6", g6::hunt, 24),
     hunt("G7", "g20_sound_g7", g7::hunt, 2),
     hunt("G8", "g20_sound_g8", g8::hunt, 2),
     hunt("G9", "g20_sound_g9", g9::hunt, 3),

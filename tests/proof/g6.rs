@@ -62,6 +62,7 @@ const OPERATIONS: &[&str] = &[
     "query: pages in an order",
     "read of a snapshot",
     "remove",
+    "remove: a stretch",
     "remove: not found",
     "reset",
     "savepoint: error",

@@ -177,6 +177,8 @@ defects! {
     DescendingScanSkips: "G6",
     /// An intersection skips a timestamp.
     IntersectionSkips: "G6",
+    /// A scan skips entries that live together with those that were removed.
+    LiveEntriesSkipped: "G6",
     /// A negation within a filter is always met.
     NegationIgnored: "G6",
     /// A page begins with the object that the cursor stands behind.

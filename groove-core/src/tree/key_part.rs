@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::table::ValueBlock;
 
 use super::read::Direction;
+use super::removed::SKIPPED_MIN;
 use super::version::TreeVersion;
 
 /// The rank of a part at its end: no timestamp has it.
@@ -214,6 +215,17 @@ impl<const K: usize> KeyPart<K> {
                 out.extend(ranks.take_while(&mut is_next));
             }
         }
+    }
+
+    /// The rank of the entry so many ahead, or of its last one, if it goes on for a while.
+    pub(super) fn rank_ahead(&self, version: &TreeVersion<K>, distance: usize) -> Option<u64> {
+        let steps = distance.min(self.positions.len().checked_sub(1)?);
+        let at = match self.direction {
+            Direction::Ascending => self.positions.start + steps,
+            Direction::Descending => self.positions.end - 1 - steps,
+        };
+        let is_far = steps >= SKIPPED_MIN;
+        is_far.then(|| self.direction.rank(self.place.timestamp(version, at)))
     }
 
     /// How many of `ranks`, which ascend, are at or before its last entry.

@@ -9,6 +9,9 @@
 //! 3. The nearest timestamp is the answer, if of the parts that stand there one more puts the entry than
 //!    removes it. Parts move on when the next target comes.
 //!
+//! Of a long stretch of entries that were removed most are skipped ([`Removed`]): where there are as many puts as
+//! tombstones, nothing else is.
+//!
 //! Many timestamps are read together where one part alone has them, and many are looked up together in one
 //! part after the other, so that the processor waits for memory for many at a time.
 
@@ -19,6 +22,7 @@ use crate::memory::{Key, Run, Usage, spans};
 
 use super::key_part::{ENDED, KeyPart, Place};
 use super::read::{Direction, KeyScan};
+use super::removed::Removed;
 use super::version::TreeVersion;
 
 pub(super) struct MergeKeyScan<const K: usize> {
@@ -29,6 +33,7 @@ pub(super) struct MergeKeyScan<const K: usize> {
     direction: Direction,
     parts: Vec<KeyPart<K>>,
     begun: bool,
+    removed: Removed,
     /// Value blocks that were looked into.
     blocks: u64,
 }
@@ -47,8 +52,8 @@ impl<const K: usize> MergeKeyScan<K> {
             key
         };
         let (min, max) = (key(min), key(max));
-        let parts = Vec::new();
-        MergeKeyScan { version, min, max, direction, parts, begun: false, blocks: 0 }
+        let (parts, removed) = (Vec::new(), Removed::new());
+        MergeKeyScan { version, min, max, direction, parts, begun: false, removed, blocks: 0 }
     }
 
     /// The first and the last key of what lies at or beyond `rank`. A part that goes on leaves out what is before
@@ -163,6 +168,43 @@ impl<const K: usize> MergeKeyScan<K> {
         Ok(())
     }
 
+    /// The rank at or behind `target` before which nothing lives, as far as that is easily told.
+    #[cold]
+    #[inline(never)]
+    fn skip_removed(&mut self, target: u64) -> Result<u64, ReadError> {
+        let mut target = target;
+        let mut attempt = self.removed.attempt();
+        while let Some(distance) = attempt.distance() {
+            let mut nearest = ENDED;
+            for number in 0..self.parts.len() {
+                if self.parts[number].rank < target {
+                    self.move_part(number, target)?;
+                }
+                nearest = nearest.min(self.parts[number].rank);
+            }
+            let there = self.parts.iter().filter(|part| part.rank == nearest);
+            let ahead = there.filter_map(|part| part.rank_ahead(&self.version, distance)).max();
+            match ahead {
+                Some(ahead) if self.live(nearest, ahead)? == 0 => {
+                    target = ahead + 1;
+                    attempt.skipped();
+                }
+                _ => attempt.failed(),
+            }
+        }
+        self.removed.finish(&attempt);
+        Ok(target)
+    }
+
+    /// How many entries live from one rank to another.
+    fn live(&self, from: u64, to: u64) -> Result<u64, ReadError> {
+        let (mut low, mut high) = (self.min, self.min);
+        let (from, to) = (self.direction.rank(from), self.direction.rank(to));
+        (low[K - 1], high[K - 1]) = (from.min(to), from.max(to));
+        let live = self.version.count_range(&low, &high)?;
+        Ok(if defect!(LiveEntriesSkipped) { 0 } else { live })
+    }
+
     /// The error of an entry that was put or removed twice in a row.
     #[cold]
     fn not_in_turn(&self, rank: u64) -> ReadError {
@@ -236,9 +278,17 @@ impl<const K: usize> KeyScan for MergeKeyScan<K> {
                 }
             }
             match net {
-                1 => return Ok(Some(nearest)),
+                1 => {
+                    self.removed.end();
+                    return Ok(Some(nearest));
+                }
                 0 if nearest == ENDED => return Ok(None),
-                0 => target = nearest + 1,
+                0 => {
+                    target = nearest + 1;
+                    if self.removed.add() {
+                        target = self.skip_removed(target)?;
+                    }
+                }
                 _ => return Err(self.not_in_turn(nearest)),
             }
         }

@@ -10,6 +10,7 @@ mod key_part;
 mod key_scan;
 mod levels;
 mod read;
+mod removed;
 mod scan;
 pub(crate) mod seeks;
 mod stretch;

@@ -6,6 +6,10 @@
 //! 3. Sources are few (a run per power of two, a level per power of eight), so the next key is found
 //!    by looking at all of them.
 //! 4. Values of one source that no other has a say in are a [`Stretch`].
+//! 5. Of a long stretch of removed values most are skipped ([`Removed`]). In a set tree a range of as many puts as
+//!    tombstones has nothing else in it. In a map tree that is not certain, since a put may have taken the place of
+//!    another one; but where a source has a tombstone for each number, as after the removal of objects whose
+//!    timestamps count up, nothing older lives there.
 //!
 //! A level reads one block at a time, when the scan gets there.
 
@@ -19,6 +23,7 @@ use crate::search;
 use crate::table::{TableIndex, ValueBlock};
 
 use super::read::{Direction, Scan};
+use super::removed::{Removed, SKIPPED_MIN};
 use super::stretch::{ReadPayloads, Stretch, VALUES_MIN};
 use super::version::TreeVersion;
 
@@ -49,6 +54,7 @@ pub(super) struct MergeScan<const K: usize> {
     stretch: Stretch<K>,
     /// The number of the head that stands at the last value of the stretch, and is to go on from there.
     lead: Option<usize>,
+    removed: Removed,
     /// Value blocks that were looked into.
     blocks: u64,
 }
@@ -81,6 +87,7 @@ impl<const K: usize> MergeScan<K> {
             payload,
             stretch: Stretch::new(payload_width, direction),
             lead: None,
+            removed: Removed::new(),
             blocks: 0,
         }
     }
@@ -138,15 +145,11 @@ impl<const K: usize> MergeScan<K> {
             self.heads[lead].key = self.within(key);
         }
         loop {
-            let keys = self.heads.iter().filter_map(|head| head.key);
-            let next = match self.direction {
-                Direction::Ascending => keys.min(),
-                Direction::Descending => keys.max(),
-            };
-            let Some(next) = next else { return Ok(false) };
+            let Some(next) = self.next_key() else { return Ok(false) };
             if let Some(values) = self.stretch.next_values()
                 && self.begin_stretch(&next, values)
             {
+                self.removed.end();
                 return Ok(true);
             }
             // Newest first: the first value is the one that counts in a map tree.
@@ -177,10 +180,109 @@ impl<const K: usize> MergeScan<K> {
                 return Err(self.version.damaged_at(&next, Damage::Invalid { what }));
             }
             if visible {
+                self.removed.end();
                 self.key = next;
                 return Ok(true);
             }
+            if self.removed.add() {
+                self.skip_removed()?;
+            }
         }
+    }
+
+    /// The nearest of the keys that the heads stand at.
+    fn next_key(&self) -> Option<Key<K>> {
+        let keys = self.heads.iter().filter_map(|head| head.key);
+        match self.direction {
+            Direction::Ascending => keys.min(),
+            Direction::Descending => keys.max(),
+        }
+    }
+
+    /// Goes on as far as nothing lives, or as far as that is easily told.
+    #[cold]
+    #[inline(never)]
+    fn skip_removed(&mut self) -> Result<(), ReadError> {
+        let mut attempt = self.removed.attempt();
+        while let Some(distance) = attempt.distance() {
+            let Some(from) = self.next_key() else { break };
+            let end = match self.version.meta().usage {
+                Usage::Set => self.end_of_pairs(&from, distance)?,
+                Usage::Map => self.end_of_tombstones(&from),
+            };
+            match end {
+                Some(end) => {
+                    self.go_beyond(&end)?;
+                    attempt.skipped();
+                }
+                None => attempt.failed(),
+            }
+        }
+        self.removed.finish(&attempt);
+        Ok(())
+    }
+
+    /// A key of a set tree, about so many values ahead, up to which nothing lives; `None` if something does.
+    fn end_of_pairs(&self, from: &Key<K>, distance: usize) -> Result<Option<Key<K>>, ReadError> {
+        let there = self.heads.iter().filter(|head| head.key == Some(*from));
+        let mut end = None;
+        for head in there {
+            let ahead = head.source.key_ahead(&self.version, self.direction, distance)?;
+            end = match self.direction {
+                Direction::Ascending => end.max(ahead),
+                Direction::Descending => [end, ahead].into_iter().flatten().min(),
+            };
+        }
+        let Some(end) = end else { return Ok(None) };
+        let (low, high) = match self.direction {
+            Direction::Ascending => (*from, end.min(self.max)),
+            Direction::Descending => (end.max(self.min), *from),
+        };
+        let live = self.version.count_range(&low, &high)?;
+        Ok((live == 0 || defect!(LiveEntriesSkipped)).then_some(end))
+    }
+
+    /// The key of a map tree up to which the newest of the sources that stand at `from` has a tombstone for each
+    /// number, and no newer source has anything; `None` if that is near.
+    fn end_of_tombstones(&self, from: &Key<K>) -> Option<Key<K>> {
+        let newest = self.heads.iter().position(|head| head.key == Some(*from))?;
+        let mut end = self.heads[newest].source.end_of_tombstones(self.direction)?;
+        for key in self.heads[..newest].iter().filter_map(|head| head.key) {
+            // All of them have other keys than `from`, and share its limbs but the last if they lie before `end`.
+            end = match self.direction {
+                Direction::Ascending if key <= end => predecessor(&key)?,
+                Direction::Descending if key >= end => successor(&key)?,
+                _ => end,
+            };
+        }
+        (end[K - 1].abs_diff(from[K - 1]) >= SKIPPED_MIN as u64).then_some(end)
+    }
+
+    /// Has all heads go to what lies behind `end`.
+    fn go_beyond(&mut self, end: &Key<K>) -> Result<(), ReadError> {
+        let target = match self.direction {
+            Direction::Ascending => successor(end),
+            Direction::Descending => predecessor(end),
+        };
+        for at in 0..self.heads.len() {
+            let is_behind = match (self.heads[at].key, self.direction) {
+                (Some(key), Direction::Ascending) => key > *end,
+                (Some(key), Direction::Descending) => key < *end,
+                (None, _) => true,
+            };
+            if is_behind {
+                continue;
+            }
+            let source = &mut self.heads[at].source;
+            let found = match &target {
+                Some(target) => {
+                    source.seek(&self.version, target, self.direction, &mut self.blocks)?
+                }
+                None => None,
+            };
+            self.heads[at].key = self.within(found);
+        }
+        Ok(())
     }
 
     /// Unpacks up to so many values, of which `next` is the first; `false` if it is to be unpacked alone.
@@ -312,10 +414,7 @@ impl<const K: usize> Source<K> {
         (min, max): (&Key<K>, &Key<K>),
         bound: Option<&Key<K>>,
     ) -> Range<usize> {
-        let (length, at) = match self {
-            Source::Run { run, at } => (run.len(), *at),
-            Source::Level { values, at, .. } => (values.as_ref().map_or(0, ValueBlock::len), *at),
-        };
+        let (length, at) = self.place();
         match direction {
             Direction::Ascending => {
                 let is_within = |at: usize| {
@@ -394,6 +493,88 @@ impl<const K: usize> Source<K> {
             Source::Run { run, .. } => run.keys()[at],
             Source::Level { values, .. } => {
                 values.as_ref().expect("the source stands at a value").key(at)
+            }
+        }
+    }
+
+    /// The key so many values ahead, or about as many, if it goes on for a while: within the run or table.
+    fn key_ahead(
+        &self,
+        version: &TreeVersion<K>,
+        direction: Direction,
+        distance: usize,
+    ) -> Result<Option<Key<K>>, ReadError> {
+        let (length, at) = self.place();
+        let here = match direction {
+            Direction::Ascending => length - 1 - at,
+            Direction::Descending => at,
+        };
+        if let Source::Level { level, table, block, .. } = self
+            && here < distance
+        {
+            let found = &version.levels().level(*level)[*table];
+            let index = found.index(version.grid(), version.meta())?;
+            let mut ahead = here;
+            let is_enough = |number: &usize| {
+                ahead += index.blocks[*number].count as usize;
+                ahead >= distance
+            };
+            // The last keys of blocks are at hand.
+            let end = match direction {
+                Direction::Ascending => {
+                    (block + 1..index.blocks.len()).find(is_enough).or(Some(index.blocks.len() - 1))
+                }
+                Direction::Descending => (0..*block).rev().find(is_enough).or(block.checked_sub(1)),
+            };
+            if let Some(end) = end.filter(|end| end != block) {
+                return Ok(Some(index.last_keys[end]));
+            }
+        }
+        let steps = distance.min(here);
+        Ok((steps >= SKIPPED_MIN).then(|| match direction {
+            Direction::Ascending => self.key(at + steps),
+            Direction::Descending => self.key(at - steps),
+        }))
+    }
+
+    /// The last key up to which there are tombstones only, each by one from the one before; within the run or block.
+    fn end_of_tombstones(&self, direction: Direction) -> Option<Key<K>> {
+        let (length, at) = self.place();
+        let from = self.key(at);
+        let is_removed = |steps: usize| {
+            let (positions, key) = match direction {
+                Direction::Ascending => (at..at + steps + 1, self.key(at + steps)),
+                Direction::Descending => (at - steps..at + 1, self.key(at - steps)),
+            };
+            key[..K - 1] == from[..K - 1]
+                && key[K - 1].abs_diff(from[K - 1]) == steps as u64
+                && self.net_count(positions) == -(steps as i64 + 1)
+        };
+        let most = match direction {
+            Direction::Ascending => length - 1 - at,
+            Direction::Descending => at,
+        };
+        let steps = search::gallop(0, most + 1, 1, is_removed).checked_sub(1)?;
+        Some(match direction {
+            Direction::Ascending => self.key(at + steps),
+            Direction::Descending => self.key(at - steps),
+        })
+    }
+
+    /// How many values the run or block at hand has, and the position of the current one.
+    fn place(&self) -> (usize, usize) {
+        match self {
+            Source::Run { run, at } => (run.len(), *at),
+            Source::Level { values, at, .. } => (values.as_ref().map_or(0, ValueBlock::len), *at),
+        }
+    }
+
+    /// Puts minus tombstones at these positions.
+    fn net_count(&self, positions: Range<usize>) -> i64 {
+        match self {
+            Source::Run { run, .. } => run.net_count(positions),
+            Source::Level { values, .. } => {
+                values.as_ref().expect("the source stands at a value").net_count(positions)
             }
         }
     }
@@ -606,6 +787,30 @@ fn read_block<const K: usize>(
     block: usize,
 ) -> Result<ValueBlock<K>, ReadError> {
     index.block(block).hold(version.grid(), version.meta())
+}
+
+/// The key behind `key`; `None` behind the last.
+fn successor<const K: usize>(key: &Key<K>) -> Option<Key<K>> {
+    let mut next = *key;
+    for limb in next.iter_mut().rev() {
+        *limb = limb.wrapping_add(1);
+        if *limb != 0 {
+            return Some(next);
+        }
+    }
+    None
+}
+
+/// The key before `key`; `None` before the first.
+fn predecessor<const K: usize>(key: &Key<K>) -> Option<Key<K>> {
+    let mut before = *key;
+    for limb in before.iter_mut().rev() {
+        *limb = limb.wrapping_sub(1);
+        if *limb != u64::MAX {
+            return Some(before);
+        }
+    }
+    None
 }
 
 /// The last position whose key is at most `key`.

@@ -1,6 +1,6 @@
 //! Scans of runs and levels, merged, against a `BTreeMap`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ fn values(random: &mut Random) -> Values {
 
 /// Of a tree whose payloads are the first `width` bytes.
 fn meta(width: usize) -> Arc<TreeMeta> {
-    let layout = TableLayout::new(8, width, 1, false, 8192, 16).unwrap();
+    let layout = TableLayout::new(8, width, 1, false, 8192, 64).unwrap();
     Arc::new(TreeMeta {
         id: 1,
         name: "items.objects".into(),
@@ -207,4 +207,243 @@ fn a_scan_gives_what_is_visible_between_any_steps_and_searches() {
     }
     println!("{given} values, {searches} searches");
     assert!(seed.is_some() || given > 100_000 && searches > 10_000, "{given}, {searches}");
+}
+
+/// A value of a group, and its timestamp: a key of an index.
+type Entry = [u64; 2];
+
+/// What a commit or table changes: `true` is a tombstone.
+type Changes = BTreeMap<Entry, bool>;
+
+const GROUPS: u64 = 3;
+
+/// Of a tree with tables of so many blocks.
+fn index_meta(blocks: usize) -> Arc<TreeMeta> {
+    let layout = TableLayout::new(16, 0, 2, false, 4096, blocks).unwrap();
+    Arc::new(TreeMeta {
+        id: 2,
+        name: "items.group".into(),
+        usage: Usage::Set,
+        key_width: 16,
+        payload_width: 0,
+        lanes: Vec::new(),
+        filter: false,
+        layout,
+        template: Default::default(),
+    })
+}
+
+fn index_run(changes: &Changes) -> Run<2> {
+    let (keys, tombstones) = changes.iter().map(|(key, tombstone)| (*key, *tombstone)).unzip();
+    Run::from_sorted(keys, tombstones, Vec::new(), 0)
+}
+
+fn index_table(
+    meta: &Arc<TreeMeta>,
+    storage: &MemoryStorage,
+    level: u32,
+    changes: &Changes,
+) -> TableRecord {
+    let mut chunk = Chunk::<2>::new(meta);
+    chunk.keys.extend(changes.keys());
+    chunk.tombstones.extend(changes.values());
+    let sectors = meta.layout.table_sectors(changes.len());
+    let extent = Extent { address: u64::from(level + 1) << 20, sectors };
+    let mut builder = TableBuilder::new(meta.clone(), extent, [3; 16], 9);
+    let picks: Vec<Pick> = (0..changes.len()).map(Pick::newer).collect();
+    builder.append(&chunk, &Chunk::new(meta), &picks);
+    let built = builder.finish(None).unwrap();
+    storage.write_at(built.record.address, &built.bytes).unwrap();
+    TableRecord { level, ..built.record }
+}
+
+/// An index tree of two levels and up to four runs, most of whose entries were removed, in long stretches of groups
+/// or of all, and what lives.
+fn removed_version(random: &mut Random) -> (Arc<TreeVersion<2>>, BTreeSet<Entry>) {
+    let (meta, storage) = (index_meta(256), MemoryStorage::new());
+    let step = 1 + random.below(3);
+    let all: Vec<Entry> = (0..KEYS).map(|n| [n % GROUPS, 1 + n * step]).collect();
+    let mut live = BTreeSet::new();
+    let mut change = |random: &mut Random, is_first: bool| {
+        let from = random.below(KEYS / 2) as usize;
+        let length = random.below(KEYS) as usize;
+        let group = random.below(2 * GROUPS);
+        let spared = [0, 0, 1, 20, 400][random.below(5) as usize];
+        let mut changes = Changes::new();
+        for key in all.iter().skip(if is_first { 0 } else { from }) {
+            if !is_first && (changes.len() > length || group < GROUPS && key[0] != group) {
+                continue;
+            }
+            if random.below(1_000) < spared {
+                continue;
+            }
+            let is_live = live.contains(key);
+            if is_live {
+                live.remove(key);
+                changes.insert(*key, true);
+            } else if is_first || random.below(8) == 0 {
+                live.insert(*key);
+                changes.insert(*key, false);
+            }
+        }
+        changes.entry([GROUPS, 1]).or_insert(!live.insert([GROUPS, 1]));
+        if changes[&[GROUPS, 1]] {
+            live.remove(&[GROUPS, 1]);
+        }
+        changes
+    };
+    let deep = index_table(&meta, &storage, 1, &change(random, true));
+    let shallow = index_table(&meta, &storage, 0, &change(random, false));
+    let grid = Arc::new(Grid::new(Arc::new(storage), [3; 16], 1 << 20));
+    let mut tree = Tree::<2>::new(meta, grid);
+    tree.restore(&[shallow, deep]).unwrap();
+    let mut version = tree.tip.clone();
+    for _ in 0..random.below(5) {
+        version = Arc::new(version.with_changes(index_run(&change(random, false))));
+    }
+    (version, live)
+}
+
+/// In the order of a scan.
+fn directed<T>(direction: Direction, entries: impl DoubleEndedIterator<Item = T>) -> Vec<T> {
+    match direction {
+        Direction::Ascending => entries.collect(),
+        Direction::Descending => entries.rev().collect(),
+    }
+}
+
+/// Scans skip most of what was removed, and nothing else.
+#[test]
+fn scans_over_long_stretches_of_removed_entries_give_what_lives() {
+    println!("a seed alone: GROOVE_SEED=… cargo test scans_over_long_stretches");
+    let seed = std::env::var("GROOVE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seeds = seed.map_or(0..120, |seed: u64| seed..seed + 1);
+    for seed in seeds {
+        let random = &mut Random(seed);
+        let (version, live) = removed_version(random);
+        for round in 0..12 {
+            let direction = [Direction::Ascending, Direction::Descending][round % 2];
+            let any = |random: &mut Random| [random.below(GROUPS + 1), random.below(3 * KEYS)];
+            let (a, b) = match random.below(3) {
+                0 => ([0, 0], [u64::MAX, u64::MAX]),
+                _ => (any(random), any(random)),
+            };
+            let (min, max) = (a.min(b), a.max(b));
+            let mut scan = version.clone().scan(&min, &max, direction);
+            let mut found = Vec::new();
+            while scan.advance().unwrap() {
+                found.push([scan.key()[0], scan.key()[1]]);
+            }
+            let expected = directed(direction, live.range(min..=max).copied());
+            assert!(found == expected, "seed {seed}: {direction:?}, {min:?}..={max:?}");
+
+            let (group, window) = (random.below(GROUPS), (min[1].min(max[1]), min[1].max(max[1])));
+            let of_group = live.range([group, window.0]..=[group, window.1]).map(|key| key[1]);
+            let expected: Vec<u64> =
+                directed(direction, of_group).iter().map(|at| direction.rank(*at)).collect();
+            let mut scan = version.clone().scan_key(&[group], window, direction);
+            let mut found = Vec::new();
+            if random.below(2) == 0 {
+                let first = direction.rank(if round % 2 == 0 { window.0 } else { window.1 });
+                scan.fill(first, expected.len() + 1, &mut found).unwrap();
+            } else {
+                let mut target = 0;
+                while let Some(rank) = scan.seek(target).unwrap() {
+                    found.push(rank);
+                    target = rank + 1;
+                }
+            }
+            assert!(found == expected, "seed {seed}: {direction:?}, {group} in {window:?}");
+        }
+    }
+}
+
+/// In a map tree only tombstones without gaps tell that nothing lives.
+#[test]
+fn scans_over_long_stretches_of_removed_objects_give_what_lives() {
+    println!("a seed alone: GROOVE_SEED=… cargo test scans_over_long_stretches");
+    let seed = std::env::var("GROOVE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seeds = seed.map_or(0..150, |seed: u64| seed..seed + 1);
+    for seed in seeds {
+        let random = &mut Random(seed);
+        let (meta, storage) = (meta(PAYLOAD_WIDTH), MemoryStorage::new());
+        let step = 1 + random.below(2);
+        let payload = [7; PAYLOAD_WIDTH];
+        let mut all: Values = (0..KEYS).map(|n| (1 + n * step, Some(payload))).collect();
+        let deep = table(&meta, &storage, 1, &all);
+        let mut removal = |random: &mut Random| {
+            let from = random.below(KEYS * step);
+            let to = from + 1 + random.below(KEYS);
+            let (spared, put) = (random.below(3), [0, 1][random.below(2) as usize]);
+            let mut changes = Values::new();
+            for at in from..to {
+                if random.below(1_000) < spared {
+                    continue;
+                }
+                // Updates, and now and then what was not there.
+                let value = (random.below(300) < put).then_some([9; PAYLOAD_WIDTH]);
+                if value.is_some() || all.contains_key(&at) {
+                    changes.insert(at, value);
+                }
+            }
+            changes.insert(1 << 40, Some(payload));
+            all.extend(changes.clone());
+            changes
+        };
+        let shallow = table(&meta, &storage, 0, &removal(random));
+        let grid = Arc::new(Grid::new(Arc::new(storage), [3; 16], 1 << 20));
+        let mut tree = Tree::<1>::new(meta, grid);
+        tree.restore(&[shallow, deep]).unwrap();
+        let mut version = tree.tip.clone();
+        for _ in 0..random.below(4) {
+            version = Arc::new(version.with_changes(run(&removal(random), PAYLOAD_WIDTH)));
+        }
+        for direction in [Direction::Ascending, Direction::Descending] {
+            for _ in 0..4 {
+                let (a, b) = (random.below(2 * KEYS), random.below(2 * KEYS));
+                let (min, max) = if a < 2_000 { (0, u64::MAX) } else { (a.min(b), a.max(b)) };
+                let mut scan = version.clone().scan(&[min], &[max], direction);
+                let mut found = Vec::new();
+                while scan.advance().unwrap() {
+                    let (key, payload) = scan.value();
+                    found.push((key[0], payload[0]));
+                }
+                let live =
+                    all.range(min..=max).filter_map(|(key, value)| Some((*key, (*value)?[0])));
+                let expected = directed(direction, live);
+                assert!(found == expected, "seed {seed}: {direction:?}, {min}..={max}");
+            }
+        }
+    }
+}
+
+/// The cost of a stretch of removed values is not theirs: blocks in the middle of it are not looked into.
+#[test]
+fn blocks_of_removed_entries_are_skipped() {
+    let (meta, storage) = (index_meta(1024), MemoryStorage::new());
+    let mut state = Random(7);
+    let all: Vec<Entry> = (0..200_000).map(|n| [5, n * 50 + state.below(50)]).collect();
+    let puts: Changes = all.iter().map(|key| (*key, false)).collect();
+    let record = index_table(&meta, &storage, 0, &puts);
+    let grid = Arc::new(Grid::new(Arc::new(storage), [3; 16], 1 << 20));
+    let mut tree = Tree::<2>::new(meta.clone(), grid.clone());
+    tree.restore(&[record]).unwrap();
+    let blocks = tree.tip.levels().level(0)[0].index(&grid, &meta).unwrap().blocks.len() as u64;
+    assert!(blocks > 40, "{blocks} blocks");
+    let removed = all[10..199_990].iter().map(|key| (*key, true)).collect();
+    let version = Arc::new(tree.tip.with_changes(index_run(&removed)));
+    for direction in [Direction::Ascending, Direction::Descending] {
+        let mut scan = version.clone().scan(&[0, 0], &[u64::MAX; 2], direction);
+        let mut entries = version.clone().scan_key(&[5], (0, u64::MAX >> 1), direction);
+        let (mut live, mut target) = (0, 0);
+        while scan.advance().unwrap() {
+            let found = entries.seek(target).unwrap();
+            assert_eq!(found, Some(direction.rank(scan.key()[1])));
+            target = direction.rank(scan.key()[1]) + 1;
+            live += 1;
+        }
+        assert_eq!(live, 20);
+        assert!(scan.blocks() < blocks / 4, "{} of {blocks} blocks, {direction:?}", scan.blocks());
+        assert!(entries.blocks() <= blocks, "{} of {blocks} blocks", entries.blocks());
+    }
 }

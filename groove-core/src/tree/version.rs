@@ -381,7 +381,7 @@ impl<const K: usize> TreeVersion<K> {
     /// Counts the keys of a range in an index tree. A key is put once and removed once in turn, so
     /// puts minus tombstones over all runs and tables is the number of live keys; tables and blocks
     /// within the range are counted without being read.
-    fn count_range(&self, min: &Key<K>, max: &Key<K>) -> Result<u64, ReadError> {
+    pub(super) fn count_range(&self, min: &Key<K>, max: &Key<K>) -> Result<u64, ReadError> {
         assert_eq!(self.meta.usage, Usage::Set, "only index entries are put and removed in turn");
         if min > max {
             return Ok(0);

@@ -135,6 +135,9 @@ fn step<O: Kind>(
         0..30 if !full => insert(context, groove, model, shared),
         30..38 => update(context, groove, model, shared),
         38..52 => modify(context, groove, model, shared),
+        0..30 | 52..67 if context.rng.below(30) == 0 => {
+            remove_stretch(context, groove, model, shared);
+        }
         0..30 | 52..67 => remove(context, groove, model, shared),
         67..69 => orphan(context, groove, model, shared),
         69..88 => read(&mut context.rng, &mut context.counts, groove, model, shared.highest),
@@ -319,6 +322,32 @@ fn remove<O: Kind>(
         }
         None => context.counts.add("remove: not found"),
     }
+}
+
+/// Removes some neighbours, most of them: scans skip what is removed in long stretches.
+fn remove_stretch<O: Kind>(
+    context: &mut Context,
+    groove: &mut Groove<O>,
+    model: &mut GrooveModel<O>,
+    shared: &mut Shared,
+) {
+    let Some(first) = existing(&mut context.rng, model) else { return };
+    // Often enough there are many.
+    if model.objects.map().len() < 100 {
+        return;
+    }
+    let count = 40 + context.rng.below(80) as usize;
+    let spared = [0, 2, 30][context.rng.below(3) as usize];
+    let from = if context.rng.chance(50) { 0 } else { first.timestamp() };
+    let objects = model.objects.map().range(from..).take(count).map(|(_, object)| *object);
+    for object in objects.collect::<Vec<O>>() {
+        if context.rng.chance(spared) {
+            continue;
+        }
+        assert_eq!(groove.remove(object.primary()).expect("readable"), Some(object));
+        model.remove(&object, shared);
+    }
+    context.counts.add("remove: a stretch");
 }
 
 fn orphan<O: Kind>(

@@ -6,8 +6,9 @@
 //! costs more than to walk over a few. So a scan tries it only after some removed values in a row, then farther each
 //! time, and waits longer after an attempt that found nothing to skip.
 
-/// Removed values in a row before the first attempt, and before any later one at the most.
-const PATIENCE_MIN: usize = 32;
+/// Removed values in a row before the first attempt, and before any later one at the most. An attempt takes as long as
+/// to walk over some hundred, with a dozen sources. (With fewer small histories meet it, too.)
+const PATIENCE_MIN: usize = if cfg!(any(test, feature = "proof")) { 32 } else { 128 };
 const PATIENCE_MAX: usize = 1 << 12;
 /// Fewer values are not skipped: to walk over them costs less.
 pub(super) const SKIPPED_MIN: usize = 32;

@@ -1,5 +1,6 @@
 //! Memory tables: the changes of the open scope, and sorted runs of committed values.
 
+mod buckets;
 mod directory;
 mod filter;
 mod interleave;

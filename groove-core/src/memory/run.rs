@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use super::buckets::Buckets;
 use super::directory::Directory;
 use super::filter::RunFilter;
 use super::merge::{Merged, RunMerge};
@@ -43,6 +44,8 @@ pub(crate) struct Run<const K: usize> {
     payloads: Payloads,
     /// Built by the first look-up that would have to search: runs of ascending keys seldom need it.
     filter: OnceLock<RunFilter>,
+    /// Built by the first look-up that the filter does not answer.
+    buckets: OnceLock<Option<Buckets>>,
     /// Built by the first search for entries of a value.
     directory: OnceLock<Option<Directory<K>>>,
 }
@@ -60,8 +63,8 @@ impl<const K: usize> Run<K> {
         debug_assert!(keys.is_sorted_by(|a, b| a < b), "a run is sorted and without duplicates");
         let tombstones = Tombstones::new(tombstones);
         let payloads = Payloads::new(payload, payload_width);
-        let (filter, directory) = (OnceLock::new(), OnceLock::new());
-        Run { keys, tombstones, payloads, filter, directory }
+        let (filter, buckets, directory) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Run { keys, tombstones, payloads, filter, buckets, directory }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -219,12 +222,17 @@ impl<const K: usize> Run<K> {
         if let Some(at) = self.dense_position(key) {
             return Some(at);
         }
-        if self.len() >= FILTERED_LENGTH_MIN
-            && !self.filter.get_or_init(|| RunFilter::new(&self.keys)).may_contain(key)
-        {
+        if self.len() < FILTERED_LENGTH_MIN {
+            let at = self.lower_bound(key);
+            return (self.keys.get(at) == Some(key)).then_some(at);
+        }
+        if !self.filter.get_or_init(|| RunFilter::new(&self.keys)).may_contain(key) {
             return None;
         }
-        let at = self.lower_bound(key);
+        let at = match self.buckets.get_or_init(|| Buckets::of(&self.keys)) {
+            Some(buckets) => buckets.lower_bound(&self.keys, key),
+            None => self.lower_bound(key),
+        };
         (self.keys.get(at) == Some(key)).then_some(at)
     }
 
@@ -281,6 +289,7 @@ impl<const K: usize> Run<K> {
             tombstones: Tombstones::new(tombstones.concat()),
             payloads: Payloads::concatenated(runs.iter().map(|run| (&run.payloads, run.len()))),
             filter: OnceLock::new(),
+            buckets: OnceLock::new(),
             directory: OnceLock::new(),
         }
     }
@@ -296,6 +305,7 @@ impl<const K: usize> Run<K> {
             + self.tombstones.memory()
             + self.payloads.memory()
             + self.filter.get().map_or(0, RunFilter::memory)
+            + self.buckets.get().and_then(Option::as_ref).map_or(0, Buckets::memory)
             + self.directory.get().and_then(Option::as_ref).map_or(0, Directory::memory)
     }
 }

@@ -144,6 +144,11 @@ impl<const K: usize> Table<K> {
         })
     }
 
+    /// As [`Table::index`], if they are in memory.
+    pub(crate) fn index_at_hand(&self) -> Option<&TableIndex<K>> {
+        self.index.get().map(|(index, _)| index)
+    }
+
     /// Takes an index block whose checksum agreed, and the filter block that `filter` gives.
     fn parse_index(
         &self,

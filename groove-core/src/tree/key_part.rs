@@ -217,15 +217,22 @@ impl<const K: usize> KeyPart<K> {
         }
     }
 
+    /// How many entries it has behind the one that it stands at.
+    pub(super) fn left(&self) -> usize {
+        self.positions.len().saturating_sub(1)
+    }
+
     /// The rank of the entry so many ahead, or of its last one, if it goes on for a while.
     pub(super) fn rank_ahead(&self, version: &TreeVersion<K>, distance: usize) -> Option<u64> {
-        let steps = distance.min(self.positions.len().checked_sub(1)?);
+        let steps = distance.min(self.left());
+        if steps < SKIPPED_MIN {
+            return None;
+        }
         let at = match self.direction {
             Direction::Ascending => self.positions.start + steps,
             Direction::Descending => self.positions.end - 1 - steps,
         };
-        let is_far = steps >= SKIPPED_MIN;
-        is_far.then(|| self.direction.rank(self.place.timestamp(version, at)))
+        Some(self.direction.rank(self.place.timestamp(version, at)))
     }
 
     /// How many of `ranks`, which ascend, are at or before its last entry.

@@ -182,10 +182,14 @@ impl<const K: usize> MergeKeyScan<K> {
                 }
                 nearest = nearest.min(self.parts[number].rank);
             }
+            if nearest == ENDED {
+                break;
+            }
             let there = self.parts.iter().filter(|part| part.rank == nearest);
-            let ahead = there.filter_map(|part| part.rank_ahead(&self.version, distance)).max();
-            match ahead {
-                Some(ahead) if self.live(nearest, ahead)? == 0 => {
+            let ahead = there.filter_map(|part| self.rank_ahead(part, distance)).max();
+            // In a forged block timestamps may go back.
+            match ahead.filter(|ahead| nearest < *ahead && *ahead < ENDED) {
+                Some(ahead) if self.nothing_lives(nearest, ahead) => {
                     target = ahead + 1;
                     attempt.skipped();
                 }
@@ -196,13 +200,35 @@ impl<const K: usize> MergeKeyScan<K> {
         Ok(target)
     }
 
-    /// How many entries live from one rank to another.
-    fn live(&self, from: u64, to: u64) -> Result<u64, ReadError> {
-        let (mut low, mut high) = (self.min, self.min);
-        let (from, to) = (self.direction.rank(from), self.direction.rank(to));
-        (low[K - 1], high[K - 1]) = (from.min(to), from.max(to));
-        let live = self.version.count_range(&low, &high)?;
-        Ok(if defect!(LiveEntriesSkipped) { 0 } else { live })
+    /// A rank about so many entries ahead of where a part stands.
+    fn rank_ahead(&self, part: &KeyPart<K>, distance: usize) -> Option<u64> {
+        if let Place::Block { level, .. } = &part.place
+            && part.left() < distance
+            && part.ends_at_edge()
+        {
+            let levels = self.version.levels();
+            let here = self.key_of(part.rank);
+            if let Some(ahead) = levels.key_ahead(*level, &here, self.direction, distance) {
+                // Not beyond the entries of the key.
+                let timestamp = ahead.clamp(self.min, self.max)[K - 1].clamp(1, u64::MAX >> 1);
+                return Some(self.direction.rank(timestamp));
+            }
+        }
+        part.rank_ahead(&self.version, distance)
+    }
+
+    /// The entry with a rank.
+    fn key_of(&self, rank: u64) -> Key<K> {
+        let mut key = self.min;
+        key[K - 1] = self.direction.rank(rank);
+        key
+    }
+
+    /// Whether no entry from one rank to another lives; `false` if blocks would have to be read to know.
+    fn nothing_lives(&self, from: u64, to: u64) -> bool {
+        let (from, to) = (self.key_of(from), self.key_of(to));
+        let live = self.version.count_at_hand(&from.min(to), &from.max(to));
+        live == Some(0) || defect!(LiveEntriesSkipped)
     }
 
     /// The error of an entry that was put or removed twice in a row.

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use crate::memory::Key;
 use crate::table::Table;
 
+use super::read::Direction;
+use super::removed::successor;
+
 /// Levels of a tree at most; with a growth factor of 8 that is more than any disk holds.
 pub(crate) const LEVELS_MAX: usize = 16;
 
@@ -38,6 +41,35 @@ impl<const K: usize> Levels<K> {
     ) -> Option<&'a Arc<Table<K>>> {
         let at = tables.partition_point(|table| table.key_max < *key);
         tables.get(at).filter(|table| table.key_min <= *key)
+    }
+
+    /// A key that lies about so many values of a level beyond `from`, which is one of them: where another block of
+    /// the same table ends, as far as that goes. Nothing is read: `None` if it is not known so.
+    pub(super) fn key_ahead(
+        &self,
+        level: usize,
+        from: &Key<K>,
+        direction: Direction,
+        distance: usize,
+    ) -> Option<Key<K>> {
+        let index = Self::table_for(self.level(level), from)?.index_at_hand()?;
+        let block = index.block_at(from);
+        let mut ahead = 0;
+        let is_enough = |number: &usize| {
+            ahead += index.blocks[*number].count as usize;
+            ahead >= distance
+        };
+        match direction {
+            Direction::Ascending => {
+                let blocks = block + 1..index.blocks.len();
+                let last = blocks.clone().find(is_enough).or(blocks.last());
+                last.map(|last| index.last_keys[last])
+            }
+            Direction::Descending => {
+                let first = (1..block).rev().find(is_enough).or((block > 0).then_some(1));
+                first.and_then(|first| successor(&index.last_keys[first - 1]))
+            }
+        }
     }
 
     /// Takes tables out by address.

@@ -6,6 +6,8 @@
 //! costs more than to walk over a few. So a scan tries it only after some removed values in a row, then farther each
 //! time, and waits longer after an attempt that found nothing to skip.
 
+use crate::memory::Key;
+
 /// Removed values in a row before the first attempt, and before any later one at the most. An attempt takes as long as
 /// to walk over some hundred, with a dozen sources. (With fewer small histories meet it, too.)
 const PATIENCE_MIN: usize = if cfg!(any(test, feature = "proof")) { 32 } else { 128 };
@@ -14,6 +16,8 @@ const PATIENCE_MAX: usize = 1 << 12;
 pub(super) const SKIPPED_MIN: usize = 32;
 /// How many values the first step of an attempt is to skip.
 const FIRST_DISTANCE: usize = 4 * SKIPPED_MIN;
+/// How many values any step is to skip at the most.
+const DISTANCE_MAX: usize = FIRST_DISTANCE << 14;
 /// How many times more the next one is to, as long as all succeed, or less, if one has failed.
 const GROWTH: usize = 4;
 
@@ -72,7 +76,7 @@ impl Attempt {
     pub(super) fn skipped(&mut self) {
         self.has_skipped = true;
         if !self.has_failed {
-            self.distance = self.distance.saturating_mul(GROWTH);
+            self.distance = DISTANCE_MAX.min(GROWTH * self.distance);
         }
     }
 
@@ -81,6 +85,35 @@ impl Attempt {
         self.has_failed = true;
         self.distance /= GROWTH;
     }
+
+    /// No step will skip anything more.
+    pub(super) fn stop(&mut self) {
+        self.distance = 0;
+    }
+}
+
+/// The key behind `key`; `None` behind the last.
+pub(super) fn successor<const K: usize>(key: &Key<K>) -> Option<Key<K>> {
+    let mut next = *key;
+    for limb in next.iter_mut().rev() {
+        *limb = limb.wrapping_add(1);
+        if *limb != 0 {
+            return Some(next);
+        }
+    }
+    None
+}
+
+/// The key before `key`; `None` before the first.
+pub(super) fn predecessor<const K: usize>(key: &Key<K>) -> Option<Key<K>> {
+    let mut before = *key;
+    for limb in before.iter_mut().rev() {
+        *limb = limb.wrapping_sub(1);
+        if *limb != u64::MAX {
+            return Some(before);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -108,7 +141,8 @@ mod tests {
     fn the_steps_over_many_removed_values_grow_with_their_logarithm() {
         for removed in [0_usize, 100, 12_345, 1 << 20, (1 << 40) - 1] {
             let bits = removed.checked_ilog2().unwrap_or(0) as usize;
-            assert!(steps(removed) <= 3 + 3 * bits, "{} for {removed}", steps(removed));
+            let far = removed / DISTANCE_MAX;
+            assert!(steps(removed) <= 3 + 3 * bits + far, "{} for {removed}", steps(removed));
         }
     }
 

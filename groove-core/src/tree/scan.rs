@@ -23,7 +23,7 @@ use crate::search;
 use crate::table::{TableIndex, ValueBlock};
 
 use super::read::{Direction, Scan};
-use super::removed::{Removed, SKIPPED_MIN};
+use super::removed::{Removed, SKIPPED_MIN, predecessor, successor};
 use super::stretch::{ReadPayloads, Stretch, VALUES_MIN};
 use super::version::TreeVersion;
 
@@ -206,8 +206,9 @@ impl<const K: usize> MergeScan<K> {
         let mut attempt = self.removed.attempt();
         while let Some(distance) = attempt.distance() {
             let Some(from) = self.next_key() else { break };
-            let end = match self.version.meta().usage {
-                Usage::Set => self.end_of_pairs(&from, distance)?,
+            let usage = self.version.meta().usage;
+            let end = match usage {
+                Usage::Set => self.end_of_pairs(&from, distance),
                 Usage::Map => self.end_of_tombstones(&from),
             };
             match end {
@@ -215,31 +216,34 @@ impl<const K: usize> MergeScan<K> {
                     self.go_beyond(&end)?;
                     attempt.skipped();
                 }
-                None => attempt.failed(),
+                None if usage == Usage::Set => attempt.failed(),
+                None => attempt.stop(),
             }
         }
         self.removed.finish(&attempt);
         Ok(())
     }
 
-    /// A key of a set tree, about so many values ahead, up to which nothing lives; `None` if something does.
-    fn end_of_pairs(&self, from: &Key<K>, distance: usize) -> Result<Option<Key<K>>, ReadError> {
+    /// A key of a set tree, about so many values ahead, up to which nothing lives; `None` if something does, or if
+    /// blocks would have to be read to know.
+    fn end_of_pairs(&self, from: &Key<K>, distance: usize) -> Option<Key<K>> {
         let there = self.heads.iter().filter(|head| head.key == Some(*from));
-        let mut end = None;
-        for head in there {
-            let ahead = head.source.key_ahead(&self.version, self.direction, distance)?;
-            end = match self.direction {
-                Direction::Ascending => end.max(ahead),
-                Direction::Descending => [end, ahead].into_iter().flatten().min(),
-            };
-        }
-        let Some(end) = end else { return Ok(None) };
-        let (low, high) = match self.direction {
-            Direction::Ascending => (*from, end.min(self.max)),
-            Direction::Descending => (end.max(self.min), *from),
+        let ahead =
+            there.filter_map(|head| head.source.key_ahead(&self.version, self.direction, distance));
+        let (end, low, high) = match self.direction {
+            Direction::Ascending => {
+                let end = ahead.max()?.min(self.max);
+                (end, *from, end)
+            }
+            Direction::Descending => {
+                let end = ahead.min()?.max(self.min);
+                (end, end, *from)
+            }
         };
-        let live = self.version.count_range(&low, &high)?;
-        Ok((live == 0 || defect!(LiveEntriesSkipped)).then_some(end))
+        // In a forged block keys may go back.
+        let goes_on = low < high;
+        let live = goes_on.then(|| self.version.count_at_hand(&low, &high)).flatten()?;
+        (live == 0 || defect!(LiveEntriesSkipped)).then_some(end)
     }
 
     /// The key of a map tree up to which the newest of the sources that stand at `from` has a tombstone for each
@@ -258,12 +262,18 @@ impl<const K: usize> MergeScan<K> {
         (end[K - 1].abs_diff(from[K - 1]) >= SKIPPED_MIN as u64).then_some(end)
     }
 
-    /// Has all heads go to what lies behind `end`.
+    /// Has all heads go to what lies behind `end`. None goes back afterwards, whatever a forged block says, so that
+    /// scans of it end.
     fn go_beyond(&mut self, end: &Key<K>) -> Result<(), ReadError> {
         let target = match self.direction {
             Direction::Ascending => successor(end),
             Direction::Descending => predecessor(end),
         };
+        match (&target, self.direction) {
+            (Some(target), Direction::Ascending) => self.min = self.min.max(*target),
+            (Some(target), Direction::Descending) => self.max = self.max.min(*target),
+            (None, _) => {}
+        }
         for at in 0..self.heads.len() {
             let is_behind = match (self.heads[at].key, self.direction) {
                 (Some(key), Direction::Ascending) => key > *end,
@@ -503,38 +513,24 @@ impl<const K: usize> Source<K> {
         version: &TreeVersion<K>,
         direction: Direction,
         distance: usize,
-    ) -> Result<Option<Key<K>>, ReadError> {
+    ) -> Option<Key<K>> {
         let (length, at) = self.place();
         let here = match direction {
             Direction::Ascending => length - 1 - at,
             Direction::Descending => at,
         };
-        if let Source::Level { level, table, block, .. } = self
+        if let Source::Level { level, .. } = self
             && here < distance
+            && let Some(key) =
+                version.levels().key_ahead(*level, &self.key(at), direction, distance)
         {
-            let found = &version.levels().level(*level)[*table];
-            let index = found.index(version.grid(), version.meta())?;
-            let mut ahead = here;
-            let is_enough = |number: &usize| {
-                ahead += index.blocks[*number].count as usize;
-                ahead >= distance
-            };
-            // The last keys of blocks are at hand.
-            let end = match direction {
-                Direction::Ascending => {
-                    (block + 1..index.blocks.len()).find(is_enough).or(Some(index.blocks.len() - 1))
-                }
-                Direction::Descending => (0..*block).rev().find(is_enough).or(block.checked_sub(1)),
-            };
-            if let Some(end) = end.filter(|end| end != block) {
-                return Ok(Some(index.last_keys[end]));
-            }
+            return Some(key);
         }
         let steps = distance.min(here);
-        Ok((steps >= SKIPPED_MIN).then(|| match direction {
+        (steps >= SKIPPED_MIN).then(|| match direction {
             Direction::Ascending => self.key(at + steps),
             Direction::Descending => self.key(at - steps),
-        }))
+        })
     }
 
     /// The last key up to which there are tombstones only, each by one from the one before; within the run or block.
@@ -546,8 +542,12 @@ impl<const K: usize> Source<K> {
                 Direction::Ascending => (at..at + steps + 1, self.key(at + steps)),
                 Direction::Descending => (at - steps..at + 1, self.key(at - steps)),
             };
+            let off = match direction {
+                Direction::Ascending => key[K - 1].checked_sub(from[K - 1]),
+                Direction::Descending => from[K - 1].checked_sub(key[K - 1]),
+            };
             key[..K - 1] == from[..K - 1]
-                && key[K - 1].abs_diff(from[K - 1]) == steps as u64
+                && off == Some(steps as u64)
                 && self.net_count(positions) == -(steps as i64 + 1)
         };
         let most = match direction {
@@ -787,30 +787,6 @@ fn read_block<const K: usize>(
     block: usize,
 ) -> Result<ValueBlock<K>, ReadError> {
     index.block(block).hold(version.grid(), version.meta())
-}
-
-/// The key behind `key`; `None` behind the last.
-fn successor<const K: usize>(key: &Key<K>) -> Option<Key<K>> {
-    let mut next = *key;
-    for limb in next.iter_mut().rev() {
-        *limb = limb.wrapping_add(1);
-        if *limb != 0 {
-            return Some(next);
-        }
-    }
-    None
-}
-
-/// The key before `key`; `None` before the first.
-fn predecessor<const K: usize>(key: &Key<K>) -> Option<Key<K>> {
-    let mut before = *key;
-    for limb in before.iter_mut().rev() {
-        *limb = limb.wrapping_sub(1);
-        if *limb != u64::MAX {
-            return Some(before);
-        }
-    }
-    None
 }
 
 /// The last position whose key is at most `key`.

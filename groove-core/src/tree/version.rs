@@ -13,6 +13,7 @@ use crate::touch::touch;
 use super::key_scan::MergeKeyScan;
 use super::levels::Levels;
 use super::read::{Direction, KeyScan, LookupBatch, Scan, TablesVerified, TreeRead};
+use super::removed::successor;
 use super::scan::MergeScan;
 
 /// Blocks that a batch of look-ups reads together, in bytes: enough reads in flight for any device,
@@ -381,7 +382,42 @@ impl<const K: usize> TreeVersion<K> {
     /// Counts the keys of a range in an index tree. A key is put once and removed once in turn, so
     /// puts minus tombstones over all runs and tables is the number of live keys; tables and blocks
     /// within the range are counted without being read.
-    pub(super) fn count_range(&self, min: &Key<K>, max: &Key<K>) -> Result<u64, ReadError> {
+    fn count_range(&self, min: &Key<K>, max: &Key<K>) -> Result<u64, ReadError> {
+        let count = self.sum_range(min, max, |table| {
+            let index = table.index(&self.grid, &self.meta)?;
+            count_table(table, index, (min, max), |place| {
+                place.ask(&self.grid, &self.meta, |values| {
+                    values.net_count(values.positions(min, max))
+                })
+            })
+        })?;
+        // Less than none: the counts are damaged in a way that no checksum shows.
+        u64::try_from(count).map_err(|_| {
+            let damage = Damage::Invalid { what: "number of entries, with more removed than put," };
+            self.damaged_at(min, damage)
+        })
+    }
+
+    /// The same, if nothing needs to be read for it.
+    pub(super) fn count_at_hand(&self, min: &Key<K>, max: &Key<K>) -> Option<u64> {
+        let count: Result<i64, ()> = self.sum_range(min, max, |table| {
+            let index = table.index_at_hand().ok_or(())?;
+            count_table(table, index, (min, max), |place| {
+                let shelf = place.look();
+                let values = shelf.get(place.number).ok_or(())?;
+                Ok(values.net_count(values.positions(min, max)))
+            })
+        });
+        u64::try_from(count.ok()?).ok()
+    }
+
+    /// Puts minus tombstones of a range; `count_table` says how many there are of a table that lies in it in part.
+    fn sum_range<E>(
+        &self,
+        min: &Key<K>,
+        max: &Key<K>,
+        mut count_table: impl FnMut(&Table<K>) -> Result<i64, E>,
+    ) -> Result<i64, E> {
         assert_eq!(self.meta.usage, Usage::Set, "only index entries are put and removed in turn");
         if min > max {
             return Ok(0);
@@ -392,47 +428,42 @@ impl<const K: usize> TreeVersion<K> {
         }
         for tables in self.levels.iter() {
             let first = tables.partition_point(|table| table.key_max < *min);
-            for table in &tables[first..] {
-                if table.key_min > *max {
-                    break;
-                }
-                if *min <= table.key_min && table.key_max <= *max {
-                    count += net(table.record.count, table.record.tombstone_count);
-                } else {
-                    count += self.count_table(table, min, max)?;
-                }
+            for table in tables[first..].iter().take_while(|table| table.key_min <= *max) {
+                count += match *min <= table.key_min && table.key_max <= *max {
+                    true => net(table.record.count, table.record.tombstone_count),
+                    false => count_table(table)?,
+                };
             }
-        }
-        // Less than none: the counts are damaged in a way that no checksum shows.
-        u64::try_from(count).map_err(|_| {
-            let damage = Damage::Invalid { what: "number of entries, with more removed than put," };
-            self.damaged_at(min, damage)
-        })
-    }
-
-    fn count_table(&self, table: &Table<K>, min: &Key<K>, max: &Key<K>) -> Result<i64, ReadError> {
-        let index = table.index(&self.grid, &self.meta)?;
-        let mut count = 0;
-        for at in index.block_at(min)..index.blocks.len() {
-            let block = &index.blocks[at];
-            let previous = at.checked_sub(1).map(|previous| &index.last_keys[previous]);
-            if previous.is_some_and(|previous| previous >= max) {
-                break;
-            }
-            let begins_inside = match previous {
-                Some(previous) => previous >= min,
-                None => table.key_min >= *min,
-            };
-            if begins_inside && index.last_keys[at] <= *max {
-                count += net(u64::from(block.count), u64::from(block.tombstone_count));
-                continue;
-            }
-            count += index.block(at).ask(&self.grid, &self.meta, |values| {
-                values.net_count(values.positions(min, max))
-            })?;
         }
         Ok(count)
     }
+}
+
+/// Puts minus tombstones of a range in a table; `count_block` says how many there are of a block at its edge.
+fn count_table<const K: usize, E>(
+    table: &Table<K>,
+    index: &TableIndex<K>,
+    (min, max): (&Key<K>, &Key<K>),
+    mut count_block: impl FnMut(BlockPlace<'_, K>) -> Result<i64, E>,
+) -> Result<i64, E> {
+    let mut count = 0;
+    for at in index.block_at(min)..index.blocks.len() {
+        let block = &index.blocks[at];
+        let previous = at.checked_sub(1).map(|previous| &index.last_keys[previous]);
+        if previous.is_some_and(|previous| previous >= max) {
+            break;
+        }
+        let begins_inside = match previous {
+            // What is behind one block and before the next is in neither.
+            Some(previous) => previous >= min || successor(previous) == Some(*min),
+            None => table.key_min >= *min,
+        };
+        count += match begins_inside && index.last_keys[at] <= *max {
+            true => net(u64::from(block.count), u64::from(block.tombstone_count)),
+            false => count_block(index.block(at))?,
+        };
+    }
+    Ok(count)
 }
 
 impl<const K: usize> TreeVersion<K> {

@@ -86,11 +86,22 @@ fn table(
             lane.push(place.read(&value.unwrap_or([0; PAYLOAD_WIDTH])));
         }
     }
-    let sectors = meta.layout.table_sectors(values.len());
-    let extent = Extent { address: u64::from(level + 1) << 20, sectors };
+    write_table(meta, storage, level, &chunk)
+}
+
+/// Writes what a chunk has as a table of this level.
+fn write_table<const K: usize>(
+    meta: &Arc<TreeMeta>,
+    storage: &MemoryStorage,
+    level: u32,
+    chunk: &Chunk<K>,
+) -> TableRecord {
+    let count = chunk.keys.len();
+    let extent =
+        Extent { address: u64::from(level + 1) << 20, sectors: meta.layout.table_sectors(count) };
     let mut builder = TableBuilder::new(meta.clone(), extent, [3; 16], 9);
-    let picks: Vec<Pick> = (0..values.len()).map(Pick::newer).collect();
-    builder.append(&chunk, &Chunk::new(meta), &picks);
+    let picks: Vec<Pick> = (0..count).map(Pick::newer).collect();
+    builder.append(chunk, &Chunk::new(meta), &picks);
     let built = builder.finish(None).unwrap();
     storage.write_at(built.record.address, &built.bytes).unwrap();
     TableRecord { level, ..built.record }
@@ -247,14 +258,7 @@ fn index_table(
     let mut chunk = Chunk::<2>::new(meta);
     chunk.keys.extend(changes.keys());
     chunk.tombstones.extend(changes.values());
-    let sectors = meta.layout.table_sectors(changes.len());
-    let extent = Extent { address: u64::from(level + 1) << 20, sectors };
-    let mut builder = TableBuilder::new(meta.clone(), extent, [3; 16], 9);
-    let picks: Vec<Pick> = (0..changes.len()).map(Pick::newer).collect();
-    builder.append(&chunk, &Chunk::new(meta), &picks);
-    let built = builder.finish(None).unwrap();
-    storage.write_at(built.record.address, &built.bytes).unwrap();
-    TableRecord { level, ..built.record }
+    write_table(meta, storage, level, &chunk)
 }
 
 /// An index tree of two levels and up to four runs, most of whose entries were removed, in long stretches of groups
@@ -477,14 +481,7 @@ fn scans_of_removed_entries_that_do_not_ascend_end() {
         chunk.keys.push([2, 1 + u64::from(level)]);
         chunk.tombstones.resize(chunk.keys.len(), !is_put);
         (chunk.tombstones[0], chunk.tombstones[numbers.len() + 1]) = (false, false);
-        let sectors = meta.layout.table_sectors(chunk.keys.len());
-        let extent = Extent { address: u64::from(level + 1) << 20, sectors };
-        let mut builder = TableBuilder::new(meta.clone(), extent, [3; 16], 9);
-        let picks: Vec<Pick> = (0..chunk.keys.len()).map(Pick::newer).collect();
-        builder.append(&chunk, &Chunk::new(meta), &picks);
-        let built = builder.finish(None).unwrap();
-        storage.write_at(built.record.address, &built.bytes).unwrap();
-        TableRecord { level, ..built.record }
+        write_table(meta, storage, level, &chunk)
     };
     for (seed, usage) in (0..40).flat_map(|seed| [(seed, Usage::Set), (seed, Usage::Map)]) {
         let storage = MemoryStorage::new();

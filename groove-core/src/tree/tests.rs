@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use crate::grid::{Extent, Grid};
 use crate::memory::{Pick, Run, Usage};
@@ -457,6 +460,18 @@ fn blocks_of_removed_entries_are_skipped() {
 /// goes forward, or is none.
 #[test]
 fn scans_of_removed_entries_that_do_not_ascend_end() {
+    // One that does not end can only be left behind.
+    let (ended, end) = mpsc::channel();
+    let scans = thread::spawn(move || {
+        scan_disordered_entries();
+        ended.send(()).expect("somebody waits");
+    });
+    let waited = end.recv_timeout(Duration::from_secs(60));
+    assert_ne!(waited, Err(RecvTimeoutError::Timeout), "a scan does not end");
+    scans.join().expect("each scan gives what it should");
+}
+
+fn scan_disordered_entries() {
     let disordered = |seed: u64| -> Vec<u64> {
         let random = &mut Random(seed);
         match seed {

@@ -23,7 +23,7 @@ use crate::tally::{Count, add};
 use crate::tape::{History, Known, Script, open};
 
 /// Images of each crash that leaves anything open.
-const IMAGES: usize = 8;
+const IMAGES: usize = 9;
 
 pub(crate) const SYNCED: Setting =
     Setting { threads: 0, cache_size: 64 << 10, durability: Durability::Sync };

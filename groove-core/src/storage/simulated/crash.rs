@@ -14,7 +14,7 @@ use super::random::Random;
 /// What a device writes at a time.
 const PIECE: usize = 512;
 /// Images of one crash that [`crash_image`] makes by plan; all others are random.
-const PLANNED: u64 = 7;
+pub(super) const PLANNED: u64 = 8;
 
 /// Images that a crash may leave, one after the other, without end.
 #[derive(Debug)]
@@ -42,8 +42,8 @@ impl Iterator for CrashImages<'_> {
 }
 
 /// The `nth` image of a crash, from 0 on: first everything landed, nothing, everything but the
-/// length; then single calls torn, missing and alone; then each call with a fate of its own, in any
-/// order.
+/// length; then single calls torn, missing and alone; then all torn; then each call with a fate of its
+/// own, in any order.
 pub fn crash_image(medium: &Image, unsynced: &[Event], nth: u64, random: &mut Random) -> Image {
     let mut image = medium.clone();
     let count = unsynced.len();
@@ -68,6 +68,7 @@ pub fn crash_image(medium: &Image, unsynced: &[Event], nth: u64, random: &mut Ra
             5 => Fate::Landed,
             6 if at == one => Fate::torn(event, random),
             6 => [Fate::Landed, Fate::Lost][usize::from(at > one)].clone(),
+            7 => Fate::torn(event, random),
             _ => Fate::any(event, random),
         };
         fate.apply(event, &mut image, random);
@@ -105,7 +106,8 @@ impl Fate {
     fn torn(event: &Event, random: &mut Random) -> Fate {
         let Event::Write { bytes, .. } = event else { return Fate::Lost };
         let pieces = bytes.len().div_ceil(PIECE) as u64;
-        let middle = random.below(pieces) as usize;
+        // Headers are at the beginning, and the copies of a superblock end there.
+        let middle = if random.chance(50) { 0 } else { random.below(pieces) as usize };
         let behind = middle + 1 + random.below(pieces - middle as u64) as usize;
         match random.below(6) {
             0 => Fate::Part(0..middle),

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::crash::crash_image;
+use super::crash::{PLANNED, crash_image};
 use super::damage::Damage;
 use super::fault::{Call, Fault, Faults};
 use super::image::Image;
@@ -245,7 +245,7 @@ impl Storage for SimulatedStorage {
             assert!(state.journal.is_none(), "a journal knows no lost pages");
             state.medium = match state.random.below(3) {
                 0 => state.medium.clone(),
-                _ => crash_image(&state.medium, &unsynced, 7, &mut state.random),
+                _ => crash_image(&state.medium, &unsynced, PLANNED, &mut state.random),
             };
             return called;
         }

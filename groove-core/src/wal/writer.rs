@@ -17,6 +17,8 @@ use crate::superblock::{Superblock, WAL_MARKS, WalPosition};
 const CHUNK_SLOTS: u32 = (1 << 20) / SECTOR_SIZE as u32;
 /// Slots whose bytes are read or written together when a chunk is made ready.
 const PIECE_SLOTS: u32 = 64;
+/// Entries of as many slots are written to space that is only reserved: 128 KiB.
+const LONG_SLOTS: u32 = 32;
 /// A buffer that grew larger for one entry is given back after it.
 const BUFFER_SIZE_KEPT: usize = 1 << 20;
 
@@ -37,6 +39,16 @@ pub(crate) enum AppendError {
     Write(#[source] io::Error),
 }
 
+/// What is known of a chunk of the ring, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Chunk {
+    Unknown,
+    /// It has space on the disk.
+    Reserved,
+    /// From where the log has come to on, it has been written before.
+    Written,
+}
+
 /// The end of the log: where the next entry goes, and which slots are in use.
 ///
 /// The state is pure; the storage is passed to what writes, and never synced here.
@@ -53,8 +65,8 @@ pub(crate) struct WalWriter {
     mark_next: usize,
     /// The op of the newest mark that was written here.
     marked_op: u64,
-    /// The chunks of the ring that are known to be ready.
-    ready: Vec<bool>,
+    /// The chunks of the ring.
+    chunks: Vec<Chunk>,
     buffer: Vec<u8>,
     /// Short entries are handed over here, if there is one.
     group: Option<Arc<LogGroup>>,
@@ -105,7 +117,7 @@ impl WalWriter {
             live,
             mark_next,
             marked_op: 0,
-            ready: vec![false; wal_slots.div_ceil(CHUNK_SLOTS) as usize],
+            chunks: vec![Chunk::Unknown; wal_slots.div_ceil(CHUNK_SLOTS) as usize],
             buffer: Vec::new(),
             group: None,
             failed: false,
@@ -278,27 +290,37 @@ impl WalWriter {
         Ok(())
     }
 
-    /// Makes `count` slots from `slot` on ready to be written, in whole chunks: their space is
-    /// reserved, and has been written before.
+    /// Makes `count` slots from `slot` on ready to be written, up to the ends of their chunks: their
+    /// space is reserved and, for entries that are not long, has been written before.
     ///
     /// What was only reserved has no contents as far as the file system is concerned, and the first
-    /// sync after a write there has to put on record that it has some: about twice as slow as one
-    /// that only overwrites. So zeros are written once to a chunk that holds nothing else, and the
-    /// next sync settles that for all of its entries.
+    /// sync after a write there has to put on record that it has some: of short entries about twice as
+    /// slow as one that only overwrites. So zeros are written once to what is left of a chunk, if it holds
+    /// nothing else, and the next sync settles that for all of its entries. A long one takes less time than
+    /// the zeros that it would replace at once.
     fn make_ready(&mut self, storage: &dyn Storage, slot: u32, count: u32) -> io::Result<()> {
         for piece in pieces(slot, count, self.wal_slots) {
             for chunk in piece.start / CHUNK_SLOTS..=(piece.end - 1) / CHUNK_SLOTS {
-                if self.ready[chunk as usize] {
+                let wanted = if count < LONG_SLOTS { Chunk::Written } else { Chunk::Reserved };
+                let state = &mut self.chunks[chunk as usize];
+                if *state >= wanted {
                     continue;
                 }
                 let begin = chunk * CHUNK_SLOTS;
-                let slots = begin..self.wal_slots.min(begin + CHUNK_SLOTS);
-                let length = slots.len() as u64 * SECTOR_SIZE as u64;
-                storage.allocate(slot_offset(begin), length)?;
-                if is_empty(storage, slots.clone())? {
-                    write_zeros(storage, slots)?;
+                let end = self.wal_slots.min(begin + CHUNK_SLOTS);
+                if *state == Chunk::Unknown {
+                    let length = u64::from(end - begin) * SECTOR_SIZE as u64;
+                    storage.allocate(slot_offset(begin), length)?;
+                    *state = Chunk::Reserved;
                 }
-                self.ready[chunk as usize] = true;
+                if wanted == Chunk::Written {
+                    // What is before was written by now.
+                    let left = begin.max(piece.start)..end;
+                    if is_empty(storage, left.clone())? {
+                        write_zeros(storage, left)?;
+                    }
+                    *state = Chunk::Written;
+                }
             }
         }
         Ok(())

@@ -3,7 +3,6 @@
 use std::io;
 
 use super::*;
-use crate::storage::recorder::Recorder;
 
 /// Entries with bodies of so many bytes each, written as one group.
 fn group(storage: &dyn Storage, writer: &mut WalWriter, group: &LogGroup, lengths: &[usize]) {

@@ -360,7 +360,9 @@ fn is_empty(storage: &dyn Storage, slots: Range<u32>) -> io::Result<bool> {
         let count = PIECE_SLOTS.min(slots.end - begin);
         bytes.resize(count as usize * SECTOR_SIZE, 0);
         storage.read_at(slot_offset(begin), &mut bytes)?;
-        if bytes.iter().any(|byte| *byte != 0) {
+        // Not byte by byte: a commit waits for it.
+        let sectors = bytes.as_chunks::<SECTOR_SIZE>().0;
+        if sectors.iter().any(|sector| *sector != [0; SECTOR_SIZE]) {
             return Ok(false);
         }
     }

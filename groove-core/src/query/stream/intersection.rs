@@ -9,7 +9,7 @@ const FIRST_CANDIDATES: usize = 16;
 /// How many times more candidates are taken together than the last time, at the most.
 const BATCH_GROWTH: usize = 4;
 /// Candidates that are taken together at the most.
-const CANDIDATES_MAX: usize = 128;
+const CANDIDATES_MAX: usize = 256;
 
 /// The timestamps that all of its parts have.
 ///

@@ -45,6 +45,8 @@ pub(super) struct Bar {
     weight: u64,
     /// What was sealed and is not in a durable checkpoint yet.
     pub(super) sealed: Option<Sealed>,
+    /// What of it was used when the compactions beside it began: nothing, but after a reopen.
+    begun: u64,
     pub(super) stage: Stage,
     /// What the running jobs and the moves beside them do, tree by tree.
     pub(super) plans: Vec<Vec<JobPlan>>,
@@ -84,6 +86,7 @@ impl Bar {
             slots: 0,
             weight: 0,
             sealed: None,
+            begun: 0,
             stage: Stage::Flush { from: 0 },
             plans: Vec::new(),
         }
@@ -99,12 +102,20 @@ impl Bar {
         weight_of(self.slots + entry.slots).max(self.weight + entry.weight)
     }
 
-    /// How far the stage's part of the bar is used with one entry more, and how long it is.
+    /// Notes that the compactions beside it begin here.
+    pub(super) fn begin_compactions(&mut self) {
+        self.begun = weight_of(self.slots).max(self.weight);
+    }
+
+    /// How far the stage's part of the bar, or what was left of it when the compactions began, is used with one
+    /// entry more, and how long it is.
     pub(super) fn progress(&self, entry: EntrySize) -> (u64, u64) {
-        match self.stage {
-            Stage::Levels { until } => (self.used(entry), until),
-            Stage::Flush { from } => (self.used(entry).saturating_sub(from), self.due() - from),
-        }
+        let (from, until) = match self.stage {
+            Stage::Levels { until } => (0, until),
+            Stage::Flush { from } => (from, self.due()),
+        };
+        let from = from.max(self.begun);
+        (self.used(entry).saturating_sub(from), until.saturating_sub(from))
     }
 
     /// Where the compactions have to be done.
@@ -174,6 +185,28 @@ mod tests {
             }
             // The last slot is begun, and whether the next entry shares it is not known before.
             assert_eq!(entries, 1023 * shared + 1, "{shared} to a slot");
+        }
+    }
+
+    /// After a reopen compactions begin anew, and if that was in the middle of a stage's part of the bar, the first
+    /// commit waited for all that they would have done by then. Now what is left of the part is theirs.
+    #[test]
+    fn compactions_that_begin_in_the_middle_of_a_part_of_a_bar_have_what_is_left_of_it() {
+        let entry = EntrySize::new(100, 64);
+        let one = weight_of(1);
+        for used in [0, 300, 600, 1000] {
+            let mut bar = Bar::new(2048, 0);
+            (1..=used).for_each(|slot| bar.add(entry, slot));
+            bar.begin_compactions();
+            let (begun, due) = (u64::from(used) * one, bar.due());
+            bar.stage = Stage::Levels { until: 512 * one };
+            let (done, all) = bar.progress(entry);
+            assert_eq!((done, all), (one, (512 * one).saturating_sub(begun)));
+            assert_eq!(done <= all, used < 512, "it ends where it would without a reopen");
+            bar.stage = Stage::Flush { from: 512 * one };
+            let (done, all) = bar.progress(entry);
+            assert_eq!(done, (begun + one).saturating_sub(begun.max(512 * one)));
+            assert_eq!(all, due.saturating_sub(begun.max(512 * one)));
         }
     }
 

@@ -104,6 +104,7 @@ impl<S: Grooves> Writer<S> {
 
     /// Starts the first stage of the bar's compactions.
     pub(super) fn start_compactions(&mut self) -> Result<(), CommitError> {
+        self.engine.bar.begin_compactions();
         let growth = u64::from(self.engine.superblock.options.growth_factor);
         let mut chosen: Vec<Vec<JobPlan>> = Vec::new();
         let (mut level_work, mut flush_work) = (0, 0);

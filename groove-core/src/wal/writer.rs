@@ -308,15 +308,18 @@ impl WalWriter {
                 }
                 let begin = chunk * CHUNK_SLOTS;
                 let end = self.wal_slots.min(begin + CHUNK_SLOTS);
-                if *state == Chunk::Unknown {
+                let is_unknown = *state == Chunk::Unknown;
+                if is_unknown {
                     let length = u64::from(end - begin) * SECTOR_SIZE as u64;
                     storage.allocate(slot_offset(begin), length)?;
                     *state = Chunk::Reserved;
                 }
                 if wanted == Chunk::Written {
-                    // What is before was written by now.
+                    // What is before belongs to entries. If they were there before a reopen, most likely
+                    // the zeros were, too: forests that are opened for a few commits each wrote them each time.
                     let left = begin.max(piece.start)..end;
-                    if is_empty(storage, left.clone())? {
+                    let looked_at = if is_unknown { begin..end } else { left.clone() };
+                    if is_empty(storage, looked_at)? {
                         write_zeros(storage, left)?;
                     }
                     *state = Chunk::Written;
@@ -353,7 +356,7 @@ impl WalWriter {
     }
 }
 
-/// Whether nothing but zeros is in these slots: then none holds an entry or a part of one.
+/// Whether nothing but zeros is in these slots: then zeros are all that can be lost there.
 fn is_empty(storage: &dyn Storage, slots: Range<u32>) -> io::Result<bool> {
     let mut bytes = Vec::new();
     for begin in slots.clone().step_by(PIECE_SLOTS as usize) {

@@ -237,6 +237,26 @@ fn without_space_nothing_is_written_and_the_op_can_be_appended_later() {
 }
 
 #[test]
+fn without_space_for_zeros_the_op_can_be_appended_later() {
+    let storage = refusing();
+    let superblock = create(&storage, 600);
+    let mut writer = WalWriter::new(&superblock);
+    // Each long one reserves a chunk in which a short one comes next.
+    for (op, slots) in (1..).zip([200, 1, 200, 1, 150, 1]) {
+        let before = (storage.memory.snapshot_bytes(), writer.last());
+        if slots == 1 {
+            storage.write.store(true, Ordering::SeqCst);
+            let refused = writer.append(&storage, op, op - 1, &[&body(op, 0, full(slots))]);
+            assert!(matches!(refused, Err(AppendError::Reserve(_))), "op {op}: {refused:?}");
+            assert!(before == (storage.memory.snapshot_bytes(), writer.last()));
+            storage.write.store(false, Ordering::SeqCst);
+        }
+        writer.append(&storage, op, op - 1, &[&body(op, 0, full(slots))]).unwrap();
+    }
+    assert_eq!(replay(&storage, &superblock).unwrap().1.len(), 6);
+}
+
+#[test]
 fn after_a_failed_write_nothing_is_written_any_more() {
     for by_mark in [false, true] {
         let storage = refusing();

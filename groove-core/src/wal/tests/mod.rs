@@ -131,7 +131,6 @@ fn entries_wrap_around_the_end_of_the_ring() {
     assert_eq!(storage.length().unwrap(), superblock.grid_offset(), "nothing beyond the ring");
 }
 
-/// Random appends, releases, marks and reopens against a list of what is live.
 /// Zeros were written to each megabyte of the ring, and then the long entries that filled it: twice the bytes, and
 /// a tenth of the time of a load of a million records.
 #[test]
@@ -177,6 +176,22 @@ fn zeros_are_written_before_short_entries_and_where_nothing_was_written() {
     assert_eq!(reopen(&recorder).2.len(), 3);
 }
 
+/// A forest that is opened for one commit after the other wrote zeros to the rest of a megabyte each time.
+#[test]
+fn zeros_are_not_written_again_after_a_reopen() {
+    let recorder = Recorder::new(Vec::new());
+    create(&recorder, 1024);
+    for op in 1..=20 {
+        let (_, mut writer, ops) = reopen(&recorder);
+        assert_eq!(ops.len() as u64, op - 1);
+        let before = recorder.event_count();
+        writer.append(&recorder, op, 0, &[&body(op, 0, 100)]).unwrap();
+        let bytes: usize = recorder.writes_since(before).iter().map(|(_, bytes)| bytes).sum();
+        assert_eq!(bytes, if op == 1 { 257 } else { 1 } * SECTOR_SIZE);
+    }
+}
+
+/// Random appends, releases, marks and reopens against a list of what is live.
 #[test]
 fn the_account_of_slots_agrees_with_a_model_through_reopens() {
     for seed in 0..40 {

@@ -104,7 +104,7 @@ impl Bar {
 
     /// Notes that the compactions beside it begin here.
     pub(super) fn begin_compactions(&mut self) {
-        self.begun = weight_of(self.slots).max(self.weight);
+        self.begun = self.used(EntrySize { slots: 0, weight: 0 });
     }
 
     /// How far the stage's part of the bar, or what was left of it when the compactions began, is used with one

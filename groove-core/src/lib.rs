@@ -26,6 +26,7 @@ mod compaction;
 mod forest;
 mod grid;
 mod groove;
+mod key_hash;
 mod manifest;
 mod memory;
 mod query;

@@ -7,6 +7,12 @@
     expect(unsafe_code, reason = "the processor's instruction for it")
 )]
 
+#[cfg(any(not(target_arch = "x86_64"), miri))]
+use std::hint::black_box;
+use std::sync::atomic::AtomicU64;
+#[cfg(any(not(target_arch = "x86_64"), miri))]
+use std::sync::atomic::Ordering;
+
 /// Asks for what holds `values[at]`. It changes nothing but how long the next read of it takes; beyond the end
 /// it may do nothing.
 ///
@@ -14,13 +20,25 @@
 #[inline(always)] // one instruction
 pub(crate) fn touch<T: Copy>(values: &[T], at: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let place = values.as_ptr().wrapping_add(at);
-        // SAFETY: the instruction reads nothing that the program could see, and no address makes it fail. Every
-        // x86-64 processor has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) };
-    }
+    prefetch(values.as_ptr().wrapping_add(at));
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    std::hint::black_box(values.get(at).copied());
+    black_box(values.get(at).copied());
+}
+
+/// As [`touch`], for what others may change.
+#[inline(always)] // one instruction
+pub(crate) fn touch_shared(values: &[AtomicU64], at: usize) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    prefetch(values.as_ptr().wrapping_add(at));
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    black_box(values.get(at).map(|value| value.load(Ordering::Relaxed)));
+}
+
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[inline(always)] // one instruction
+fn prefetch<T>(place: *const T) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: the instruction reads nothing that the program could see, and no address makes it fail. Every
+    // x86-64 processor has it.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(place.cast()) };
 }

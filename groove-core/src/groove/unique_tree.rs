@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{InsertError, ReadError, UpdateError};
 use crate::field::{Describe, Described};
+use crate::key_hash::HashedKey;
 use crate::memory::{Key, limbs_to_key};
 use crate::tree::{LookupBatch, Tree, TreeRead};
 
@@ -60,6 +61,8 @@ impl<const K: usize> UniqueTree<K> {
     }
 
     fn entry(&self, key: &Key<K>) -> Result<Option<UniqueEntry>, ReadError> {
+        let hashed = HashedKey::new(key);
+        self.tree.tip().touch(&hashed);
         if let Some(recent) = self.tree.lookup_recent(key) {
             return Ok(recent.map(UniqueEntry::decode));
         }
@@ -67,7 +70,11 @@ impl<const K: usize> UniqueTree<K> {
             return Ok(prefetched.map(UniqueEntry::decode));
         }
         let mut payload = [0; 8];
-        Ok(self.tree.tip().find(key, &mut payload)?.then(|| UniqueEntry::decode(&payload)))
+        Ok(self
+            .tree
+            .tip()
+            .find_hashed(&hashed, &mut payload)?
+            .then(|| UniqueEntry::decode(&payload)))
     }
 
     /// Checks that `key` is not taken; `value` is shown in the error.

@@ -4,8 +4,11 @@
 //! off of where a straight line has them in a run of some ten thousand. A search from there waits for memory three
 //! times or four; with a number for each few keys it waits once for that and once for the key.
 
+use std::ops::Range;
+
 use super::run::Key;
 use crate::search;
+use crate::touch::touch;
 
 /// Keys of a bucket, about.
 const KEYS: usize = 4;
@@ -45,9 +48,25 @@ impl Buckets {
     /// The first position whose key is at least `key`, which is not below the lowest nor above the highest.
     #[inline]
     pub(super) fn lower_bound<const K: usize>(&self, keys: &[Key<K>], key: &Key<K>) -> usize {
-        let bucket = ((key[self.limb] - self.first) >> self.shift) as usize;
-        let (from, to) = (self.begins[bucket] as usize, self.begins[bucket + 1] as usize);
-        search::by_halves(from, to, |at| keys[at] < *key)
+        let range = self.range(key);
+        search::by_halves(range.start, range.end, |at| keys[at] < *key)
+    }
+
+    /// The positions that such a key may have.
+    #[inline]
+    pub(super) fn range<const K: usize>(&self, key: &Key<K>) -> Range<usize> {
+        let bucket = self.bucket(key);
+        self.begins[bucket] as usize..self.begins[bucket + 1] as usize
+    }
+
+    /// Touches what [`Buckets::range`] reads.
+    #[inline]
+    pub(super) fn touch<const K: usize>(&self, key: &Key<K>) {
+        touch(&self.begins, self.bucket(key));
+    }
+
+    fn bucket<const K: usize>(&self, key: &Key<K>) -> usize {
+        ((key[self.limb] - self.first) >> self.shift) as usize
     }
 
     pub(super) fn memory(&self) -> usize {

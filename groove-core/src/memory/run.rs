@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 
 use super::buckets::Buckets;
 use super::directory::Directory;
-use super::filter::RunFilter;
 use super::merge::{Merged, RunMerge};
 use super::payloads::Payloads;
 use super::tombstones::Tombstones;
@@ -23,8 +22,9 @@ pub(crate) fn limbs_to_key<const K: usize>(limbs: &[u64]) -> Key<K> {
     limbs.try_into().expect("a key has as many limbs as its tree")
 }
 
-/// Lengths from which on a filter is asked before a search.
-const FILTERED_LENGTH_MIN: usize = 256;
+/// Lengths from which on keys are found by their leading bits.
+const BUCKETS_LENGTH_MIN: usize = 256;
+
 /// How values of the same key relate to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Usage {
@@ -42,9 +42,7 @@ pub(crate) struct Run<const K: usize> {
     keys: Vec<Key<K>>,
     tombstones: Tombstones,
     payloads: Payloads,
-    /// Built by the first look-up that would have to search: runs of ascending keys seldom need it.
-    filter: OnceLock<RunFilter>,
-    /// Built by the first look-up that the filter does not answer.
+    /// Built by the first look-up that has to search: runs of ascending keys seldom need it.
     buckets: OnceLock<Option<Buckets>>,
     /// Built by the first search for entries of a value.
     directory: OnceLock<Option<Directory<K>>>,
@@ -63,8 +61,8 @@ impl<const K: usize> Run<K> {
         debug_assert!(keys.is_sorted_by(|a, b| a < b), "a run is sorted and without duplicates");
         let tombstones = Tombstones::new(tombstones);
         let payloads = Payloads::new(payload, payload_width);
-        let (filter, buckets, directory) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Run { keys, tombstones, payloads, filter, buckets, directory }
+        let (buckets, directory) = (OnceLock::new(), OnceLock::new());
+        Run { keys, tombstones, payloads, buckets, directory }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -206,12 +204,27 @@ impl<const K: usize> Run<K> {
         (first < last).then_some(Guess { run: self, first, last, density })
     }
 
-    /// Touches what [`Run::find`] asks before it searches.
+    /// Touches what [`Run::find`] reads first.
     #[inline]
-    pub(crate) fn touch_filter(&self, key: &Key<K>) {
-        if let Some(filter) = self.filter.get() {
-            filter.touch(key);
+    pub(super) fn touch_bucket(&self, key: &Key<K>) {
+        if let Some(buckets) = self.buckets_for(key) {
+            buckets.touch(key);
         }
+    }
+
+    /// Touches where [`Run::find`] searches then.
+    #[inline]
+    pub(super) fn touch_key(&self, key: &Key<K>) {
+        if let Some(buckets) = self.buckets_for(key) {
+            touch(&self.keys, buckets.range(key).start);
+        }
+    }
+
+    /// If there are any, and the key is not below the lowest nor above the highest.
+    fn buckets_for(&self, key: &Key<K>) -> Option<&Buckets> {
+        let buckets = self.buckets.get()?.as_ref()?;
+        let (first, last) = (self.keys.first()?, self.keys.last()?);
+        (first <= key && key <= last).then_some(buckets)
     }
 
     pub(crate) fn find(&self, key: &Key<K>) -> Option<usize> {
@@ -222,16 +235,12 @@ impl<const K: usize> Run<K> {
         if let Some(at) = self.dense_position(key) {
             return Some(at);
         }
-        if self.len() < FILTERED_LENGTH_MIN {
-            let at = self.lower_bound(key);
-            return (self.keys.get(at) == Some(key)).then_some(at);
-        }
-        if !self.filter.get_or_init(|| RunFilter::new(&self.keys)).may_contain(key) {
-            return None;
-        }
-        let at = match self.buckets.get_or_init(|| Buckets::of(&self.keys)) {
-            Some(buckets) => buckets.lower_bound(&self.keys, key),
-            None => self.lower_bound(key),
+        let at = match self.len() < BUCKETS_LENGTH_MIN {
+            true => self.lower_bound(key),
+            false => match self.buckets.get_or_init(|| Buckets::of(&self.keys)) {
+                Some(buckets) => buckets.lower_bound(&self.keys, key),
+                None => self.lower_bound(key),
+            },
         };
         (self.keys.get(at) == Some(key)).then_some(at)
     }
@@ -288,7 +297,6 @@ impl<const K: usize> Run<K> {
             keys: keys.concat(),
             tombstones: Tombstones::new(tombstones.concat()),
             payloads: Payloads::concatenated(runs.iter().map(|run| (&run.payloads, run.len()))),
-            filter: OnceLock::new(),
             buckets: OnceLock::new(),
             directory: OnceLock::new(),
         }
@@ -304,7 +312,6 @@ impl<const K: usize> Run<K> {
         self.keys.capacity() * size_of::<Key<K>>()
             + self.tombstones.memory()
             + self.payloads.memory()
-            + self.filter.get().map_or(0, RunFilter::memory)
             + self.buckets.get().and_then(Option::as_ref).map_or(0, Buckets::memory)
             + self.directory.get().and_then(Option::as_ref).map_or(0, Directory::memory)
     }

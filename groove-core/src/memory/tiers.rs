@@ -19,7 +19,7 @@ const LONG_RUNS: usize = 8;
 /// The first of the runs, oldest first, that are merged with a new run, from there on all; `turn` is the
 /// tree's number.
 pub(crate) fn first_merged(lengths: &[usize], new: usize, turn: usize) -> usize {
-    let long = LONG.max(lengths.iter().sum::<usize>() / LONG_RUNS);
+    let long = long(lengths);
     let mut first = lengths.len();
     let mut length = new;
     while first > 0 && lengths[first - 1] < SHORT.min(2 * length) {
@@ -47,6 +47,11 @@ pub(crate) fn first_merged(lengths: &[usize], new: usize, turn: usize) -> usize 
         first = start;
     }
     first
+}
+
+/// Runs of this length are not merged any more when such a table gets another one.
+pub(super) fn long(lengths: &[usize]) -> usize {
+    LONG.max(lengths.iter().sum::<usize>() / LONG_RUNS)
 }
 
 #[cfg(test)]

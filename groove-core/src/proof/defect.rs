@@ -127,6 +127,8 @@ defects! {
     FirstChangeWins: "G6",
     /// Runs are merged as if the older one were the newer.
     RunsMergedInReverse: "G6",
+    /// Where a key was first in a memory table stays noted when it has a new value.
+    LocatorKeepsOldest: "G6",
     /// A seal loses the newest run.
     SealLosesRun: "G6",
 

@@ -11,12 +11,13 @@ use crate::grid::{
     BLOCK_HEADER_SIZE, BlockHeader, BlockInfo, BlockRef, Extent, seal_block, sectors,
 };
 use crate::key::bytes_from_limbs;
+use crate::key_hash::key_hash;
 use crate::memory::{Key, Pick};
 
 use super::TreeMeta;
 use super::chunk::Chunk;
 use super::columns::{ColumnPlan, Staged, write_bitmap};
-use super::filter::{Filter, filter_hash};
+use super::filter::Filter;
 use super::index::{IndexedBlock, TableIndex, index_block_size};
 use super::lane::FRAME_ROWS;
 use super::record::TableRecord;
@@ -108,7 +109,7 @@ impl<const K: usize> TableBuilder<K> {
         self.tombstone_count += self.tombstones[staged..].iter().filter(|is| **is).count();
         if self.meta.filter {
             let keys = picks.iter().map(|pick| pick.of(&newer.keys, &older.keys));
-            self.hashes.extend(keys.map(|key| filter_hash(&key)));
+            self.hashes.extend(keys.map(|key| key_hash(&key)));
         }
         self.count += picks.len();
         self.write_blocks(false);

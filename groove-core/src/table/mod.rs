@@ -33,7 +33,7 @@ pub(crate) use batch::Batch;
 pub(crate) use builder::TableBuilder;
 pub(crate) use chunk::Chunk;
 pub(crate) use columns::LastTemplate;
-pub(crate) use filter::{Filter, filter_hash};
+pub(crate) use filter::Filter;
 pub(crate) use gather::Gather;
 pub(crate) use index::{IndexedBlock, TableIndex, checksum_from_words, checksum_words};
 pub(crate) use layout::TableLayout;

@@ -11,9 +11,10 @@
 
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::{BlockRef, corrupt};
+use crate::key_hash::key_hash;
 use crate::memory::Key;
 use crate::superblock::WAL_OFFSET;
-use crate::table::{Table, TableIndex, ValueBlock, filter_hash, parse_block};
+use crate::table::{Table, TableIndex, ValueBlock, parse_block};
 
 use super::read::TablesVerified;
 use super::version::TreeVersion;
@@ -109,7 +110,7 @@ impl<const K: usize> TreeVersion<K> {
             *last = Some(key);
             tombstones += u32::from(values.is_tombstone(position));
             if let Some(filter) = &index.filter
-                && !filter.may_contain(filter_hash(&key))
+                && !filter.may_contain(key_hash(&key))
             {
                 let filter = index.filter_block.expect("a filter is read from its block");
                 let what = "set of keys, which lacks one of the table,";

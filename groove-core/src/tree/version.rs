@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::{Grid, ShelfGuard};
-use crate::memory::{Key, MemoryFilter, Run, Usage, first_merged, limbs_to_key};
-use crate::table::{
-    BlockPlace, Gather, ShelfPlace, Table, TableIndex, TreeMeta, ValueBlock, filter_hash,
+use crate::key_hash::HashedKey;
+use crate::memory::{
+    BATCH, Batch, Key, Located, MemoryTable, Run, Usage, find_newest, limbs_to_key,
 };
-use crate::touch::touch;
+use crate::table::{BlockPlace, Gather, ShelfPlace, Table, TableIndex, TreeMeta, ValueBlock};
 
 use super::key_scan::MergeKeyScan;
 use super::levels::Levels;
@@ -25,28 +25,13 @@ const WINDOW_BYTES: usize = 4 << 20;
 pub(crate) struct TreeVersion<const K: usize> {
     meta: Arc<TreeMeta>,
     grid: Arc<Grid>,
-    /// The mutable table: sorted runs, oldest first.
-    runs: Vec<Arc<Run<K>>>,
-    /// How many of the newest are no part of the mutable table: changes that stay apart.
-    apart: usize,
-    /// Which keys the others may have, if they do not ascend.
-    filter: Option<Arc<MemoryFilter>>,
-    /// No key of these is higher.
-    highest: Option<Key<K>>,
-    /// The immutable table: the runs that were sealed at the last bar and are being merged into
-    /// level 0, oldest first.
-    immutable: Arc<[Arc<Run<K>>]>,
-    immutable_filter: Option<Arc<MemoryFilter>>,
-    immutable_highest: Option<Key<K>>,
+    /// Changes that are no part of the mutable table and stay apart, oldest first: of short commits, of a scope.
+    apart: Vec<Arc<Run<K>>>,
+    mutable: Arc<MemoryTable<K>>,
+    /// What was sealed at the last bar and is being merged into level 0.
+    immutable: Arc<MemoryTable<K>>,
     levels: Arc<Levels<K>>,
 }
-
-/// Bytes that a processor takes from memory at a time.
-const CACHE_LINE: usize = 64;
-
-/// So many keys of a batch are looked up at a time: what was touched for them is still in the
-/// processor's cache when it is read.
-const TOUCHED: usize = 128;
 
 /// A key of a batch, and which one it is.
 type Asked<const K: usize> = (Key<K>, usize);
@@ -64,13 +49,9 @@ impl<const K: usize> TreeVersion<K> {
         TreeVersion {
             meta,
             grid,
-            runs: Vec::new(),
-            apart: 0,
-            filter: None,
-            highest: None,
+            apart: Vec::new(),
+            mutable: Arc::default(),
             immutable: Arc::default(),
-            immutable_filter: None,
-            immutable_highest: None,
             levels,
         }
     }
@@ -89,110 +70,57 @@ impl<const K: usize> TreeVersion<K> {
 
     /// The runs of the immutable table, oldest first.
     pub(crate) fn immutable(&self) -> &[Arc<Run<K>>] {
-        &self.immutable
+        self.immutable.runs()
     }
 
     /// The runs in memory, newest first.
     pub(crate) fn runs_newest_first(&self) -> impl Iterator<Item = &Arc<Run<K>>> {
-        self.runs.iter().rev().chain(self.immutable.iter().rev())
+        let tables = [&self.apart[..], self.mutable.runs(), self.immutable.runs()];
+        tables.into_iter().flat_map(|runs| runs.iter().rev())
     }
 
     /// How many runs there are in memory.
     pub(super) fn run_count(&self) -> usize {
-        self.runs.len() + self.immutable.len()
+        self.apart.len() + self.mutable.runs().len() + self.immutable.runs().len()
     }
 
     /// A run in memory; the oldest first.
     pub(super) fn run(&self, number: usize) -> &Run<K> {
-        match self.immutable.get(number) {
-            Some(run) => run,
-            None => &self.runs[number - self.immutable.len()],
+        let (immutable, mutable) = (self.immutable.runs(), self.mutable.runs());
+        if let Some(run) = immutable.get(number) {
+            return run;
         }
+        let number = number - immutable.len();
+        mutable.get(number).unwrap_or_else(|| &self.apart[number - mutable.len()])
     }
 
     /// This version and changes that stay apart: those of an open scope, or that were committed and are
     /// no run of the mutable table yet.
     pub(super) fn with_changes(&self, run: Run<K>) -> Self {
-        let mut runs = Vec::with_capacity(self.runs.len() + 1);
-        runs.extend(self.runs.iter().cloned());
-        let highest = self.highest.max(run.keys().last().copied());
-        runs.push(Arc::new(run));
-        TreeVersion {
-            meta: self.meta.clone(),
-            grid: self.grid.clone(),
-            runs,
-            apart: self.apart + 1,
-            filter: self.filter.clone(),
-            highest,
-            immutable: self.immutable.clone(),
-            immutable_filter: self.immutable_filter.clone(),
-            immutable_highest: self.immutable_highest,
-            levels: self.levels.clone(),
-        }
+        let apart = self.apart.iter().cloned().chain([Arc::new(run)]).collect();
+        TreeVersion { apart, ..self.clone() }
     }
 
-    /// This version and a committed run, merged with those before it that [`first_merged`] names.
+    /// This version and a committed run as part of the mutable table.
     pub(super) fn with_run(&self, run: Run<K>) -> Self {
-        assert_eq!(self.apart, 0, "what stays apart is not kept");
-        let filter = match self.meta.usage {
-            Usage::Map => MemoryFilter::with_run(self.filter.clone(), &self.runs, &run),
-            Usage::Set => self.filter.clone(),
-        };
-        let lengths: Vec<usize> = self.runs.iter().map(|run| run.len()).collect();
-        let first = first_merged(&lengths, run.len(), self.meta.id as usize);
-        let highest = self.highest.max(run.keys().last().copied());
-        let run = Arc::new(run);
-        let run = match &self.runs[first..] {
-            [] => run,
-            merged => {
-                let mut merged: Vec<_> = merged.iter().cloned().chain([run]).collect();
-                if defect!(RunsMergedInReverse) {
-                    merged.reverse();
-                }
-                Arc::new(Run::merge(merged, self.meta.usage))
-            }
-        };
-        let mut runs = Vec::with_capacity(first + 1);
-        runs.extend(self.runs[..first].iter().cloned());
-        if !run.is_empty() {
-            runs.push(run);
-        }
-        TreeVersion {
-            meta: self.meta.clone(),
-            grid: self.grid.clone(),
-            runs,
-            apart: 0,
-            filter,
-            highest,
-            immutable: self.immutable.clone(),
-            immutable_filter: self.immutable_filter.clone(),
-            immutable_highest: self.immutable_highest,
-            levels: self.levels.clone(),
-        }
+        assert!(self.apart.is_empty(), "what stays apart is not kept");
+        let mutable = self.mutable.with_run(run, self.meta.usage, self.meta.id as usize);
+        TreeVersion { mutable: Arc::new(mutable), ..self.clone() }
     }
 
     /// The mutable table made immutable.
     pub(super) fn sealed(&self) -> Self {
-        assert_eq!(self.apart, 0, "what stays apart is not kept");
-        let mut version = self.clone();
-        let mut sealed = std::mem::take(&mut version.runs);
-        if defect!(SealLosesRun) && sealed.len() > 1 {
-            sealed.pop();
-        }
-        version.immutable = sealed.into();
-        version.immutable_filter = version.filter.take();
-        version.immutable_highest = version.highest.take();
-        version
+        assert!(self.apart.is_empty(), "what stays apart is not kept");
+        let immutable = match defect!(SealLosesRun) && self.mutable.runs().len() > 1 {
+            true => Arc::new(self.mutable.without_newest()),
+            false => self.mutable.clone(),
+        };
+        TreeVersion { mutable: Arc::default(), immutable, ..self.clone() }
     }
 
     /// Without the immutable table, which is in `levels` now.
     pub(super) fn installed(&self, levels: Levels<K>) -> Self {
-        let mut version = self.clone();
-        version.immutable = Arc::default();
-        version.immutable_filter = None;
-        version.immutable_highest = None;
-        version.levels = Arc::new(levels);
-        version
+        TreeVersion { immutable: Arc::default(), levels: Arc::new(levels), ..self.clone() }
     }
 
     /// With other levels; the memory tables stay.
@@ -202,62 +130,71 @@ impl<const K: usize> TreeVersion<K> {
         version
     }
 
-    /// Bytes of memory in runs, their directories and filters.
+    /// Bytes of memory in runs, and what belongs to them.
     pub(super) fn memory(&self) -> usize {
-        let filters = self.filter.iter().chain(&self.immutable_filter);
-        self.runs_newest_first().map(|run| run.memory()).sum::<usize>()
-            + filters.map(|filter| filter.memory()).sum::<usize>()
+        let apart: usize = self.apart.iter().map(|run| run.memory()).sum();
+        apart + self.mutable.memory() + self.immutable.memory()
     }
 
-    fn find_in_memory<'a>(&'a self, key: &Key<K>) -> Option<(Found, &'a [u8])> {
-        let (runs, apart) = self.runs.split_at(self.runs.len() - self.apart);
-        let tables = [
-            (apart, &None, &self.highest),
-            (runs, &self.filter, &self.highest),
-            (&self.immutable[..], &self.immutable_filter, &self.immutable_highest),
-        ];
-        tables.into_iter().find_map(|(runs, filter, highest)| {
-            // As keys that ascend are when somebody asks whether they are new.
-            if highest.as_ref().is_none_or(|highest| highest < key) {
-                return None;
-            }
-            if filter.as_ref().is_some_and(|filter| !filter.may_contain(key)) {
-                return None;
-            }
-            runs.iter().rev().find_map(|run| {
-                let at = run.find(key)?;
-                let found = if run.is_tombstone(at) { Found::Tombstone } else { Found::Value };
-                Some((found, run.payload(at)))
-            })
-        })
+    /// The newest value of a key in memory.
+    fn find_in_memory(&self, key: &HashedKey<'_, K>) -> Option<Located<'_, K>> {
+        find_newest(&self.apart, key.key)
+            .or_else(|| self.mutable.find(key))
+            .or_else(|| self.immutable.find(key))
     }
 
     /// The value block of a table that may hold `key`.
     fn block_for<'a>(
         &self,
         table: &'a Table<K>,
-        key: &Key<K>,
+        key: &HashedKey<'_, K>,
     ) -> Result<Option<BlockPlace<'a, K>>, ReadError> {
         let index = table.index(&self.grid, &self.meta)?;
         if !may_contain(index, key) {
             return Ok(None);
         }
-        let number = index.block_at(key);
+        let number = index.block_at(key.key);
         Ok((number < index.blocks.len()).then(|| index.block(number)))
+    }
+
+    /// Touches what tells whether there is such a key.
+    pub(crate) fn touch(&self, key: &HashedKey<'_, K>) {
+        self.mutable.touch(key);
+        self.immutable.touch(key);
+        for tables in self.levels.iter() {
+            let table = Levels::table_for(tables, key.key);
+            if let Some(index) = table.and_then(|table| table.index_at_hand())
+                && let Some(filter) = &index.filter
+            {
+                filter.touch(key.hash());
+            }
+        }
     }
 
     /// Looks a key up; `payload`, which has room for one, is filled with what it leads to.
     pub(crate) fn find(&self, key: &Key<K>, payload: &mut [u8]) -> Result<bool, ReadError> {
+        let hashed = HashedKey::new(key);
+        self.touch(&hashed);
+        self.find_hashed(&hashed, payload)
+    }
+
+    /// The same.
+    pub(crate) fn find_hashed(
+        &self,
+        hashed: &HashedKey<'_, K>,
+        payload: &mut [u8],
+    ) -> Result<bool, ReadError> {
+        let key = hashed.key;
         assert_eq!(self.meta.usage, Usage::Map, "index entries are scanned, not looked up");
-        if let Some((found, bytes)) = self.find_in_memory(key) {
-            if found == Found::Value {
-                payload.copy_from_slice(bytes);
+        if let Some((run, at)) = self.find_in_memory(hashed) {
+            if !run.is_tombstone(at) {
+                payload.copy_from_slice(run.payload(at));
             }
-            return Ok(found == Found::Value);
+            return Ok(!run.is_tombstone(at));
         }
         for tables in self.levels.iter() {
             let Some(table) = Levels::table_for(tables, key) else { continue };
-            let Some(place) = self.block_for(table, key)? else { continue };
+            let Some(place) = self.block_for(table, hashed)? else { continue };
             let found = place.ask(&self.grid, &self.meta, |block| {
                 let at = block.find(key)?;
                 if block.is_tombstone(at) {
@@ -275,24 +212,6 @@ impl<const K: usize> TreeVersion<K> {
         Ok(false)
     }
 
-    /// Touches each place in memory where keys and their payloads are likely to be.
-    fn touch(&self, keys: &[Key<K>]) {
-        if keys.len() < 2 {
-            return;
-        }
-        for run in self.runs_newest_first() {
-            match run.guess() {
-                Some(guess) => {
-                    for payload in keys.iter().filter_map(|key| guess.payload(key)) {
-                        (0..payload.len()).step_by(CACHE_LINE).for_each(|at| touch(payload, at));
-                        touch(payload, payload.len().saturating_sub(1));
-                    }
-                }
-                None => keys.iter().for_each(|key| run.touch_filter(key)),
-            }
-        }
-    }
-
     /// Looks many keys up, level by level: the blocks that one level needs are read together.
     fn find_batch(&self, keys: &[Key<K>]) -> Result<LookupBatch, ReadError> {
         assert_eq!(self.meta.usage, Usage::Map, "index entries are scanned, not looked up");
@@ -303,15 +222,18 @@ impl<const K: usize> TreeVersion<K> {
             blocks: 0,
         };
         let mut missing: Vec<Asked<K>> = Vec::new();
-        for (chunk, first) in keys.chunks(TOUCHED).zip((0..).step_by(TOUCHED)) {
-            self.touch(chunk);
-            for (key, at) in chunk.iter().zip(first..) {
-                match self.find_in_memory(key) {
-                    Some((Found::Value, bytes)) => {
+        for (keys, first) in keys.chunks(BATCH).zip((0..).step_by(BATCH)) {
+            let mut in_memory = Batch::new(keys);
+            in_memory.find_in(&self.apart);
+            self.mutable.find_batch(&mut in_memory);
+            self.immutable.find_batch(&mut in_memory);
+            for ((key, located), at) in keys.iter().zip(in_memory.located()).zip(first..) {
+                match *located {
+                    Some((run, value)) if !run.is_tombstone(value) => {
                         batch.found[at] = true;
-                        batch.payload[at * width..(at + 1) * width].copy_from_slice(bytes);
+                        batch.payload[at * width..][..width].copy_from_slice(run.payload(value));
                     }
-                    Some((Found::Tombstone, _)) => {}
+                    Some(_) => {}
                     None => missing.push((*key, at)),
                 }
             }
@@ -359,8 +281,8 @@ impl<const K: usize> TreeVersion<K> {
         let found = Blocks::find(&places, &self.grid, &self.meta)?;
         let blocks = found.get(&places);
         let width = self.meta.payload_width;
-        let mut gather = Gather::with_capacity(TOUCHED.min(slots.len()));
-        for (asked, slots) in asked.chunks(TOUCHED).zip(slots.chunks(TOUCHED)) {
+        let mut gather = Gather::with_capacity(BATCH.min(slots.len()));
+        for (asked, slots) in asked.chunks(BATCH).zip(slots.chunks(BATCH)) {
             for (&(key, at), slot) in asked.iter().zip(slots) {
                 let block = slot.map(|slot| blocks[slot as usize]);
                 match block.and_then(|block| Some((block, block.find(&key)?))) {
@@ -527,7 +449,7 @@ impl<'a, const K: usize> Walk<'a, K> {
             None => table.index(&self.version.grid, &self.version.meta)?,
         };
         self.index = Some(index);
-        if !may_contain(index, key) {
+        if !may_contain(index, &HashedKey::new(key)) {
             return Ok(None);
         }
         if index.last_keys.get(self.block).is_some_and(|last| last < key) {
@@ -539,10 +461,10 @@ impl<'a, const K: usize> Walk<'a, K> {
 }
 
 /// `false` if a filter says that the key is not in the table.
-fn may_contain<const K: usize>(index: &TableIndex<K>, key: &Key<K>) -> bool {
+fn may_contain<const K: usize>(index: &TableIndex<K>, key: &HashedKey<'_, K>) -> bool {
     let Some(filter) = &index.filter else { return true };
-    filter.may_contain(filter_hash(key))
-        && !(defect!(FilterDeniesKeys) && key[K - 1].is_multiple_of(8))
+    filter.may_contain(key.hash())
+        && !(defect!(FilterDeniesKeys) && key.key[K - 1].is_multiple_of(8))
 }
 
 /// The blocks of a window of look-ups.

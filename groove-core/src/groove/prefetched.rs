@@ -51,6 +51,10 @@ impl<const K: usize> Prefetched<K> {
         *self = Self::new(self.width);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Takes answers in the order of their keys.
     pub(super) fn add(&mut self, keys: &[Key<K>], mut answers: LookupBatch) {
         assert_eq!(keys.len(), answers.found.len(), "an answer per key");

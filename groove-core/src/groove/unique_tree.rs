@@ -62,7 +62,10 @@ impl<const K: usize> UniqueTree<K> {
 
     fn entry(&self, key: &Key<K>) -> Result<Option<UniqueEntry>, ReadError> {
         let hashed = HashedKey::new(key);
-        self.tree.tip().touch(&hashed);
+        if self.prefetched.is_empty() {
+            // It comes while the open scope is asked.
+            self.tree.tip().touch(&hashed);
+        }
         if let Some(recent) = self.tree.lookup_recent(key) {
             return Ok(recent.map(UniqueEntry::decode));
         }

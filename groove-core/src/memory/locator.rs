@@ -2,26 +2,27 @@
 //!
 //! A mutable table whose keys do not ascend has a dozen runs whose keys interleave. Each gets a number when it is added,
 //! and a hash table says of each key under which number it came last: so a key that is not there is asked for
-//! once, and one that is there is searched in one run instead of in each, newest first.
+//! once, and one that is there is searched in one run, as a rule, instead of in each, newest first. (Short runs that
+//! were added one after the other share a number.)
 //!
 //! An entry is two bytes: a tag of the key's hash, and the number. Now and then two keys share an entry, which
 //! has the number of the newer one then: an entry says that no newer run has the key, and that it may be there at all.
-//! The writer adds keys while readers ask: for those of an older version entries tell of runs that they do not have,
-//! which costs them a search.
+//! So it does not matter that the writer adds keys while readers ask, nor that a commit may fail whose keys were
+//! added: entries tell of runs then that a version does not have, which costs a search.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::key_hash::key_hash;
 use crate::touch::touch_shared;
 
 use super::run::Key;
 
-/// Bits of an entry that are the number, and of those above it that are the tag. Where tests look for mistakes, keys
-/// share entries and numbers come to their end.
-const NUMBER_BITS: u32 = if cfg!(test) { 7 } else { 8 };
-const TAG_BITS: u32 = if cfg!(test) { 7 } else { ENTRY_BITS - NUMBER_BITS };
+/// Bits of an entry.
 const ENTRY_BITS: u32 = 16;
-/// What is added under this number and later is told apart by a search.
+/// Those of them that are the number, and those above that are the tag.
+const NUMBER_BITS: u32 = 8;
+const TAG_BITS: u32 = ENTRY_BITS - NUMBER_BITS;
+/// The highest number.
 pub(super) const NUMBER_MAX: u64 = (1 << NUMBER_BITS) - 1;
 
 /// A 1 for each entry of a word.
@@ -44,6 +45,8 @@ const TOUCHED: usize = 32;
 pub(super) struct Locator {
     /// Entries of a word are taken from the lowest bits on; 0 is no entry.
     words: Vec<AtomicU64>,
+    /// How many entries are taken.
+    taken: AtomicUsize,
 }
 
 /// What an entry of a key has above its number. It is not 0.
@@ -74,12 +77,14 @@ impl Locator {
     /// With room for twice as many keys.
     pub(super) fn with_room(keys: usize) -> Self {
         let places = (2 * keys).max(ROOM_MIN) * PLACES / TAKEN;
-        Locator { words: (0..=places / ENTRIES).map(|_| AtomicU64::new(0)).collect() }
+        let words = (0..=places / ENTRIES).map(|_| AtomicU64::new(0)).collect();
+        Locator { words, taken: AtomicUsize::new(0) }
     }
 
-    /// How many keys it can have.
-    pub(super) fn room(&self) -> usize {
-        self.words.len() * ENTRIES * TAKEN / PLACES
+    /// Whether so many more keys can be added.
+    pub(super) fn has_room(&self, keys: usize) -> bool {
+        let room = self.words.len() * ENTRIES * TAKEN / PLACES;
+        self.taken.load(Ordering::Relaxed) + keys <= room
     }
 
     #[inline]
@@ -102,25 +107,30 @@ impl Locator {
                 *hash = key_hash(key);
                 self.touch(*hash);
             }
-            hashes[..keys.len()].iter().for_each(|hash| self.enter(*hash, number));
+            let taken =
+                hashes[..keys.len()].iter().filter(|hash| self.enter(**hash, number)).count();
+            self.taken.fetch_add(taken, Ordering::Relaxed);
         }
     }
 
-    fn enter(&self, hash: u64, number: u64) {
+    /// Enters a key; gives whether that took an entry more.
+    fn enter(&self, hash: u64, number: u64) -> bool {
         let tag = tag(hash);
         for place in self.places(hash) {
             // Only the writer adds, and versions are published after that.
             let word = place.load(Ordering::Relaxed);
-            let shift = match shift_of(word, tag) {
-                Some(_) if defect!(LocatorKeepsOldest) => return,
+            let known = shift_of(word, tag);
+            let shift = match known {
+                Some(_) if defect!(LocatorKeepsOldest) => return false,
                 Some(shift) => shift,
                 None if is_full(word) => continue,
                 None => (u64::BITS - word.leading_zeros()).next_multiple_of(ENTRY_BITS),
             };
             let others = word & !(((1 << ENTRY_BITS) - 1) << shift);
             place.store(others | (tag | number) << shift, Ordering::Relaxed);
-            return;
+            return known.is_none();
         }
+        false
     }
 
     /// The highest number under which the key may have been added; `None` if it was not.
@@ -158,13 +168,40 @@ mod tests {
 
     #[test]
     fn of_keys_that_have_the_same_place_those_that_find_no_room_may_be_anywhere() {
-        let locator = Locator::with_room(1_000);
-        // High bits name the word.
-        (0..1_000).for_each(|hash| locator.enter(hash, 5));
-        let found: Vec<_> = (0..1_000).map(|hash| locator.find(hash).expect("maybe")).collect();
-        assert!(found.iter().all(|number| [5, NUMBER_MAX].contains(number)));
-        let entered = found.iter().filter(|number| **number == 5).count();
-        assert!(entered >= PROBES_MAX * ENTRIES && found.contains(&NUMBER_MAX), "{entered}");
+        // High bits name the word: the first, or the last, behind which is the first.
+        for hashes in [0..1_000, u64::MAX - 1_000..u64::MAX] {
+            let locator = Locator::with_room(1_000);
+            let taken = hashes.clone().filter(|hash| locator.enter(*hash, 5)).count();
+            assert_eq!(taken, PROBES_MAX * ENTRIES);
+            let found: Vec<_> = hashes.map(|hash| locator.find(hash).expect("maybe")).collect();
+            assert!(found.iter().all(|number| [5, NUMBER_MAX].contains(number)));
+            let entered = found.iter().filter(|number| **number == 5).count();
+            assert!(entered >= taken && found.contains(&NUMBER_MAX), "{entered} of {taken}");
+        }
+    }
+
+    #[test]
+    fn the_entry_of_a_tag_is_found_in_any_place_beside_any_others() {
+        let mut state = 20_261_130_u64;
+        for round in 0..100_000_u64 {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            let random = state >> 33;
+            let tag = (1 + random % NUMBER_MAX) << NUMBER_BITS;
+            // Some are near the tag, or 0.
+            let entries: [u64; ENTRIES] =
+                std::array::from_fn(|at| match random >> (8 + 3 * at) & 7 {
+                    0 => 0,
+                    1 => tag | round & NUMBER_MAX,
+                    2 => (tag - 1) & 0xffff,
+                    3 => (tag ^ 0x8000) | 1,
+                    kind => round.wrapping_mul(0x9e37_79b9 + kind) >> 7 & 0xffff,
+                });
+            let word =
+                (0..ENTRIES).fold(0, |word, at| word | entries[at] << (at as u32 * ENTRY_BITS));
+            let expected = entries.iter().position(|entry| entry & !NUMBER_MAX == tag);
+            let found = shift_of(word, tag).map(|shift| (shift / ENTRY_BITS) as usize);
+            assert_eq!(found, expected, "{tag:x} in {word:x}");
+        }
     }
 
     #[test]
@@ -175,9 +212,10 @@ mod tests {
         for key in [spread, counting, high] {
             let keys: Vec<Key<2>> = (0..50_000).map(key).collect();
             let locator = Locator::with_room(keys.len() / 2);
-            assert!(locator.room() >= keys.len());
+            assert!(locator.has_room(keys.len()));
             locator.add(&keys[..40_000], 3);
             locator.add(&keys[30_000..], NUMBER_MAX);
+            assert!(locator.has_room(0) && !locator.has_room(keys.len()));
             let mut higher = 0;
             for (at, key) in keys.iter().enumerate() {
                 let expected = if at < 30_000 { 3 } else { NUMBER_MAX };

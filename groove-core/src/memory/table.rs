@@ -10,7 +10,7 @@ use super::run::{Key, Run, Usage};
 use super::tiers::{first_merged, long};
 
 /// Values that share a number if they come in shorter runs: so many, and this part of the table. Numbers last for
-/// some million values then.
+/// some million values then, if the table grows so far.
 const NUMBERED_MIN: usize = 16;
 const NUMBERED_PART: usize = 24;
 
@@ -59,8 +59,35 @@ impl<const K: usize> MemoryTable<K> {
         &self.runs
     }
 
+    /// The same values under new numbers, if numbers have come to their end: where a few keys are changed again and
+    /// again, the table stays as small as it is. Other versions keep their numbers, and the locator that has these.
+    fn renumbered(&self) -> Option<Self> {
+        if self.number < NUMBER_MAX {
+            return None;
+        }
+        let numbers: Vec<u64> = (0..).take(self.runs.len()).collect();
+        let number = numbers.len() as u64;
+        assert!(number < NUMBER_MAX, "there are few runs");
+        let mut table = MemoryTable { numbers, number, numbered: 0, ..self.clone() };
+        table.locator = table.locator.map(|_| self.located(&table.numbers, 0));
+        Some(table)
+    }
+
+    /// A locator of all keys, with room for others.
+    fn located(&self, numbers: &[u64], others: usize) -> Arc<Locator> {
+        let count = self.runs.iter().map(|run| run.len()).sum::<usize>();
+        let locator = Locator::with_room(count + others);
+        for (run, number) in self.runs.iter().zip(numbers) {
+            locator.add(run.keys(), *number);
+        }
+        Arc::new(locator)
+    }
+
     /// This table and a run, merged with those before it that [`first_merged`] names; `turn` is the tree's number.
     pub(crate) fn with_run(&self, run: Run<K>, usage: Usage, turn: usize) -> Self {
+        if let Some(table) = self.renumbered() {
+            return table.with_run(run, usage, turn);
+        }
         let locator = match usage {
             Usage::Map => self.locator_with(&run),
             Usage::Set => None,
@@ -73,7 +100,7 @@ impl<const K: usize> MemoryTable<K> {
         let shared = NUMBERED_MIN + lengths.iter().sum::<usize>() / NUMBERED_PART;
         // What stays a run of its own shares no number with the next.
         if numbered >= shared || merged >= long(&lengths) {
-            (number, numbered) = ((number + 1).min(NUMBER_MAX), 0);
+            (number, numbered) = (number + 1, 0);
         }
         let run = Arc::new(run);
         let run = match &self.runs[first..] {
@@ -100,22 +127,13 @@ impl<const K: usize> MemoryTable<K> {
     /// The locator of the table with one more run: none if all keys ascend.
     fn locator_with(&self, added: &Run<K>) -> Option<Arc<Locator>> {
         let first = added.keys().first()?;
-        let count = self.runs.iter().map(|run| run.len()).sum::<usize>() + added.len();
-        match &self.locator {
-            Some(locator) if count <= locator.room() => {
-                locator.add(added.keys(), self.number);
-                Some(locator.clone())
-            }
-            None if self.highest.is_none_or(|highest| highest < *first) => None,
-            _ => {
-                let locator = Locator::with_room(count);
-                for (run, number) in self.runs.iter().zip(&self.numbers) {
-                    locator.add(run.keys(), *number);
-                }
-                locator.add(added.keys(), self.number);
-                Some(Arc::new(locator))
-            }
-        }
+        let locator = match &self.locator {
+            Some(locator) if locator.has_room(added.len()) => locator.clone(),
+            None if self.highest.is_none_or(|highest| highest < *first) => return None,
+            _ => self.located(&self.numbers, added.len()),
+        };
+        locator.add(added.keys(), self.number);
+        Some(locator)
     }
 
     /// Without the newest run: what a defect of the proof does.
@@ -284,12 +302,15 @@ mod tests {
 
     use super::*;
 
-    fn check(table: &MemoryTable<1>, model: &BTreeMap<u64, (bool, u8)>, keys: &[Key<1>]) {
+    fn check(table: &MemoryTable<1>, model: &BTreeMap<u64, (bool, u16)>, keys: &[Key<1>]) {
         for keys in keys.chunks(BATCH) {
             let mut batch = Batch::new(keys);
             table.find_batch(&mut batch);
             for (key, located) in keys.iter().zip(batch.located()) {
-                let value = |(run, at): Located<'_, 1>| (run.is_tombstone(at), run.payload(at)[0]);
+                let value = |(run, at): Located<'_, 1>| {
+                    let payload = run.payload(at).try_into().expect("two bytes");
+                    (run.is_tombstone(at), u16::from_le_bytes(payload))
+                };
                 let expected = model.get(&key[0]).copied();
                 assert_eq!(located.map(value), expected, "{key:?} of a batch");
                 assert_eq!(table.find(&HashedKey::new(key)).map(value), expected, "{key:?}");
@@ -297,7 +318,8 @@ mod tests {
         }
     }
 
-    /// Older versions share the locator, which tells them of runs that they do not have.
+    /// Older versions share the locator, which tells them of runs that they do not have, and so does a commit that
+    /// failed.
     #[test]
     fn each_version_of_a_table_finds_the_newest_value_that_it_has() {
         let mut state = 20_261_130_u64;
@@ -308,27 +330,34 @@ mod tests {
         };
         let (mut table, mut model) = (MemoryTable::default(), BTreeMap::new());
         let mut versions = Vec::new();
-        let mut saturated = 0;
-        for commit in 0..1_200_usize {
+        let mut renumbered = 0;
+        for commit in 0..1_200_u16 {
             let length = [3, 20, 300][random(3) as usize];
             // At first keys ascend, with gaps.
             let ascends = commit < 20;
-            let mut keys: Vec<u64> = match ascends {
-                true => (0..length).map(|n| 1_000 * commit as u64 + n * 3).collect(),
-                false => (0..length).map(|_| random(1 << 14) * 5).collect(),
+            let mut keys: Vec<u64> = match commit {
+                ..20 => (0..length).map(|n| 1_000 * u64::from(commit) + n * 3).collect(),
+                1_100 => (0..70_000).map(|_| random(1 << 17)).collect(),
+                _ => (0..length).map(|_| random(1 << 11) * 7).collect(),
             };
             keys.sort_unstable();
             keys.dedup();
             let tombstones: Vec<bool> = keys.iter().map(|_| random(4) == 0).collect();
-            let payload = vec![commit as u8; keys.len()];
-            for (key, tombstone) in keys.iter().zip(&tombstones) {
-                model.insert(*key, (*tombstone, commit as u8));
+            let payload: Vec<u8> = keys.iter().flat_map(|_| commit.to_le_bytes()).collect();
+            let fails = commit % 9 == 8;
+            if !fails {
+                let values = tombstones.iter().map(|tombstone| (*tombstone, commit));
+                model.extend(keys.iter().copied().zip(values));
             }
             let keys = keys.into_iter().map(|key| [key]).collect();
-            let run = Run::from_sorted(keys, tombstones, payload, 1);
-            table = table.with_run(run, Usage::Map, 0);
+            let run = Run::from_sorted(keys, tombstones, payload, 2);
+            let next = table.with_run(run, Usage::Map, 0);
+            if fails {
+                continue;
+            }
+            renumbered += usize::from(next.number < table.number);
+            table = next;
             assert_eq!(table.locator.is_none(), ascends);
-            saturated += usize::from(table.number == NUMBER_MAX);
             if commit % 16 == 7 {
                 versions.push((table.clone(), model.clone()));
             }
@@ -337,8 +366,36 @@ mod tests {
                 check(table, model, &asked);
             }
         }
-        assert!(saturated > 20, "numbers came to their end in {saturated} commits");
+        assert!(renumbered > 0, "numbers did not come to their end");
         let all: Vec<Key<1>> = (0..1 << 17).map(|key| [key]).collect();
-        versions.iter().step_by(8).for_each(|(table, model)| check(table, model, &all));
+        versions.iter().rev().step_by(8).for_each(|(table, model)| check(table, model, &all));
+    }
+
+    /// Numbers came to their end where a few keys were changed often, and most of what was added later was searched
+    /// in each run.
+    #[test]
+    fn keys_that_are_changed_often_are_found_in_the_first_run_that_is_searched() {
+        let mut table = MemoryTable::default();
+        for commit in 0..6_000_u64 {
+            let mut keys: Vec<Key<1>> = (0..16)
+                .map(|n| [(commit * 16 + n).wrapping_mul(0x9e37_79b9) >> 7 & 1_023])
+                .collect();
+            keys.sort_unstable();
+            keys.dedup();
+            let length = keys.len();
+            let run = Run::from_sorted(keys, vec![false; length], Vec::new(), 0);
+            table = table.with_run(run, Usage::Map, 0);
+        }
+        let locator = table.locator.as_ref().expect("keys do not ascend");
+        let (mut searched, mut found) = (0, 0);
+        for key in (0..1_024).map(|key| [key]) {
+            let candidates = table.candidates(locator, key_hash(&key));
+            if let Some(at) =
+                table.runs[..candidates].iter().rposition(|run| run.find(&key).is_some())
+            {
+                (searched, found) = (searched + candidates - at, found + 1);
+            }
+        }
+        assert!(found > 1_000 && searched < found * 5 / 4, "{searched} runs for {found} keys");
     }
 }

@@ -171,8 +171,11 @@ mod tests {
                         assert_eq!(count, expected);
                     }
                     3 => {
-                        // The log could not be written.
-                        drop(tree.begin_commit());
+                        // The log could not be written, before or behind the end of the others' work.
+                        let changes = tree.begin_commit();
+                        if random(2) == 0 {
+                            drop(changes.commit());
+                        }
                         tree.discard(mark);
                     }
                     4 => {

@@ -1,4 +1,4 @@
-//! A tree at one op: what readers hold. Nothing in it changes.
+//! A tree at one op: what readers hold. Nothing in it changes, but for what is only there to make look-ups faster.
 
 use std::sync::Arc;
 
@@ -161,6 +161,9 @@ impl<const K: usize> TreeVersion<K> {
     pub(crate) fn touch(&self, key: &HashedKey<'_, K>) {
         self.mutable.touch(key);
         self.immutable.touch(key);
+        if !self.meta.filter {
+            return;
+        }
         for tables in self.levels.iter() {
             let table = Levels::table_for(tables, key.key);
             if let Some(index) = table.and_then(|table| table.index_at_hand())

@@ -13,6 +13,9 @@ use std::sync::atomic::AtomicU64;
 #[cfg(any(not(target_arch = "x86_64"), miri))]
 use std::sync::atomic::Ordering;
 
+/// Bytes that a processor takes from memory at a time.
+pub(crate) const CACHE_LINE: usize = 64;
+
 /// Asks for what holds `values[at]`. It changes nothing but how long the next read of it takes; beyond the end
 /// it may do nothing.
 ///
@@ -23,6 +26,13 @@ pub(crate) fn touch<T: Copy>(values: &[T], at: usize) {
     prefetch(values.as_ptr().wrapping_add(at));
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     black_box(values.get(at).copied());
+}
+
+/// As [`touch`], for all of some bytes.
+#[inline]
+pub(crate) fn touch_all(bytes: &[u8]) {
+    (0..bytes.len()).step_by(CACHE_LINE).for_each(|at| touch(bytes, at));
+    touch(bytes, bytes.len().saturating_sub(1));
 }
 
 /// As [`touch`], for what others may change.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::key_hash::{HashedKey, key_hash};
-use crate::touch::touch;
+use crate::touch::touch_all;
 
 use super::locator::{Locator, NUMBER_MAX};
 use super::run::{Key, Run, Usage};
@@ -17,9 +17,6 @@ const NUMBERED_PART: usize = 24;
 /// Keys that are looked up together: what was touched for them is still in the processor's cache when it
 /// is read.
 pub(crate) const BATCH: usize = 128;
-
-/// Bytes that a processor takes from memory at a time.
-const CACHE_LINE: usize = 64;
 
 /// A value: its run, and where it is in that.
 pub(crate) type Located<'a, const K: usize> = (&'a Run<K>, usize);
@@ -287,13 +284,6 @@ impl<'a, const K: usize> Batch<'a, K> {
     pub(crate) fn located(&self) -> &[Option<Located<'a, K>>] {
         &self.located[..self.keys.len()]
     }
-}
-
-/// Touches all of a payload.
-#[inline]
-fn touch_all(payload: &[u8]) {
-    (0..payload.len()).step_by(CACHE_LINE).for_each(|at| touch(payload, at));
-    touch(payload, payload.len().saturating_sub(1));
 }
 
 #[cfg(test)]

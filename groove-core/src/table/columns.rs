@@ -17,14 +17,11 @@ use bytemuck::Zeroable;
 use crate::constants::SECTOR_SIZE;
 use crate::grid::BLOCK_HEADER_SIZE;
 use crate::memory::Key;
-use crate::touch::touch;
+use crate::touch::{CACHE_LINE, touch, touch_all};
 
 use super::TreeMeta;
 use super::lane::{DESCRIPTOR_SIZE, FRAME_ROWS, FrameStats, Lane, LanePlan, SLACK};
 use super::shape::PayloadLane;
-
-/// Bytes that a processor takes from memory at a time.
-const CACHE_LINE: usize = 64;
 
 fn bitmap_bytes(rows: usize, tombstones: bool) -> usize {
     if tombstones { rows.div_ceil(64) * 8 } else { 0 }
@@ -346,8 +343,7 @@ impl<const K: usize> Columns<K> {
         let near = (0..LANES_NEAR).step_by(CACHE_LINE / size_of::<Lane>());
         near.for_each(|at| touch(&self.near, at));
         if self.varying as usize > LANES_NEAR {
-            let far = self.far(bytes);
-            (0..far.len()).step_by(CACHE_LINE).for_each(|at| touch(far, at));
+            touch_all(self.far(bytes));
         }
     }
 

@@ -10,12 +10,10 @@
 use std::hint::select_unpredictable;
 
 use crate::search::{self, SEARCHED};
-use crate::touch::touch;
+use crate::touch::{CACHE_LINE, touch};
 
 use super::{FRAME_ROWS, FRAME_SIZE, FRAMED, Frame, Lane, PROGRESSION, SLOPE_FRACTION};
 
-/// Bytes that a processor takes from memory at a time.
-const CACHE_LINE: usize = 64;
 /// As many lines of headers are read before the searches: about those of one search by halves.
 const HEADERS_PER_VALUE: usize = 8;
 

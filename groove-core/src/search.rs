@@ -13,6 +13,8 @@ const DENSE: u64 = 4;
 const EVEN: u64 = 16;
 /// Guesses before the rest is searched in steps that double.
 const GUESSES: usize = 3;
+/// A sequence is few beside one that is more than so many times as long.
+const FEW: usize = 8;
 /// Lengths from which on guesses are less than halves.
 const GUESSED_LENGTH_MIN: usize = 16;
 
@@ -167,6 +169,39 @@ pub(crate) fn members(
     }
 }
 
+/// Calls with the numbers of each two values that two ascending sequences have in common. The first one has
+/// `count` values, the other `others`.
+///
+/// If the others are few each of them is searched among the first ones, behind the one before. Else both are gone
+/// through; which of them goes on is computed, without a branch that could be guessed wrong.
+#[inline]
+pub(crate) fn common(
+    (count, get): (usize, impl Fn(usize) -> u64),
+    (others, get_other): (usize, impl Fn(usize) -> u64),
+    mut found: impl FnMut(usize, usize),
+) {
+    let (mut number, mut other) = (0, 0);
+    if others * FEW < count {
+        while number < count && other < others {
+            let value = get_other(other);
+            number = gallop(number, count, 1, |number| get(number) < value);
+            if number < count && get(number) == value {
+                found(number, other);
+            }
+            other += 1;
+        }
+        return;
+    }
+    while number < count && other < others {
+        let (one, value) = (get(number), get_other(other));
+        if one == value {
+            found(number, other);
+        }
+        number += usize::from(one <= value);
+        other += usize::from(value <= one);
+    }
+}
+
 /// The first position in `from..to` whose value is at least `value`; `to` if there is none. By guesses if
 /// most numbers between the first and the last value are there, as in dense ids; else by halves.
 #[inline]
@@ -262,6 +297,34 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_two_sequences_have_in_common_is_what_each_has_of_the_other() {
+        let values: Vec<u64> = (0..300).map(|n| n * n / 3 + 5 * n).collect();
+        let of_step = |step: usize| (0..40_000).step_by(step).collect::<Vec<u64>>();
+        let some: Vec<u64> = values.iter().copied().step_by(60).chain([u64::MAX]).collect();
+        for others in [of_step(1), of_step(90), of_step(900), of_step(30_000), some, Vec::new()] {
+            for (one, other) in [(&values, &others), (&others, &values)] {
+                let mut common = Vec::new();
+                let found = |number, at| common.push((number, at));
+                super::common((one.len(), |at| one[at]), (other.len(), |at| other[at]), found);
+                let find = |(at, value): (usize, &u64)| Some((one.binary_search(value).ok()?, at));
+                let expected: Vec<_> = other.iter().enumerate().filter_map(find).collect();
+                assert_eq!(common, expected);
+            }
+        }
+    }
+
+    /// As in forged blocks: what is found is in both, and there is an end.
+    #[test]
+    fn what_sequences_that_do_not_ascend_have_in_common_is_in_both() {
+        let mixed = |count: u64| (0..count).map(|n| n * 7 % 64).collect::<Vec<u64>>();
+        for (one, other) in [(mixed(200), mixed(150)), (mixed(200), mixed(9))] {
+            super::common((one.len(), |at| one[at]), (other.len(), |at| other[at]), |a, b| {
+                assert_eq!(one[a], other[b]);
+            });
         }
     }
 

@@ -9,7 +9,7 @@ use super::merge::{Merged, RunMerge};
 use super::payloads::Payloads;
 use super::tombstones::Tombstones;
 use crate::search;
-use crate::touch::touch;
+use crate::touch::{touch, touch_all};
 
 /// The key of a value: limbs, most significant first.
 pub(crate) type Key<const K: usize> = [u64; K];
@@ -21,6 +21,12 @@ pub(crate) type Key<const K: usize> = [u64; K];
 pub(crate) fn limbs_to_key<const K: usize>(limbs: &[u64]) -> Key<K> {
     limbs.try_into().expect("a key has as many limbs as its tree")
 }
+
+/// With fewer timestamps of a batch each is searched.
+const MERGED_MIN: usize = 32;
+/// Keys per timestamp of a batch up to which all of both are gone through. Where there are more, to search each
+/// timestamp is faster.
+const MERGED_MAX: usize = 4;
 
 /// Lengths from which on keys are found by their leading bits.
 const BUCKETS_LENGTH_MIN: usize = 256;
@@ -149,7 +155,8 @@ impl<const K: usize> Run<K> {
     }
 
     /// Calls with each of `timestamps`, which are last limbs, that a key in `positions` has, where keys
-    /// agree in all other limbs: with its number and its position. Near guesses.
+    /// agree in all other limbs: with its number and its position. Timestamps ascend or descend. Near guesses; of
+    /// many timestamps beside few keys all of both are gone through.
     #[inline]
     pub(crate) fn members(
         &self,
@@ -158,6 +165,9 @@ impl<const K: usize> Run<K> {
         guess: (impl Fn(u64) -> usize, f64),
         found: impl FnMut(usize, usize),
     ) {
+        if let Some(few) = self.few_between(&positions, timestamps, (&guess.0, guess.1)) {
+            return self.common(few, timestamps, found);
+        }
         if let Some(Some(directory)) = self.directory.get() {
             return directory.members(&self.keys, positions, timestamps, guess, found);
         }
@@ -167,12 +177,75 @@ impl<const K: usize> Run<K> {
         search::members((from, to), timestamps, guess, read, found);
     }
 
-    /// Touches what [`Run::members`] reads near a guess.
+    /// Touches what [`Run::members`] reads near guesses.
     #[inline]
-    pub(crate) fn touch_member(&self, guess: usize) {
+    pub(crate) fn touch_members(
+        &self,
+        timestamps: &[u64],
+        (guess, density): (impl Fn(u64) -> usize, f64),
+    ) {
+        if expects_few(timestamps, density) {
+            let (low, high) = ends(timestamps);
+            let keys = &self.keys[guess(low)..=guess(high)];
+            touch_all(bytemuck::cast_slice(keys.as_flattened()));
+            return;
+        }
         match self.directory.get() {
-            Some(Some(directory)) => directory.touch_member(guess),
-            _ => touch(&self.keys, guess),
+            Some(Some(directory)) => {
+                timestamps.iter().for_each(|timestamp| directory.touch_member(guess(*timestamp)));
+            }
+            _ => timestamps.iter().for_each(|timestamp| touch(&self.keys, guess(*timestamp))),
+        }
+    }
+
+    /// Where in `positions` the keys from the first to the last of `timestamps` are, if these are many beside them.
+    fn few_between(
+        &self,
+        positions: &Range<usize>,
+        timestamps: &[u64],
+        (guess, density): (impl Fn(u64) -> usize, f64),
+    ) -> Option<Range<usize>> {
+        if !expects_few(timestamps, density) {
+            return None;
+        }
+        let (low, high) = ends(timestamps);
+        // What stands there makes a better guess.
+        let near = |timestamp: u64| {
+            let at = guess(timestamp);
+            let off = timestamp.wrapping_sub(self.keys[at][K - 1]) as i64 as f64 * density;
+            at.saturating_add_signed(off as isize).clamp(positions.start, positions.end - 1)
+        };
+        let (near_low, near_high) = (near(low), near(high));
+        let start = self.first_from(positions.clone(), near_low, low);
+        let end = self.first_over(positions.clone(), near_high, high);
+        // There may be many all the same, if timestamps are not spread evenly.
+        (end - start <= MERGED_MAX * timestamps.len()).then_some(start..end)
+    }
+
+    /// Calls with each of `timestamps` that a key in `positions` has, by going through all of both.
+    fn common(
+        &self,
+        positions: Range<usize>,
+        timestamps: &[u64],
+        mut found: impl FnMut(usize, usize),
+    ) {
+        let Range { start, end } = positions;
+        let keys = &self.keys[start..end];
+        let (length, last) = (timestamps.len(), timestamps.len() - 1);
+        let key = |at: usize| keys[at][K - 1];
+        if timestamps[0] <= timestamps[last] {
+            search::common(
+                (length, |number| timestamps[number]),
+                (keys.len(), key),
+                |number, at| {
+                    found(number, start + at);
+                },
+            );
+        } else {
+            let timestamp = |number| timestamps[last - number];
+            search::common((length, timestamp), (keys.len(), key), |number, at| {
+                found(last - number, start + at);
+            });
         }
     }
 
@@ -344,9 +417,90 @@ impl<'a, const K: usize> Guess<'a, K> {
     }
 }
 
+/// Whether there are likely to be few keys from the first to the last of `timestamps`, and these are many.
+#[inline]
+fn expects_few(timestamps: &[u64], density: f64) -> bool {
+    if timestamps.len() < MERGED_MIN {
+        return false;
+    }
+    let (low, high) = ends(timestamps);
+    (high - low) as f64 * density < (MERGED_MAX * timestamps.len()) as f64
+}
+
+/// The lowest and the highest of timestamps that ascend or descend.
+#[inline]
+fn ends(timestamps: &[u64]) -> (u64, u64) {
+    let (first, last) = (timestamps[0], timestamps[timestamps.len() - 1]);
+    (first.min(last), first.max(last))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Spread evenly, in bursts and with one far from all others; searched, and gone through together; in runs with a
+    /// directory and without one.
+    #[test]
+    fn members_are_those_that_a_search_by_halves_finds() {
+        let even: Vec<u64> = (0..3_000).map(|n| 5_000 + 3 * n + n * n % 3).collect();
+        let bursts: Vec<u64> = (0..3_000).map(|n| n / 100 * 900_000 + n % 100 * 2).collect();
+        let outlier: Vec<u64> = (0..3_000).map(|n| 7 * n).chain([1 << 61]).collect();
+        let mut merged = [0; 2];
+        for (times, has_directory) in [even, bursts, outlier].iter().zip([true, false, true]) {
+            let others = (0..40).map(|n| [8, n]).chain((0..40).map(|n| [10, n]));
+            let mut keys: Vec<Key<2>> = times.iter().map(|time| [9, *time]).chain(others).collect();
+            keys.sort_unstable();
+            let run = Run::from_sorted(keys.clone(), vec![false; keys.len()], Vec::new(), 0);
+            if has_directory {
+                assert!(run.directory().is_some());
+            }
+            let span = 40..40 + times.len();
+            let (low, high) = (times[0], times[times.len() - 1]);
+            let density = (times.len() - 1) as f64 / (high - low) as f64;
+            let guess = |time: u64| {
+                let before = (time.saturating_sub(low) as f64 * density) as usize;
+                span.start.saturating_add(before).min(span.end - 1)
+            };
+            for step in [1, 2, 3, 7, 40, 6_001] {
+                for count in [1, 2, 31, 32, 33, 256] {
+                    for begin in [low, times[500], times[2_000], high.saturating_sub(40)] {
+                        let ascending = (0..count).map(|n| begin + n * step);
+                        let descending = ascending.clone().rev().collect::<Vec<_>>();
+                        for wanted in [ascending.collect::<Vec<_>>(), descending] {
+                            let mut found = Vec::new();
+                            run.touch_members(&wanted, (guess, density));
+                            run.members(span.clone(), &wanted, (guess, density), |number, at| {
+                                found.push((number, at));
+                            });
+                            found.sort_unstable();
+                            let find = |(number, time): (usize, &u64)| {
+                                Some((number, keys.binary_search(&[9, *time]).ok()?))
+                            };
+                            let expected: Vec<_> =
+                                wanted.iter().enumerate().filter_map(find).collect();
+                            assert_eq!(found, expected, "{count} by {step} from {begin} on");
+                            let few = run.few_between(&span, &wanted, (guess, density));
+                            merged[usize::from(few.is_some())] += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(merged.iter().all(|count| *count > 100), "searched, gone through: {merged:?}");
+    }
+
+    /// The density tells of few keys between timestamps, and there are most of them: they are searched.
+    #[test]
+    fn a_batch_in_a_burst_of_keys_is_searched() {
+        let keys: Vec<Key<1>> = (0..9_000).map(|n| [n]).chain([[1 << 60]]).collect();
+        let run = Run::from_sorted(keys.clone(), vec![false; keys.len()], Vec::new(), 0);
+        let density = keys.len() as f64 / (1_u64 << 60) as f64;
+        let few = |step: usize| {
+            let wanted: Vec<u64> = (0..9_000).step_by(step).collect();
+            run.few_between(&(0..keys.len()), &wanted, (|_| 0, density)).map(|few| few.len())
+        };
+        assert_eq!((few(4), few(5)), (Some(8_997), None));
+    }
 
     #[test]
     fn timestamps_are_found_where_a_search_by_halves_finds_them() {

@@ -260,7 +260,7 @@ impl<const K: usize> KeyPart<K> {
     pub(super) fn touch(&self, version: &TreeVersion<K>, timestamps: &[u64]) {
         let Place::Run(number) = &self.place else { return };
         let run = version.run(*number);
-        timestamps.iter().for_each(|timestamp| run.touch_member(self.guess(*timestamp)));
+        run.touch_members(timestamps, (|timestamp| self.guess(timestamp), self.density));
     }
 
     /// Adds to the sums of those `timestamps` of which it has an entry; none lies before where it stands.

@@ -53,7 +53,7 @@ impl Reading {
         let mut timestamps = self.queue.timestamps;
         for (queue, objects_wanted) in [(self.queue.objects, true), (self.queue.entries, false)] {
             for (ordinal, keys) in queue {
-                let batch = self.unique_trees[&ordinal].lookup_batch(&keys)?;
+                let batch = self.unique_trees[&ordinal].lookup_batch(&keys, None)?;
                 if objects_wanted {
                     let payloads = batch.payload.as_chunks::<8>().0.iter();
                     let found = payloads.zip(&batch.found).filter(|(_, found)| **found);
@@ -67,7 +67,7 @@ impl Reading {
                 entries.push((ordinal, keys, batch));
             }
         }
-        let rows = self.object_tree.lookup_batch(&timestamps)?;
+        let rows = self.object_tree.lookup_batch(&timestamps, None)?;
         Ok(Answers { entries, timestamps, rows })
     }
 }

@@ -149,7 +149,7 @@ impl<O: Object> Snapshot<O> {
                     .flat_map(|key| key.as_ref().map_or(&zeros[..limbs], EncodedKey::limbs))
                     .copied()
                     .collect();
-                let batch = self.view.index_trees[ordinal].lookup_batch(&flat)?;
+                let batch = self.view.index_trees[ordinal].lookup_batch(&flat, None)?;
                 let payloads = batch.payload.as_chunks::<8>().0.iter();
                 let entries = payloads.zip(batch.found).zip(&keys);
                 let timestamp =
@@ -160,7 +160,7 @@ impl<O: Object> Snapshot<O> {
             }
             None => keys.iter().map(|key| key.as_ref().map_or(0, |key| key.limbs()[0])).collect(),
         };
-        let rows = self.view.object_tree.lookup_batch(&timestamps)?;
+        let rows = self.view.object_tree.lookup_batch(&timestamps, None)?;
         let objects = timestamps.iter().enumerate().map(|(at, timestamp)| {
             let row = &rows.payload[at * O::ROW_WIDTH..(at + 1) * O::ROW_WIDTH];
             rows.found[at].then(|| decode(&*self.view.object_tree, *timestamp, row)).transpose()

@@ -18,7 +18,8 @@ use crate::memory::{Pick, Usage};
 use crate::storage::{MemoryStorage, Storage};
 use crate::superblock::{FormatOptions, Superblock, WAL_MARK_OFFSET, WAL_OFFSET, WalPosition};
 use crate::table::{
-    Chunk, Table, TableBuilder, TableLayout, TableRecord, TreeMeta, parse_block, plain_lanes,
+    Chunk, Gather, Table, TableBuilder, TableLayout, TableRecord, TreeMeta, parse_block,
+    plain_lanes,
 };
 use crate::tree::{AnyTree, Tree};
 use crate::wal;
@@ -304,7 +305,10 @@ fn read(tree: &Tree<2>, record: &TableRecord) {
     for key in &keys {
         let _ = tip.lookup(key, &mut payload);
     }
-    let _ = tip.lookup_batch(keys.as_flattened());
+    let width = tip.payload_width();
+    for parts in [None, Some(&[0..1, width / 2..width][..])] {
+        let _ = tip.lookup_batch(keys.as_flattened(), parts);
+    }
     for direction in [Direction::Ascending, Direction::Descending] {
         let mut scan = tip.clone().scan(&[0, 0], &[u64::MAX; 2], direction);
         let mut rows = 0;
@@ -368,6 +372,9 @@ fn parse_values<const K: usize>(mut data: &[u8], meta: &Arc<TreeMeta>) {
     let mut payloads = vec![0; keys.len() * meta.payload_width];
     for parts in [None, Some(&[0..1, meta.payload_width / 2..meta.payload_width][..])] {
         values.unpack_payloads(from..values.len(), parts, &mut payloads, &mut scratch);
+        let mut gather = Gather::new(1, parts);
+        gather.add(&values, from, &mut payloads, 0);
+        gather.finish(meta.payload_width, &mut payloads);
     }
     assert_eq!(values.net_count(0..values.len()), values.len() as i64 - 2 * tombstones);
     for key in [[0; K], [u64::MAX; K]] {

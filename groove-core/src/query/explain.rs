@@ -296,7 +296,7 @@ impl Printer<'_> {
             Kind::Union(parts) | Kind::Intersection(parts) => {
                 parts.iter().for_each(|part| self.step(part, depth + 1));
             }
-            Kind::Filtered { source, tests } => {
+            Kind::Filtered { source, tests, .. } => {
                 self.step(source, depth + 1);
                 tests.iter().for_each(|test| self.members(test, depth + 1));
             }

@@ -12,9 +12,6 @@ use super::request::Request;
 use super::rows::{Row, Rows};
 use super::stream::Answer;
 
-/// Rows of the first batch of an iterator whose end is not known.
-const FIRST_BATCH_ROWS: usize = 16;
-
 /// The objects of a query's answer, read as the iterator goes on.
 ///
 /// Made by [`Query::iter`](super::Query::iter). It owns what it needs: it may outlive the query and
@@ -36,7 +33,7 @@ impl<O: Object> Objects<O> {
 
     fn next_row(&mut self) -> Result<Option<(u64, &[u8])>, QueryError> {
         if self.rows.is_none() {
-            self.rows = Some(self.request.rows(FIRST_BATCH_ROWS, self.request.limit())?);
+            self.rows = Some(self.request.rows_one_by_one()?);
         }
         match &mut self.rows {
             Some(rows) => next_row(&self.request, rows),

@@ -14,6 +14,8 @@ use super::rows::Rows;
 use super::stream::{Answer, BoxStream, Intersection, Window};
 use super::text::Named;
 
+/// Rows of the first batch for who takes them one by one.
+const FIRST_BATCH_ROWS: usize = 16;
 /// Timestamps that are counted together at the most.
 const COUNTED_TOGETHER: usize = 1024;
 
@@ -146,7 +148,9 @@ impl Request {
     ) -> Result<Chosen, ReadError> {
         // A groove that shares timestamps may take most objects away: nobody knows how many.
         let limit = if self.shared.is_empty() { goal.limit } else { u64::MAX };
-        let goal = Goal { limit, ..goal };
+        // Nor are rows at hand then.
+        let rows = goal.rows && self.shared.is_empty();
+        let goal = Goal { limit, rows, ..goal };
         let own = self.plan().choose(&self.view, window, goal, explains)?;
         let mut shared = Vec::with_capacity(self.shared.len());
         for Shared { view, node, window: inner } in &self.shared {
@@ -175,7 +179,8 @@ impl Request {
         if !chosen.collects() {
             return answer;
         }
-        let (request, goal) = (self.clone(), Goal { frugal: true, ..chosen.goal });
+        let rows = chosen.goal.rows && chosen.carries_rows();
+        let (request, goal) = (self.clone(), Goal { rows, frugal: true, ..chosen.goal });
         answer.or(move || {
             let chosen = request.choose(window, goal, false)?;
             Ok(request.stream(&chosen, None))
@@ -208,11 +213,28 @@ impl Request {
     /// The rows of the answer, read in batches that begin with `batch` rows, up to the limit; about
     /// `wanted` are.
     pub(crate) fn rows(&self, batch: usize, wanted: usize) -> Result<Rows, QueryError> {
+        self.rows_by(wanted, |_| batch)
+    }
+
+    /// The same for who may have enough at any row. Where rows are tested, what meets the tests may be far between:
+    /// the first row waits for no other.
+    pub(crate) fn rows_one_by_one(&self) -> Result<Rows, QueryError> {
+        self.rows_by(self.limit(), |chosen| match chosen.own.tests_rows() {
+            true => 1,
+            false => FIRST_BATCH_ROWS,
+        })
+    }
+
+    fn rows_by(
+        &self,
+        wanted: usize,
+        first_batch: impl FnOnce(&Chosen) -> usize,
+    ) -> Result<Rows, QueryError> {
         let window = self.window_after()?;
         let limit = u64::try_from(wanted).unwrap_or(u64::MAX);
         let chosen = self.choose(window, Goal { limit, rows: true, frugal: false }, false)?;
         let answer = self.open_frugally(&chosen, window);
-        Ok(self.rows_of(answer, &chosen, batch, None))
+        Ok(self.rows_of(answer, &chosen, first_batch(&chosen), None))
     }
 
     /// The rows of the answer within `window`. If more is collected than fits, an error says so.
@@ -307,6 +329,11 @@ fn count_answer(mut answer: Answer, limit: u64) -> Result<u64, QueryError> {
 }
 
 impl Chosen {
+    /// As it is where timestamps are wanted only.
+    pub(crate) fn without_rows(self) -> Chosen {
+        Chosen { own: self.own.without_rows(), ..self }
+    }
+
     /// About how many timestamps the answer has.
     pub(crate) fn expected(&self) -> u64 {
         self.shared.iter().map(|(_, step)| step.rows()).fold(self.own.rows(), u64::min)

@@ -12,7 +12,7 @@ pub(crate) const BATCH_ROWS_MAX: usize = 1024;
 
 /// The rows that a query gives, in its direction, up to its limit.
 ///
-/// If the plan scans the object tree or tests rows, they are at hand.
+/// If the plan scans the object tree, or tests rows most of which are wanted, they are at hand.
 /// Otherwise rows are looked up in batches, each twice as large as the one before, and none larger
 /// than the limit needs.
 pub(crate) struct Rows {
@@ -132,7 +132,7 @@ impl Lookup {
         if self.timestamps.is_empty() {
             return Ok(false);
         }
-        self.batch = self.tree.lookup_batch(&self.timestamps)?;
+        self.batch = self.tree.lookup_batch(&self.timestamps, None)?;
         self.batch_rows = BATCH_ROWS_MAX.min(self.batch_rows * 2);
         Ok(true)
     }

@@ -156,6 +156,51 @@ pub(super) struct Template {
     places: Box<[PayloadLane]>,
 }
 
+impl Template {
+    /// The numbers of the lanes that have some of the bytes in `parts`.
+    fn lanes_of<'a>(&'a self, parts: &'a [Range<usize>]) -> impl Iterator<Item = usize> + 'a {
+        let is_wanted = |place: &PayloadLane| parts.iter().any(|part| place.overlap(part) > 0);
+        (0..self.places.len()).filter(move |number| is_wanted(&self.places[*number]))
+    }
+
+    /// Whether some of the bytes in `parts` are constant: no lane has them.
+    fn has_constants(&self, parts: &[Range<usize>]) -> bool {
+        if self.payload.is_empty() {
+            return false;
+        }
+        let varying =
+            |part: &Range<usize>| self.places.iter().map(|place| place.overlap(part)).sum();
+        parts.iter().any(|part| part.len() != varying(part))
+    }
+}
+
+/// The lanes that have some of the bytes of payloads, for one block after the other: most have the same
+/// template as the block before.
+pub(super) struct LaneChoice<'a> {
+    parts: &'a [Range<usize>],
+    /// The template of the last block.
+    template: Option<&'a Template>,
+    numbers: Vec<usize>,
+    has_constants: bool,
+}
+
+impl<'a> LaneChoice<'a> {
+    /// The lanes that have some of the bytes in `parts`.
+    pub(super) fn new(parts: &'a [Range<usize>]) -> Self {
+        LaneChoice { parts, template: None, numbers: Vec::new(), has_constants: false }
+    }
+
+    #[inline]
+    fn follow(&mut self, template: &'a Template) {
+        if !self.template.is_some_and(|last| std::ptr::eq(last, template)) {
+            self.template = Some(template);
+            self.numbers.clear();
+            self.numbers.extend(template.lanes_of(self.parts));
+            self.has_constants = template.has_constants(self.parts);
+        }
+    }
+}
+
 /// The last template of a tree. Those of most of its blocks are equal, so all of them refer to one, which
 /// is always at hand.
 #[derive(Debug, Default)]
@@ -282,6 +327,57 @@ impl<const K: usize> Columns<K> {
         });
     }
 
+    /// A lane of the payload that is not constant.
+    #[inline]
+    fn varying(&self, bytes: &[u8], number: usize) -> Lane {
+        match self.varying as usize {
+            ..=LANES_NEAR => self.near[number],
+            _ => bytemuck::pod_read_unaligned(
+                &self.far(bytes).as_chunks::<{ size_of::<Lane>() }>().0[number],
+            ),
+        }
+    }
+
+    /// Calls with each place in the block where the chosen parts of a payload lie.
+    #[inline]
+    pub(super) fn each_chosen_place<'a>(
+        &'a self,
+        choice: &mut LaneChoice<'a>,
+        bytes: &[u8],
+        at: usize,
+        count: usize,
+        mut call: impl FnMut(usize),
+    ) {
+        choice.follow(&self.template);
+        for number in &choice.numbers {
+            if let Some(place) = self.varying(bytes, *number).place_of(bytes, at, count) {
+                call(place);
+            }
+        }
+    }
+
+    /// Puts the chosen parts of a payload into `out`.
+    #[inline]
+    pub(super) fn read_chosen<'a>(
+        &'a self,
+        choice: &mut LaneChoice<'a>,
+        bytes: &[u8],
+        at: usize,
+        count: usize,
+        out: &mut [u8],
+    ) {
+        choice.follow(&self.template);
+        if choice.has_constants {
+            for part in choice.parts {
+                out[part.clone()].copy_from_slice(&self.template.payload[part.clone()]);
+            }
+        }
+        for number in &choice.numbers {
+            let value = self.varying(bytes, *number).get(bytes, at, count);
+            self.template.places[*number].write(value, out);
+        }
+    }
+
     /// The first position whose key is at least `key`: the first limb decides but among equals.
     pub(super) fn lower_bound(&self, bytes: &[u8], count: usize, key: &Key<K>) -> usize {
         let (mut from, mut to) = (0, count);
@@ -379,26 +475,20 @@ impl<const K: usize> Columns<K> {
         payloads: &mut [u8],
         scratch: &mut Vec<u64>,
     ) {
-        let places = &self.template.places;
-        let is_wanted = |place: &PayloadLane| {
-            parts.is_none_or(|parts| parts.iter().any(|part| place.overlap(part) > 0))
-        };
-        // Of a part, what no lane writes is constant.
-        let written = |part: &Range<usize>| places.iter().map(|place| place.overlap(part)).sum();
-        let is_written = |part: &Range<usize>| part.len() == written(part);
-        if !parts.is_some_and(|parts| parts.iter().all(is_written))
-            && !self.template.payload.is_empty()
-        {
+        let template = &*self.template;
+        if parts.is_none_or(|parts| template.has_constants(parts)) && !template.payload.is_empty() {
             let payloads = payloads.chunks_exact_mut(width);
-            payloads.for_each(|payload| payload.copy_from_slice(&self.template.payload));
+            payloads.for_each(|payload| payload.copy_from_slice(&template.payload));
         }
-        self.each_varying(bytes, |number, lane| {
-            if is_wanted(&places[number]) {
-                scratch.clear();
-                lane.unpack(bytes, positions.clone(), count, scratch);
-                places[number].write_all(scratch, payloads.chunks_exact_mut(width));
-            }
-        });
+        let unpack = |number: usize| {
+            scratch.clear();
+            self.varying(bytes, number).unpack(bytes, positions.clone(), count, scratch);
+            template.places[number].write_all(scratch, payloads.chunks_exact_mut(width));
+        };
+        match parts {
+            Some(parts) => template.lanes_of(parts).for_each(unpack),
+            None => (0..template.places.len()).for_each(unpack),
+        }
     }
 
     /// Appends the keys at these positions of `count`.

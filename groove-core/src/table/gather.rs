@@ -1,8 +1,10 @@
 //! Payloads of many values, out of many blocks.
 
+use std::ops::Range;
+
 use crate::touch::touch;
 
-use super::columns::Columns;
+use super::columns::{Columns, LaneChoice};
 use super::value_block::ValueBlock;
 
 /// The values whose payloads are wanted, and where the payloads go.
@@ -11,6 +13,8 @@ use super::value_block::ValueBlock;
 /// value of columns lies in as many places as it has lanes. So all places are touched first.
 pub(crate) struct Gather<'a, const K: usize> {
     columns: Vec<Wanted<'a, K>>,
+    /// What is wanted of payloads, if not all.
+    parts: Option<&'a [Range<usize>]>,
 }
 
 struct Wanted<'a, const K: usize> {
@@ -24,9 +28,9 @@ struct Wanted<'a, const K: usize> {
 }
 
 impl<'a, const K: usize> Gather<'a, K> {
-    /// Room for so many values.
-    pub(crate) fn with_capacity(values: usize) -> Self {
-        Gather { columns: Vec::with_capacity(values) }
+    /// Room for so many values. If only some `parts` of payloads are wanted, what is elsewhere in them is anything.
+    pub(crate) fn new(values: usize, parts: Option<&'a [Range<usize>]>) -> Self {
+        Gather { columns: Vec::with_capacity(values), parts }
     }
 
     /// Notes the value at `position` of a block, whose payload goes to `out[at..]`. In a block of rows
@@ -50,6 +54,9 @@ impl<'a, const K: usize> Gather<'a, K> {
 
     /// Puts the payloads that were noted into `out`, and forgets them.
     pub(crate) fn finish(&mut self, payload_width: usize, out: &mut [u8]) {
+        if let Some(parts) = self.parts {
+            return self.finish_parts(parts, payload_width, out);
+        }
         for wanted in &self.columns {
             wanted.columns.touch_lanes(wanted.bytes);
         }
@@ -59,6 +66,22 @@ impl<'a, const K: usize> Gather<'a, K> {
         for wanted in self.columns.drain(..) {
             let out = &mut out[wanted.out..wanted.out + payload_width];
             wanted.columns.payload(wanted.bytes, wanted.position, wanted.count, out);
+        }
+    }
+
+    fn finish_parts(&mut self, parts: &[Range<usize>], payload_width: usize, out: &mut [u8]) {
+        let mut choice = LaneChoice::new(parts);
+        for wanted in &self.columns {
+            wanted.columns.touch_lanes(wanted.bytes);
+        }
+        for Wanted { columns, bytes, position, count, .. } in &self.columns {
+            columns.each_chosen_place(&mut choice, bytes, *position, *count, |place| {
+                touch(bytes, place);
+            });
+        }
+        for Wanted { columns, bytes, position, count, out: at } in self.columns.drain(..) {
+            let out = &mut out[at..at + payload_width];
+            columns.read_chosen(&mut choice, bytes, position, count, out);
         }
     }
 }

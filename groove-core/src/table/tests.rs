@@ -1,6 +1,7 @@
 //! Tables of random values: what was put in comes back, for every width, and no bytes make a reader
 //! panic.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytemuck::Zeroable;
@@ -37,6 +38,8 @@ fn seed() -> u64 {
 #[derive(Debug, Clone, Copy)]
 enum Words {
     Constant(u64),
+    /// A constant that does not last: blocks of one table differ in what is constant.
+    ConstantUntil(u64, u64),
     Steps(u64, u64),
     /// Steps so wide that the words wrap around, once or at every step.
     Wide(u64, u64),
@@ -51,7 +54,8 @@ enum Words {
 impl Words {
     fn choose(random: &mut Random) -> Words {
         let bits = random.below(64);
-        match random.below(7) {
+        match random.below(8) {
+            7 => Words::ConstantUntil(random.next() >> bits, random.below(2_000)),
             0 => Words::Constant(random.next() >> bits),
             1 => Words::Steps(random.next() >> bits, random.below(5)),
             6 => Words::Wide(random.next(), random.next() >> random.below(16)),
@@ -65,6 +69,8 @@ impl Words {
     fn at(self, i: u64, random: &mut Random) -> u64 {
         match self {
             Words::Constant(word) => word,
+            Words::ConstantUntil(word, until) if i < until => word,
+            Words::ConstantUntil(word, _) => word.wrapping_add(random.below(1_000)),
             Words::Steps(base, step) | Words::Wide(base, step) => {
                 base.wrapping_add(step.wrapping_mul(i))
             }
@@ -78,10 +84,13 @@ impl Words {
     }
 }
 
+/// A key, whether it is a tombstone, and a payload.
+type Value<const K: usize> = (Key<K>, bool, Vec<u8>);
+
 /// A shape of a tree, and values for it.
 struct Sample<const K: usize> {
     meta: Arc<TreeMeta>,
-    values: Vec<(Key<K>, bool, Vec<u8>)>,
+    values: Vec<Value<K>>,
     /// The bits of the first limb that a key of the tree has.
     high_mask: u64,
     about: String,
@@ -138,7 +147,7 @@ fn sample<const K: usize>(random: &mut Random) -> Sample<K> {
     let high_bytes = key_width - 8 * (K - 1);
     let high_mask = if high_bytes == 0 { 0 } else { u64::MAX >> (64 - 8 * high_bytes) };
     // Some samples do not pack at all.
-    let random_bytes = random.below(6) == 0;
+    let random_bytes = random.below(4) == 0;
     let choose = |random: &mut Random| match random_bytes {
         true => Words::Anything,
         false => Words::choose(random),
@@ -168,7 +177,7 @@ fn sample<const K: usize>(random: &mut Random) -> Sample<K> {
 }
 
 impl<const K: usize> Sample<K> {
-    fn chunk_of(&self, values: &[(Key<K>, bool, Vec<u8>)]) -> Chunk<K> {
+    fn chunk_of(&self, values: &[Value<K>]) -> Chunk<K> {
         let mut chunk = Chunk::new(&self.meta);
         for (key, tombstone, payload) in values {
             chunk.keys.push(*key);
@@ -218,6 +227,7 @@ impl<const K: usize> Sample<K> {
         let index = table.index(&grid, &self.meta).unwrap();
         let mut rest = &self.values[..];
         let mut encodings = [0; 2];
+        let mut blocks = Vec::with_capacity(index.blocks.len());
         let mut chunk = Chunk::new(&self.meta);
         for (number, indexed) in index.blocks.iter().enumerate() {
             let block = index.block(number).hold(&grid, &self.meta).unwrap();
@@ -252,28 +262,43 @@ impl<const K: usize> Sample<K> {
             block.unpack_payloads(from..to, None, &mut payloads, &mut scratch);
             let expected: Vec<u8> = rows.iter().flat_map(|(_, _, value)| value.clone()).collect();
             assert_eq!(payloads, expected, "{}", self.about);
-            let mut parts = vec![];
-            for _ in 0..part.below(3) {
-                let begin = part.below(width as u64 + 1) as usize;
-                parts.push(begin..begin + part.below((width - begin) as u64 + 1) as usize);
-            }
+            let parts = some_parts(part, width);
             let mut tested = vec![7; payloads.len()];
             block.unpack_payloads(from..to, Some(&parts), &mut tested, &mut scratch);
-            for at in (0..payloads.len())
-                .filter(|at| parts.iter().any(|part| part.contains(&(at % width))))
-            {
-                assert_eq!(tested[at], payloads[at], "{}: {parts:?}", self.about);
-            }
+            assert_parts(&tested, &payloads, width, Some(&parts), &self.about);
             block.unpack(&self.meta, &mut chunk).unwrap();
             let whole = self.chunk_of(values);
             assert_eq!((&chunk.keys, &chunk.tombstones), (&whole.keys, &whole.tombstones));
             assert_eq!(chunk.lanes, whole.lanes, "{}", self.about);
+            blocks.push((block, values));
         }
         assert!(rest.is_empty());
+        self.compare_gathered(&blocks);
         encodings
     }
 
-    fn compare(&self, block: &ValueBlock<K>, values: &[(Key<K>, bool, Vec<u8>)]) {
+    /// Payloads out of all blocks in turn, whole and in parts.
+    fn compare_gathered(&self, blocks: &[(ValueBlock<K>, &[Value<K>])]) {
+        let random = &mut Random(self.values.len() as u64);
+        let width = self.meta.payload_width;
+        for parts in [None, Some(some_parts(random, width)), Some(some_parts(random, width))] {
+            let mut expected = Vec::new();
+            let mut gathered = vec![7; 60 * width];
+            let mut gather = Gather::new(60, parts.as_deref());
+            for number in 0..60 {
+                let (block, values) = &blocks[random.below(blocks.len() as u64) as usize];
+                let at = random.below(values.len() as u64) as usize;
+                expected.extend_from_slice(&values[at].2);
+                gather.add(block, at, &mut gathered, number * width);
+                if number % 20 == 19 {
+                    gather.finish(width, &mut gathered);
+                }
+            }
+            assert_parts(&gathered, &expected, width, parts.as_deref(), &self.about);
+        }
+    }
+
+    fn compare(&self, block: &ValueBlock<K>, values: &[Value<K>]) {
         let mut payload = vec![0xaa; self.meta.payload_width];
         for (at, (key, tombstone, expected)) in values.iter().enumerate() {
             assert_eq!(block.key(at), *key, "{}", self.about);
@@ -328,8 +353,41 @@ impl<const K: usize> Sample<K> {
             block.unpack_keys(0..block.len(), &mut keys, &mut scratch);
             payload.resize(block.len() * self.meta.payload_width, 0);
             block.unpack_payloads(0..block.len(), None, &mut payload, &mut scratch);
+            let width = self.meta.payload_width;
+            for parts in [None, Some(some_parts(random, width))] {
+                let mut gather = Gather::new(block.len(), parts.as_deref());
+                (0..block.len()).for_each(|at| gather.add(&block, at, &mut payload, at * width));
+                gather.finish(width, &mut payload);
+            }
             assert!((0..block.len()).all(|at| block.key(at) == keys[at]));
         }
+    }
+}
+
+/// Up to two ranges of bytes of payloads.
+fn some_parts(random: &mut Random, width: usize) -> Vec<Range<usize>> {
+    let count = random.below(3);
+    let part = |_| {
+        let begin = random.below(width as u64 + 1) as usize;
+        begin..begin + random.below((width - begin) as u64 + 1) as usize
+    };
+    (0..count).map(part).collect()
+}
+
+/// Asserts that payloads are as expected, or at least these `parts` of them.
+fn assert_parts(
+    payloads: &[u8],
+    expected: &[u8],
+    width: usize,
+    parts: Option<&[Range<usize>]>,
+    about: &str,
+) {
+    assert_eq!(payloads.len(), expected.len());
+    let is_asked = |at: &usize| {
+        parts.is_none_or(|parts| parts.iter().any(|part| part.contains(&(at % width))))
+    };
+    for at in (0..payloads.len()).filter(is_asked) {
+        assert_eq!(payloads[at], expected[at], "{about}: byte {at}, {parts:?}");
     }
 }
 

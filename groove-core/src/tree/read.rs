@@ -70,7 +70,14 @@ pub trait TreeRead: Send + Sync {
     fn lookup(&self, key: &[u64], payload: &mut [u8]) -> Result<bool, ReadError>;
     /// Looks many keys up, with as many reads in flight as the device takes. `keys` holds the limbs
     /// of one key after the other, in any order.
-    fn lookup_batch(&self, keys: &[u64]) -> Result<LookupBatch, ReadError>;
+    ///
+    /// If only some `parts` of the payloads are wanted, what is elsewhere in them is anything: that costs less than
+    /// whole payloads.
+    fn lookup_batch(
+        &self,
+        keys: &[u64],
+        parts: Option<&[Range<usize>]>,
+    ) -> Result<LookupBatch, ReadError>;
     /// Scans the keys from `min` to `max`, both included.
     fn scan(self: Arc<Self>, min: &[u64], max: &[u64], direction: Direction) -> Box<dyn Scan>;
     /// The timestamps from `window.0` to `window.1`, both included, under which an index tree has the key that is

@@ -1,5 +1,6 @@
 //! A tree at one op: what readers hold. Nothing in it changes, but for what is only there to make look-ups faster.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{BlockKind, Damage, ReadError};
@@ -216,7 +217,11 @@ impl<const K: usize> TreeVersion<K> {
     }
 
     /// Looks many keys up, level by level: the blocks that one level needs are read together.
-    fn find_batch(&self, keys: &[Key<K>]) -> Result<LookupBatch, ReadError> {
+    fn find_batch(
+        &self,
+        keys: &[Key<K>],
+        parts: Option<&[Range<usize>]>,
+    ) -> Result<LookupBatch, ReadError> {
         assert_eq!(self.meta.usage, Usage::Map, "index entries are scanned, not looked up");
         let width = self.meta.payload_width;
         let mut batch = LookupBatch {
@@ -247,7 +252,7 @@ impl<const K: usize> TreeVersion<K> {
             let asked = std::mem::take(&mut missing);
             let mut rest = &asked[..];
             while !rest.is_empty() {
-                let window = self.find_window(tables, rest, &mut batch, &mut missing)?;
+                let window = self.find_window(tables, rest, parts, &mut batch, &mut missing)?;
                 rest = &rest[window..];
             }
         }
@@ -260,6 +265,7 @@ impl<const K: usize> TreeVersion<K> {
         &self,
         tables: &[Arc<Table<K>>],
         asked: &[Asked<K>],
+        parts: Option<&[Range<usize>]>,
         batch: &mut LookupBatch,
         missing: &mut Vec<Asked<K>>,
     ) -> Result<usize, ReadError> {
@@ -284,7 +290,7 @@ impl<const K: usize> TreeVersion<K> {
         let found = Blocks::find(&places, &self.grid, &self.meta)?;
         let blocks = found.get(&places);
         let width = self.meta.payload_width;
-        let mut gather = Gather::with_capacity(BATCH.min(slots.len()));
+        let mut gather = Gather::new(BATCH.min(slots.len()), parts);
         for (asked, slots) in asked.chunks(BATCH).zip(slots.chunks(BATCH)) {
             for (&(key, at), slot) in asked.iter().zip(slots) {
                 let block = slot.map(|slot| blocks[slot as usize]);
@@ -563,10 +569,14 @@ impl<const K: usize> TreeRead for TreeVersion<K> {
         self.find(&limbs_to_key(key), payload)
     }
 
-    fn lookup_batch(&self, keys: &[u64]) -> Result<LookupBatch, ReadError> {
+    fn lookup_batch(
+        &self,
+        keys: &[u64],
+        parts: Option<&[Range<usize>]>,
+    ) -> Result<LookupBatch, ReadError> {
         let (keys, rest) = keys.as_chunks::<K>();
         assert!(rest.is_empty(), "keys are whole");
-        self.find_batch(keys)
+        self.find_batch(keys, parts)
     }
 
     fn scan(self: Arc<Self>, min: &[u64], max: &[u64], direction: Direction) -> Box<dyn Scan> {

@@ -137,13 +137,13 @@ fn methods(
     let each = |count: u64, cost: u64| count.saturating_mul(cost);
     let mut candidates = Vec::with_capacity(3);
     let keep = match plain.shared.is_empty() {
-        true => plain.plan().keep(view, order.ordinal, plain.window, explains)?,
+        true => plain.plan().keep(view, order.ordinal, plain.window, (limit, walked), explains)?,
         false => None,
     };
     if let Some(keep) = keep {
-        let cost = 1 + Goal::ROW_COST;
-        let (expected, most) = (each(walked, cost), each(left, cost));
-        candidates.push(Candidate { method: Method::Test(keep), expected, most, each: cost });
+        let cost = |walked: u64| walked.saturating_add(keep.cost(walked, limit));
+        let (expected, most, each) = (cost(walked), cost(left), 1 + keep.cost(1, 0));
+        candidates.push(Candidate { method: Method::Test(keep), expected, most, each });
     }
     let row_key = RowKey::of_index(view.schema, order.ordinal)
         .filter(|_| each(limit.saturating_mul(2), sorted_bytes(view)) <= budget);
@@ -161,7 +161,8 @@ fn methods(
         false => u64::MAX,
     };
     let (expected, most) = (cost(walked), cost(left));
-    candidates.push(Candidate { method: Method::Collect(chosen), expected, most, each: 1 });
+    let method = Method::Collect(chosen.without_rows());
+    candidates.push(Candidate { method, expected, most, each: 1 });
 
     candidates.sort_by_key(|candidate| candidate.expected);
     candidates[1..].sort_by_key(|candidate| candidate.most);

@@ -279,7 +279,7 @@ impl Source {
                 batch.push(Found { at: at.expect("it is one of the batch"), row });
             }
         } else {
-            let rows = self.objects.lookup_batch(&timestamps)?;
+            let rows = self.objects.lookup_batch(&timestamps, None)?;
             let width = self.objects.payload_width();
             for (i, at) in places.into_iter().enumerate() {
                 if !rows.found[i] {

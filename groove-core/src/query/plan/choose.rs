@@ -25,13 +25,13 @@ use crate::query::key_range::{KeyRange, RangeSet};
 use crate::query::row_key::{ReadKey, RowKey};
 use crate::query::stream::Window;
 
-use super::cost::{COLLECTED_BYTES, ROW_COST, SCANNED_ROW_COST, SEEK_COST};
+use super::cost::{COLLECTED_BYTES, ROW_COST, SCANNED_ROW_COST, SEEK_COST, TESTED_ROW_COST};
 use super::normal::{Normal, Subject, Term};
 use super::size::{
     COUNTED_RANGES_MAX, KEY_SCANS_MAX, SIZED_DEPTH, SMALL, Sized, Sizes, decides, hull,
     is_collected, is_few_scans, is_points, is_scans, is_unique, width, windows,
 };
-use super::step::{Kind, RowTest, Step, Test};
+use super::step::{Kind, RowTest, RowUse, Step, Test};
 
 /// What is wanted of the answer.
 #[derive(Debug, Clone, Copy)]
@@ -99,9 +99,13 @@ impl<'a> Planner<'a> {
         }
         let (step, sure) = match &normal.term {
             Term::And { kept, removed } => {
-                let step = self.and(kept, removed, window, goal.limit)?;
+                let with_rows = |step: Step| match goal.rows {
+                    true => step.with_whole_rows(),
+                    false => step,
+                };
+                let step = with_rows(self.and(kept, removed, window, goal.limit)?);
                 let sure = match std::mem::take(&mut self.bets) {
-                    true => Some(self.and(kept, removed, window, u64::MAX)?),
+                    true => Some(with_rows(self.and(kept, removed, window, u64::MAX)?)),
                     false => None,
                 };
                 (step, sure)
@@ -135,19 +139,24 @@ impl<'a> Planner<'a> {
     /// `bet`, as long as it costs no more than `sure`.
     fn hedged(&mut self, bet: Step, sure: Step, goal: Goal) -> Step {
         let most = sure.cost(goal.limit, goal.rows);
-        let tested_max = |source: &Step| match source.carries_rows() {
-            true => most / SCANNED_ROW_COST,
-            false => most / (ROW_COST + SEEK_COST),
+        let tested_max = |source: &Step, rows: RowUse| match (source.carries_rows(), rows) {
+            (true, _) => most / SCANNED_ROW_COST,
+            (false, RowUse::Kept) => most / (ROW_COST + SEEK_COST),
+            (false, RowUse::Tested) => most / (TESTED_ROW_COST + SEEK_COST),
         };
         match bet.kind {
             // Half of it tested in vain, and the other plan: no less than all of it.
-            Kind::Filtered { source, tests } if tested_max(&source) < source.rows / 2 => {
-                let tested_max = tested_max(&source);
-                let other = match goal.rows && !sure.carries_rows() {
-                    true => self.with_rows(sure),
-                    false => sure,
+            Kind::Filtered { source, tests, rows }
+                if tested_max(&source, rows) < source.rows / 2 =>
+            {
+                let tested_max = tested_max(&source, rows);
+                let keeps_rows = goal.rows && (source.carries_rows() || rows == RowUse::Kept);
+                let other = match (keeps_rows, sure.carries_rows()) {
+                    (true, false) => self.with_rows(sure),
+                    (true, true) => sure,
+                    (false, _) => sure.without_rows(),
                 };
-                let kind = Kind::Hedged { source, tests, tested_max, other: Box::new(other) };
+                let kind = Kind::Hedged { source, tests, rows, tested_max, other: Box::new(other) };
                 self.new_step(kind, bet.rows, bet.fixed, bet.variable)
             }
             kind => Step { kind, ..bet },
@@ -252,7 +261,7 @@ impl<'a> Planner<'a> {
                 Term::Keys(Subject::Index(ordinal), set)
                     if !is_few_scans(self.view, *ordinal, set) =>
                 {
-                    let row_cost = if at_hand { 1 } else { ROW_COST };
+                    let row_cost = if at_hand { 1 } else { TESTED_ROW_COST };
                     let all_rows = left.saturating_mul(row_cost);
                     // Of what is left, as far as the limit.
                     let rows = match limit < both {
@@ -365,7 +374,7 @@ impl<'a> Planner<'a> {
                 let size = self.sizes.size_of_step(*ordinal, set, window)?;
                 let rows_are_less = self.refuses(*ordinal, set, size)
                     || !is_few_scans(self.view, *ordinal, set)
-                        && left.saturating_mul(ROW_COST)
+                        && left.saturating_mul(TESTED_ROW_COST)
                             < self.sizes.reading(*ordinal, set, window)?;
                 match row_key.filter(|_| rows_are_less) {
                     Some(key) => Test::Row(RowTest { subject: *subject, key, set: set.clone() }),
@@ -535,11 +544,11 @@ impl<'a> Planner<'a> {
             let reads = tests.iter().any(Test::reads_rows);
             let each = match (reads, step.carries_rows()) {
                 (true, true) => 0,
-                (true, false) => ROW_COST,
+                (true, false) => TESTED_ROW_COST,
                 (false, _) => SEEK_COST.saturating_mul(parts),
             };
             let variable = step.variable.saturating_add(rows.saturating_mul(each));
-            let kind = Kind::Filtered { source: Box::new(step), tests };
+            let kind = Kind::Filtered { source: Box::new(step), tests, rows: RowUse::Tested };
             step = self.new_step(kind, rows, fixed, variable);
         }
         step

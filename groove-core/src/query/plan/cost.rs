@@ -2,6 +2,10 @@
 
 /// A row that is looked up.
 pub(super) const ROW_COST: u64 = 12;
+/// A row of which only what is tested is read.
+pub(super) const TESTED_ROW_COST: u64 = 5;
+/// If one of so many rows is wanted, it costs no more to read all of them whole at once.
+pub(super) const KEPT_PART: u64 = 2;
 /// A row of a scan of the object tree.
 pub(super) const SCANNED_ROW_COST: u64 = 2;
 /// An entry that is collected and sorted.

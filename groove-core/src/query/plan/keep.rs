@@ -7,16 +7,40 @@ use crate::groove::GrooveView;
 use crate::query::stream::{Filter, Filtered, Listed, RowReader, Stream};
 use crate::tree::{Direction, TreeRead};
 
+use super::cost::{KEPT_PART, ROW_COST, TESTED_ROW_COST};
 use super::meter::Meters;
 use super::open::Opener;
-use super::step::Test;
+use super::step::{RowUse, Test};
 
 /// The condition that objects must meet.
 pub(crate) struct Keep {
     pub(crate) test: Test,
+    rows: RowUse,
 }
 
 impl Keep {
+    /// The condition, of which it is thought that about `kept` of `asked` objects meet it.
+    pub(super) fn new(test: Test, kept: u64, asked: u64) -> Keep {
+        // Without tests of rows only the rows of what is kept are read.
+        let rows = match !test.reads_rows() || asked <= kept.saturating_mul(KEPT_PART) {
+            true => RowUse::Kept,
+            false => RowUse::Tested,
+        };
+        Keep { test, rows }
+    }
+
+    /// What it costs to ask about so many objects, and to have the rows of so many of them, in entries that are
+    /// read one after the other.
+    pub(crate) fn cost(&self, asked: u64, kept: u64) -> u64 {
+        match self.rows {
+            RowUse::Kept => asked.saturating_mul(ROW_COST),
+            RowUse::Tested => {
+                let rows = kept.saturating_mul(ROW_COST);
+                asked.saturating_mul(TESTED_ROW_COST).saturating_add(rows)
+            }
+        }
+    }
+
     /// A meter for each step that the condition asks.
     pub(crate) fn meters(&self) -> Meters {
         Meters::new(self.test.steps())
@@ -44,14 +68,26 @@ impl Keep {
         };
         let listed = Box::new(Listed::new(timestamps.to_vec()));
         let left = Filtered::new(listed, filter(false), None, direction, objects.clone());
-        let rows = RowReader::new(objects.clone());
+        let filter = filter(true);
+        let rows = match self.rows {
+            RowUse::Tested => RowReader::tested(objects.clone(), &filter),
+            RowUse::Kept => RowReader::new(objects.clone()),
+        };
         let mut kept =
-            Filtered::new(Box::new(left), filter(true), Some(rows), direction, objects.clone());
+            Filtered::new(Box::new(left), filter, Some(rows), direction, objects.clone());
         let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
         let mut target = 0;
         while let Some(timestamp) = kept.seek(target)? {
             found.push((timestamp, kept.row().unwrap_or_default().to_vec()));
             target = timestamp + 1;
+        }
+        if self.rows == RowUse::Tested {
+            let timestamps: Vec<u64> = found.iter().map(|(timestamp, _)| *timestamp).collect();
+            let batch = objects.lookup_batch(&timestamps, None)?;
+            let width = objects.payload_width();
+            for (at, (_, row)) in found.iter_mut().enumerate() {
+                *row = batch.payload[at * width..(at + 1) * width].to_vec();
+            }
         }
         let kept = |timestamp: &u64| {
             let at = found.binary_search_by_key(timestamp, |(found, _)| *found).ok()?;

@@ -117,8 +117,12 @@ impl TreeRead for MeteredTree {
         self.tree.lookup(key, payload)
     }
 
-    fn lookup_batch(&self, keys: &[u64]) -> Result<LookupBatch, ReadError> {
-        let batch = self.tree.lookup_batch(keys)?;
+    fn lookup_batch(
+        &self,
+        keys: &[u64],
+        parts: Option<&[Range<usize>]>,
+    ) -> Result<LookupBatch, ReadError> {
+        let batch = self.tree.lookup_batch(keys, parts)?;
         self.meter.blocks.fetch_add(batch.blocks, Relaxed);
         Ok(batch)
     }

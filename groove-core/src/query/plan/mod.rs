@@ -91,20 +91,22 @@ impl Plan {
     }
 
     /// The predicate as a test of single objects that have keys of [`Plan::keys_of`] in the index of
-    /// this ordinal; `None` if something would be collected for it.
+    /// this ordinal, of which about `kept` of `asked` are thought to meet it; `None` if something would be
+    /// collected for it.
     pub(crate) fn keep(
         &self,
         view: &GrooveView,
         ordinal: usize,
         window: Window,
+        (kept, asked): (u64, u64),
         explains: bool,
     ) -> Result<Option<Keep>, ReadError> {
         let mut normal = self.normal.clone();
-        if let (Term::And { kept, .. }, false) = (&mut normal.term, normal.negative) {
-            kept.retain(|term| !is_of(term, ordinal));
+        if let (Term::And { kept: terms, .. }, false) = (&mut normal.term, normal.negative) {
+            terms.retain(|term| !is_of(term, ordinal));
         }
         let test = choose::Planner::new(view, &self.readers, explains).keep(&normal, window)?;
-        Ok(test.map(|test| Keep { test }))
+        Ok(test.map(|test| Keep::new(test, kept, asked)))
     }
 
     /// About how many entries an index has in `ranges`.

@@ -12,7 +12,7 @@ use crate::tree::{Direction, TreeRead};
 
 use super::meter::Meters;
 use super::size::is_unique;
-use super::step::{Kind, Step, Test};
+use super::step::{Kind, RowUse, Step, Test};
 
 /// Opens the streams of a plan. Nothing is read.
 pub(super) struct Opener<'a> {
@@ -36,10 +36,12 @@ impl Opener<'_> {
             }
             Kind::Union(parts) => self.union(parts),
             Kind::Intersection(parts) => self.intersection(parts),
-            Kind::Filtered { source, tests } => self.filtered(step, source, tests, None),
+            Kind::Filtered { source, tests, rows } => {
+                self.filtered(step, source, (tests, *rows), None)
+            }
             Kind::Rows(source) => self.rows(step, source),
-            Kind::Hedged { source, tests, tested_max, other } => {
-                self.filtered(step, source, tests, Some((*tested_max, other)))
+            Kind::Hedged { source, tests, rows, tested_max, other } => {
+                self.filtered(step, source, (tests, *rows), Some((*tested_max, other)))
             }
         };
         match self.meters {
@@ -100,13 +102,16 @@ impl Opener<'_> {
         &self,
         step: &Step,
         source: &Step,
-        tests: &[Test],
+        (tests, rows): (&[Test], RowUse),
         hedge: Option<(u64, &Step)>,
     ) -> BoxStream {
-        let reads = tests.iter().any(Test::reads_rows);
-        let rows = (reads && !source.carries_rows())
-            .then(|| RowReader::new(self.tree(step, &self.view.object_tree)));
         let filter = Filter::All(tests.iter().map(|test| self.filter(test)).collect());
+        let looks_up = tests.iter().any(Test::reads_rows) && !source.carries_rows();
+        let tree = looks_up.then(|| self.tree(step, &self.view.object_tree));
+        let rows = tree.map(|tree| match rows {
+            RowUse::Tested => RowReader::tested(tree, &filter),
+            RowUse::Kept => RowReader::new(tree),
+        });
         let objects = self.view.object_tree.clone();
         let source = self.stream(source);
         let mut filtered = Box::new(Filtered::new(source, filter, rows, self.direction, objects));

@@ -4,6 +4,7 @@ use crate::query::key_range::{EncodedKey, KeyRange, RangeSet};
 use crate::query::row_key::RowKey;
 use crate::query::stream::Window;
 
+use super::cost::{KEPT_PART, ROW_COST, TESTED_ROW_COST};
 use super::normal::Subject;
 
 /// A source of timestamps, with what it is thought to cost.
@@ -47,6 +48,7 @@ pub(crate) enum Kind {
     Filtered {
         source: Box<Step>,
         tests: Vec<Test>,
+        rows: RowUse,
     },
     /// The timestamps of a step, with their rows.
     Rows(Box<Step>),
@@ -55,9 +57,19 @@ pub(crate) enum Kind {
     Hedged {
         source: Box<Step>,
         tests: Vec<Test>,
+        rows: RowUse,
         tested_max: u64,
         other: Box<Step>,
     },
+}
+
+/// What is read of rows that have to be looked up for tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowUse {
+    /// What is tested: few rows are wanted, or none. Those are looked up again.
+    Tested,
+    /// All: most rows are wanted, and are at hand then.
+    Kept,
 }
 
 /// A condition on a timestamp that a source gave.
@@ -98,7 +110,7 @@ impl Step {
             Kind::Union(parts) | Kind::Intersection(parts) => {
                 parts.iter().map(Step::steps).max().unwrap_or(0)
             }
-            Kind::Filtered { source, tests } => {
+            Kind::Filtered { source, tests, .. } => {
                 tests.iter().map(Test::steps).fold(source.steps(), usize::max)
             }
             Kind::Hedged { source, tests, other, .. } => {
@@ -115,13 +127,52 @@ impl Step {
     pub(crate) fn carries_rows(&self) -> bool {
         match &self.kind {
             Kind::Objects(_) | Kind::Rows(_) => true,
-            Kind::Filtered { source, tests } => {
-                source.carries_rows() || tests.iter().any(Test::reads_rows)
+            Kind::Filtered { source, rows, .. } => source.carries_rows() || *rows == RowUse::Kept,
+            Kind::Hedged { source, rows, other, .. } => {
+                (source.carries_rows() || *rows == RowUse::Kept) && other.carries_rows()
             }
-            // It tests rows.
-            Kind::Hedged { other, .. } => other.carries_rows(),
             _ => false,
         }
+    }
+
+    /// Whether rows are looked up to be tested: nobody knows how many for each timestamp that it gives.
+    pub(crate) fn tests_rows(&self) -> bool {
+        match &self.kind {
+            Kind::Filtered { source, tests, .. } | Kind::Hedged { source, tests, .. } => {
+                !source.carries_rows() && tests.iter().any(Test::reads_rows)
+            }
+            _ => false,
+        }
+    }
+
+    /// As it is where no rows are wanted after all.
+    pub(crate) fn without_rows(mut self) -> Step {
+        if let Kind::Filtered { source, rows, .. } | Kind::Hedged { source, rows, .. } =
+            &mut self.kind
+            && *rows == RowUse::Kept
+        {
+            *rows = RowUse::Tested;
+            let kept = source.rows.saturating_mul(ROW_COST - TESTED_ROW_COST);
+            self.variable = self.variable.saturating_sub(kept);
+        }
+        self
+    }
+
+    /// Has whole rows looked up for tests that most of them are thought to meet.
+    pub(super) fn with_whole_rows(mut self) -> Step {
+        let expected = self.rows;
+        if let Kind::Filtered { source, tests, rows } = &mut self.kind
+            && tests.iter().any(Test::reads_rows)
+            // How many of these are met is not counted.
+            && !tests.iter().any(|test| matches!(test, Test::Not(_)))
+            && !source.carries_rows()
+            && source.rows <= expected.saturating_mul(KEPT_PART)
+        {
+            *rows = RowUse::Kept;
+            let more = source.rows.saturating_mul(ROW_COST - TESTED_ROW_COST);
+            self.variable = self.variable.saturating_add(more);
+        }
+        self
     }
 
     /// Whether anything in it is collected before the first timestamp, or may be later.
@@ -129,7 +180,7 @@ impl Step {
         match &self.kind {
             Kind::Collected { .. } => true,
             Kind::Union(parts) | Kind::Intersection(parts) => parts.iter().any(Step::collects),
-            Kind::Filtered { source, tests } => {
+            Kind::Filtered { source, tests, .. } => {
                 source.collects() || tests.iter().any(Test::collects)
             }
             Kind::Hedged { source, tests, other, .. } => {
@@ -155,7 +206,7 @@ impl Step {
     pub(crate) fn cost(&self, limit: u64, rows: bool) -> u64 {
         let mut variable = self.variable;
         if rows && !self.carries_rows() {
-            variable = variable.saturating_add(self.rows.saturating_mul(super::cost::ROW_COST));
+            variable = variable.saturating_add(self.rows.saturating_mul(ROW_COST));
         }
         if limit < self.rows {
             variable = (u128::from(variable) * u128::from(limit) / u128::from(self.rows)) as u64;

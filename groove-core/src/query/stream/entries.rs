@@ -59,7 +59,7 @@ impl Entries {
         let limbs = self.tree.limbs();
         let keys: Vec<u64> =
             points.iter().flat_map(|range| range.min.limbs(limbs)).copied().collect();
-        let batch = self.tree.lookup_batch(&keys)?;
+        let batch = self.tree.lookup_batch(&keys, None)?;
         let payloads = batch.payload.chunks_exact(self.tree.payload_width());
         for (payload, _) in payloads.zip(&batch.found).filter(|&(_, &found)| found) {
             visit(timestamp_of(payload))?;

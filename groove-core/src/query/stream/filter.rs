@@ -48,7 +48,7 @@ impl Filter {
     }
 
     /// Whether the timestamp with this rank meets the condition, and its row, which is there if any
-    /// part asks for it.
+    /// part asks for it: of it, what [`Filter::parts`] names is sure to be there.
     fn contains(
         &mut self,
         rank: u64,
@@ -94,7 +94,13 @@ impl Filter {
 }
 
 impl Filter {
-    /// Appends the bytes of rows that it reads.
+    /// The bytes of rows that it reads.
+    pub(super) fn parts(&self) -> Vec<Range<usize>> {
+        let mut parts = Vec::new();
+        self.append_parts(&mut parts);
+        parts
+    }
+
     fn append_parts(&self, parts: &mut Vec<Range<usize>>) {
         match self {
             Filter::Member(_) => {}
@@ -213,9 +219,7 @@ impl Filtered {
         let decides_together = rows.is_none() && !tests_at_hand;
         let mut stream = stream;
         if tests_at_hand {
-            let mut parts = Vec::new();
-            filter.append_parts(&mut parts);
-            stream.test(&parts);
+            stream.test(&filter.parts());
         }
         Filtered {
             stream,
@@ -269,9 +273,10 @@ impl Stream for Filtered {
         }
         let mut target = target;
         loop {
+            let most = self.hedge.as_ref().map_or(usize::MAX, |hedge| hedge.tests_left as usize);
             self.count_test();
             let found = match &mut self.rows {
-                Some(rows) => rows.seek(&mut self.stream, target, self.direction)?,
+                Some(rows) => rows.seek(&mut self.stream, target, self.direction, most)?,
                 None => self.stream.seek(target)?,
             };
             let Some(found) = found else {
@@ -279,7 +284,7 @@ impl Stream for Filtered {
                 return Ok(None);
             };
             let row = match &self.rows {
-                Some(rows) => rows.row(),
+                Some(rows) => rows.row_as_read(),
                 None if self.tests_at_hand => self.stream.tested(),
                 None => None,
             };

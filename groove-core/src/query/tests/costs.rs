@@ -25,6 +25,11 @@ fn query(predicate: Predicate<Item>) -> (Query<Item>, Arc<Device>) {
     (Query::new(view, predicate), device)
 }
 
+/// Rows that were looked up, whole or in part.
+fn rows(device: &Device) -> u64 {
+    device.looked_up.load(Relaxed) + device.tested.load(Relaxed)
+}
+
 #[test]
 fn an_intersection_costs_what_its_smallest_side_does() {
     let parts = [Item::TINY.eq(1), Item::SMALL.eq(7), Item::WIDE.eq(3)];
@@ -172,7 +177,7 @@ fn many_keys_of_one_index_are_collected_instead_of_scanned_side_by_side() {
     // A third of all is found sooner by a look at each.
     let (query, device) = self::query(Item::CODE.one_of(1..=3_000) & Item::ID.ne(7));
     assert_eq!(query.iter_timestamps().count(), 2_999);
-    assert_eq!((device.scanned.load(Relaxed), device.looked_up.load(Relaxed)), (10_000, 0));
+    assert_eq!((device.scanned.load(Relaxed), rows(&device)), (10_000, 0));
 }
 
 /// What was not counted for want of a decision was taken for all objects where there was one: a range that a single
@@ -194,7 +199,7 @@ fn what_is_asked_for_is_found_as_explain_says() {
     ];
     for (predicate, most) in predicates {
         let (query, device) = query(predicate);
-        let effort = || device.scanned.load(Relaxed) + device.looked_up.load(Relaxed);
+        let effort = || device.scanned.load(Relaxed) + rows(&device);
         let found = query.collect().expect("no read fails").len();
         let asked = effort();
         device.reset(0);
@@ -223,7 +228,22 @@ fn a_range_beside_something_narrow_is_tested_on_rows_and_not_collected() {
     assert_eq!(query.iter_timestamps().count(), 5);
     let scanned = device.scanned.load(Relaxed);
     assert!(scanned <= 40, "{scanned} entries for the ten of a range");
-    assert_eq!(device.looked_up.load(Relaxed), 0);
+    assert_eq!(rows(&device), 0);
+}
+
+#[test]
+fn rows_are_read_whole_at_once_if_most_that_are_tested_are_wanted() {
+    for (condition, (found, tested, whole)) in
+        [(Item::WIDE.lt(1_000 << 8), (19, 100, 19)), (Item::WIDE.lt(6_000 << 8), (64, 0, 100))]
+    {
+        let (query, device) = query(Item::SMALL.eq(7) & condition);
+        let read = || (device.tested.load(Relaxed), device.looked_up.load(Relaxed));
+        assert_eq!(query.collect().expect("no read fails").len(), found);
+        assert_eq!(read(), (tested, whole));
+        device.reset(0);
+        assert_eq!(query.iter_timestamps().count(), found);
+        assert_eq!(read(), (100, 0), "no row is wanted");
+    }
 }
 
 #[test]
@@ -250,10 +270,39 @@ fn a_narrow_range_of_timestamps_is_walked_instead_of_an_index() {
 fn a_field_without_an_index_is_tested_on_what_the_index_leaves() {
     let (query, device) = query(Item::SMALL.eq(7) & Item::ROW_WIDE.eq(3));
     assert_eq!(query.collect().expect("no read fails").len(), 10);
-    assert_eq!((device.scanned.load(Relaxed), device.looked_up.load(Relaxed)), (100, 100));
+    assert_eq!((device.scanned.load(Relaxed), device.tested.load(Relaxed)), (100, 100));
+    assert_eq!(device.looked_up.load(Relaxed), 10, "whole rows of the answer only");
     let (query, device) = self::query(Item::ROW_WIDE.eq(3));
     assert_eq!(query.count().expect("no read fails"), 10);
-    assert_eq!((device.scanned.load(Relaxed), device.looked_up.load(Relaxed)), (10_000, 0));
+    assert_eq!((device.scanned.load(Relaxed), rows(&device)), (10_000, 0));
+}
+
+#[test]
+fn the_first_of_an_iterator_waits_for_no_other_that_meets_a_test_on_rows() {
+    let (query, device) = query(Item::SMALL.eq(7) & Item::ROW_WIDE.eq(3));
+    let mut items = query.iter();
+    assert_eq!(items.next().expect("there are ten").expect("no read fails").timestamp, 1_000);
+    assert_eq!((device.tested.load(Relaxed), device.looked_up.load(Relaxed)), (16, 1));
+    assert_eq!(items.count(), 9);
+    assert_eq!((device.tested.load(Relaxed), device.looked_up.load(Relaxed)), (100, 10));
+}
+
+#[test]
+fn rows_in_the_order_of_an_index_are_read_once_or_tested_and_read_if_few_are_wanted() {
+    let top = |query: Query<Item>| {
+        let top = query.order_by(Item::ID).limit(10).collect().expect("no read fails");
+        top.iter().map(|item| item.id).collect::<Vec<_>>()
+    };
+    // A timestamp needs no row. About 28 entries have ten of four in ten.
+    let (query, device) = query(Item::TIMESTAMP.lt(4_000));
+    assert_eq!(top(query), (1..=10).collect::<Vec<_>>());
+    assert_eq!((device.tested.load(Relaxed), device.looked_up.load(Relaxed)), (0, 28));
+
+    let (query, device) = self::query(Item::ROW_WIDE.eq(3));
+    assert_eq!(top(query), (1..=10).map(|n| n * 1_000).collect::<Vec<_>>());
+    let (tested, whole) = (device.tested.load(Relaxed), device.looked_up.load(Relaxed));
+    // Until the walk has taken too long, and the rest is sorted.
+    assert_eq!((tested, whole), (3_500, 3));
 }
 
 #[test]

@@ -77,9 +77,10 @@ where ((small = 1 or 7) or wide <= 699) and not tiny = 1, tested on rows       4
 fn the_beginning_of_a_compound_key_and_of_a_text() {
     let plan = query(Item::TINY_SMALL.prefix((1,)) & Item::TEXT.prefix("UA") & Item::SMALL.eq(7));
     let printed = "\
-Item, newest first, limit 5                                            expected      rows    blocks
-where tiny_small = (1, …) and text begins with \"UA\", tested on rows        33         6         0
-  small = 7, scanned                                                        100        16         0";
+Item, newest first, limit 5                                              expected      rows    blocks
+rows, looked up in batches                                                      5         5         0
+  where tiny_small = (1, …) and text begins with \"UA\", tested on rows        33         6         0
+    small = 7, scanned                                                        100        16         0";
     assert_plan(plan.newest_first().limit(5).explain(), printed);
 }
 
@@ -87,9 +88,10 @@ where tiny_small = (1, …) and text begins with \"UA\", tested on rows        3
 fn fields_without_an_index_are_tested_on_what_the_index_leaves() {
     let fields = Item::ROW_WIDE.gt(50_000) & Item::ROW_TEXT.ne("UA");
     let printed = "\
-Item, oldest first                                       expected      rows    blocks
-where wide >= 50001 and not text = \"UA\", tested on rows        33        54         0
-  small = 7, scanned                                          100       100         0";
+Item, oldest first                                         expected      rows    blocks
+rows, looked up in batches                                       33        54         0
+  where wide >= 50001 and not text = \"UA\", tested on rows        33        54         0
+    small = 7, scanned                                          100       100         0";
     assert_plan(query(Item::SMALL.eq(7) & fields).explain(), printed);
 }
 

@@ -23,8 +23,9 @@ pub(super) struct Device {
     pub(super) failing_call: AtomicU64,
     /// Entries that scans gave, in index trees and the object tree.
     pub(super) scanned: AtomicU64,
-    /// Rows that were looked up.
+    /// Rows that were looked up whole, and those of which only parts were.
     pub(super) looked_up: AtomicU64,
+    pub(super) tested: AtomicU64,
     /// Calls of `count`.
     pub(super) counts: AtomicU64,
     /// Bytes that a query may not hold: subtracted from all that there are.
@@ -33,9 +34,10 @@ pub(super) struct Device {
 
 impl Default for Device {
     fn default() -> Self {
-        let [calls, failing_call, scanned, looked_up, counts, withheld_memory] = Default::default();
+        let [calls, failing_call, scanned, looked_up, tested, counts, withheld_memory] =
+            Default::default();
         let name = "Item.objects".into();
-        Device { name, calls, failing_call, scanned, looked_up, counts, withheld_memory }
+        Device { name, calls, failing_call, scanned, looked_up, tested, counts, withheld_memory }
     }
 }
 
@@ -50,7 +52,7 @@ impl Device {
     }
 
     pub(super) fn reset(&self, failing_call: u64) {
-        for counter in [&self.calls, &self.scanned, &self.looked_up, &self.counts] {
+        for counter in [&self.calls, &self.scanned, &self.looked_up, &self.tested, &self.counts] {
             counter.store(0, Relaxed);
         }
         self.failing_call.store(failing_call, Relaxed);
@@ -95,14 +97,28 @@ impl TreeRead for MockTree {
         Ok(found.is_some())
     }
 
-    fn lookup_batch(&self, keys: &[u64]) -> Result<LookupBatch, ReadError> {
+    fn lookup_batch(
+        &self,
+        keys: &[u64],
+        parts: Option<&[Range<usize>]>,
+    ) -> Result<LookupBatch, ReadError> {
         self.device.call()?;
         let mut batch = LookupBatch::default();
         for key in keys.chunks(self.limbs) {
-            self.device.looked_up.fetch_add(1, Relaxed);
+            match parts {
+                None => self.device.looked_up.fetch_add(1, Relaxed),
+                Some(_) => self.device.tested.fetch_add(1, Relaxed),
+            };
             let found = self.entries.get(key);
             batch.found.push(found.is_some());
-            batch.payload.extend(found.unwrap_or(&vec![0; self.payload_width]));
+            let mut payload = found.cloned().unwrap_or_else(|| vec![0; self.payload_width]);
+            for (at, byte) in payload.iter_mut().enumerate() {
+                // What nobody asked for is anything.
+                if parts.is_some_and(|parts| !parts.iter().any(|part| part.contains(&at))) {
+                    *byte = !*byte;
+                }
+            }
+            batch.payload.extend(payload);
         }
         Ok(batch)
     }

@@ -394,6 +394,20 @@ impl<const K: usize> Scan for MergeScan<K> {
         source.and_then(|source| self.stretch.tested(source)).unwrap_or(&self.payload)
     }
 
+    fn at_hand(&mut self) -> (&[u64], &[u8]) {
+        let source = self.lead.map(|lead| &self.heads[lead].source);
+        let (keys, payloads) = source
+            .and_then(|source| self.stretch.at_hand(source))
+            .unwrap_or((slice::from_ref(&self.key), &self.payload));
+        (keys.as_flattened(), payloads)
+    }
+
+    fn skip(&mut self, rows: usize) {
+        if rows > 0 {
+            self.stretch.skip(rows);
+        }
+    }
+
     fn blocks(&self) -> u64 {
         self.blocks
     }

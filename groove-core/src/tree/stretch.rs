@@ -171,6 +171,23 @@ impl<const K: usize> Stretch<K> {
         self.at().map(|at| (&self.keys[at], self.payloads.get(at, source)))
     }
 
+    /// The keys and payloads of the current value and of those behind it; of payloads only the bytes that are
+    /// tested hold.
+    pub(super) fn at_hand(&mut self, source: &impl ReadPayloads) -> Option<(&[Key<K>], &[u8])> {
+        let left = self.left.clone();
+        (!left.is_empty())
+            .then(|| (&self.keys[left.clone()], self.payloads.tested_of(left, source)))
+    }
+
+    /// Goes so many values further; there are more.
+    pub(super) fn skip(&mut self, values: usize) {
+        assert!(values < self.left.len(), "values that are at hand are skipped");
+        match self.direction {
+            Direction::Ascending => self.left.start += values,
+            Direction::Descending => self.left.end -= values,
+        }
+    }
+
     /// The current value's payload, of which only the bytes that are tested hold.
     #[inline]
     pub(super) fn tested(&mut self, source: &impl ReadPayloads) -> Option<&[u8]> {

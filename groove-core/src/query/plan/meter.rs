@@ -206,6 +206,14 @@ impl Scan for MeteredScan {
         self.scan.tested()
     }
 
+    fn at_hand(&mut self) -> (&[u64], &[u8]) {
+        self.scan.at_hand()
+    }
+
+    fn skip(&mut self, rows: usize) {
+        self.scan.skip(rows);
+    }
+
     fn blocks(&self) -> u64 {
         self.scan.blocks()
     }

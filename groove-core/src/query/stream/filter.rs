@@ -49,12 +49,11 @@ impl Filter {
 
     /// Whether the timestamp with this rank meets the condition, and its row, which is there if any
     /// part asks for it: of it, what [`Filter::parts`] names is sure to be there.
-    fn contains(
+    pub(super) fn contains(
         &mut self,
         rank: u64,
         row: Option<&[u8]>,
-        direction: Direction,
-        objects: &dyn TreeRead,
+        at: &Place<'_>,
     ) -> Result<bool, QueryError> {
         match self {
             Filter::Member(stream) => Ok(stream.seek(rank)? == Some(rank)),
@@ -65,14 +64,14 @@ impl Filter {
             Filter::Row(key, set) => {
                 let row = row.expect("the plan has rows where it tests them");
                 let damage = Damage::Invalid { what: "row" };
-                let timestamp = super::rank(direction, rank);
-                let damaged = |_| objects.damaged(&[timestamp], damage);
+                let timestamp = super::rank(at.direction, rank);
+                let damaged = |_| at.objects.damaged(&[timestamp], damage);
                 let key = key.read(row).map_err(damaged)?;
                 Ok(key.is_some_and(|key| set.contains(&key)))
             }
             Filter::All(parts) => {
                 for part in parts {
-                    if !part.contains(rank, row, direction, objects)? {
+                    if !part.contains(rank, row, at)? {
                         return Ok(false);
                     }
                 }
@@ -80,15 +79,13 @@ impl Filter {
             }
             Filter::Any(parts) => {
                 for part in parts {
-                    if part.contains(rank, row, direction, objects)? {
+                    if part.contains(rank, row, at)? {
                         return Ok(true);
                     }
                 }
                 Ok(false)
             }
-            Filter::Not(part) => {
-                Ok(!part.contains(rank, row, direction, objects)? || defect!(NegationIgnored))
-            }
+            Filter::Not(part) => Ok(!part.contains(rank, row, at)? || defect!(NegationIgnored)),
         }
     }
 }
@@ -149,6 +146,61 @@ impl Filter {
         Ok(())
     }
 
+    /// Keeps, of `steps`, which ascend, those from the first of `rows` on to one whose row meets the condition.
+    pub(super) fn retain_rows(
+        &mut self,
+        steps: &mut Vec<u32>,
+        rows: &AtHand<'_>,
+        at: &Place<'_>,
+    ) -> Result<(), QueryError> {
+        match self {
+            _ if steps.is_empty() => {}
+            Filter::Number(lane, set) => {
+                // Without a branch: which rows meet it cannot be predicted.
+                let mut kept = 0;
+                for number in 0..steps.len() {
+                    let step = steps[number];
+                    steps[kept] = step;
+                    kept += usize::from(set.contains(lane.read(rows.row(step, at.direction))));
+                }
+                steps.truncate(kept);
+            }
+            Filter::All(parts) => {
+                for part in parts {
+                    part.retain_rows(steps, rows, at)?;
+                }
+            }
+            Filter::Any(parts) => {
+                let mut rest = steps.clone();
+                for part in parts {
+                    let mut met = rest.clone();
+                    part.retain_rows(&mut met, rows, at)?;
+                    remove(&mut rest, &met);
+                }
+                remove(steps, &rest);
+            }
+            Filter::Not(_) if defect!(NegationIgnored) => {}
+            Filter::Not(part) => {
+                let mut met = steps.clone();
+                part.retain_rows(&mut met, rows, at)?;
+                remove(steps, &met);
+            }
+            part @ (Filter::Member(_) | Filter::Row(..)) => {
+                let mut kept = 0;
+                for number in 0..steps.len() {
+                    let step = steps[number];
+                    let row = Some(rows.row(step, at.direction));
+                    if part.contains(rows.rank(step, at.direction), row, at)? {
+                        steps[kept] = step;
+                        kept += 1;
+                    }
+                }
+                steps.truncate(kept);
+            }
+        }
+        Ok(())
+    }
+
     /// Removes those that [`Filter::retain`] keeps.
     fn exclude(&mut self, ranks: &mut Vec<u64>) -> Result<(), QueryError> {
         match self {
@@ -164,13 +216,49 @@ impl Filter {
     }
 }
 
-/// Removes those of `ranks` that are in `others`; both ascend.
-fn remove(ranks: &mut Vec<u64>, others: &[u64]) {
+/// Removes those of `numbers` that are in `others`; both ascend.
+fn remove<T: Ord>(numbers: &mut Vec<T>, others: &[T]) {
     let mut others = others.iter().peekable();
-    ranks.retain(|rank| {
-        while others.next_if(|other| *other < rank).is_some() {}
-        others.peek() != Some(&rank)
+    numbers.retain(|number| {
+        while others.next_if(|other| *other < number).is_some() {}
+        others.peek() != Some(&number)
     });
+}
+
+/// Where filters are asked.
+pub(crate) struct Place<'a> {
+    pub(super) direction: Direction,
+    /// The object tree, which names the block of a row that is damaged.
+    pub(super) objects: &'a dyn TreeRead,
+}
+
+/// Rows that are at hand together, as [`Scan::at_hand`](crate::tree::Scan::at_hand) has them.
+pub(super) struct AtHand<'a> {
+    pub(super) timestamps: &'a [u64],
+    pub(super) rows: &'a [u8],
+    pub(super) width: usize,
+}
+
+impl<'a> AtHand<'a> {
+    /// The number of the row that is so many steps from the first one in a direction.
+    #[inline]
+    fn number(&self, step: u32, direction: Direction) -> usize {
+        match direction {
+            Direction::Ascending => step as usize,
+            Direction::Descending => self.timestamps.len() - 1 - step as usize,
+        }
+    }
+
+    #[inline]
+    fn row(&self, step: u32, direction: Direction) -> &'a [u8] {
+        let number = self.number(step, direction);
+        &self.rows[number * self.width..(number + 1) * self.width]
+    }
+
+    #[inline]
+    pub(super) fn rank(&self, step: u32, direction: Direction) -> u64 {
+        direction.rank(self.timestamps[self.number(step, direction)])
+    }
 }
 
 /// The timestamps of a stream that meet a condition. With [`Filter::Not`] it is the difference of
@@ -271,6 +359,13 @@ impl Stream for Filtered {
             self.ended = true;
             return Ok(None);
         }
+        let at = Place { direction: self.direction, objects: &*self.objects };
+        if self.tests_at_hand && self.hedge.is_none() {
+            let found = self.stream.seek_where(target, &mut self.filter, &at)?;
+            self.given = found.or(self.given);
+            self.ended = found.is_none();
+            return Ok(found);
+        }
         let mut target = target;
         loop {
             let most = self.hedge.as_ref().map_or(usize::MAX, |hedge| hedge.tests_left as usize);
@@ -288,7 +383,8 @@ impl Stream for Filtered {
                 None if self.tests_at_hand => self.stream.tested(),
                 None => None,
             };
-            if self.filter.contains(found, row, self.direction, &*self.objects)? {
+            let at = Place { direction: self.direction, objects: &*self.objects };
+            if self.filter.contains(found, row, &at)? {
                 self.given = Some(found);
                 return Ok(Some(found));
             }

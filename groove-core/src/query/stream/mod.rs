@@ -39,7 +39,7 @@ pub(crate) use answer::Answer;
 pub(crate) use bounds::Bounds;
 pub(crate) use entries::Entries;
 pub(crate) use entry_scan::EntryScan;
-pub(crate) use filter::{Filter, Filtered};
+pub(crate) use filter::{Filter, Filtered, Place};
 pub(crate) use intersection::Intersection;
 pub(crate) use listed::Listed;
 pub(crate) use object_scan::ObjectScan;
@@ -80,6 +80,24 @@ pub(crate) trait Stream: Send {
     /// The row of the last answer, if the stream has it at hand, and if it was a seek's.
     fn row(&mut self) -> Option<&[u8]> {
         None
+    }
+
+    /// The lowest rank that is `target` or beyond and meets `filter`, whose parts of rows are tested
+    /// ([`Stream::test`]) and at hand. After it the stream may only be asked for what lies behind the answer.
+    fn seek_where(
+        &mut self,
+        target: u64,
+        filter: &mut Filter,
+        at: &Place<'_>,
+    ) -> Result<Option<u64>, QueryError> {
+        let mut target = target;
+        while let Some(found) = self.seek(target)? {
+            if filter.contains(found, self.tested(), at)? {
+                return Ok(Some(found));
+            }
+            target = found + 1;
+        }
+        Ok(None)
     }
 
     /// Says that conditions on these bytes of rows will be tested too: [`Stream::tested`].

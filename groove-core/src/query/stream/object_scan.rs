@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::error::QueryError;
 use crate::tree::{Direction, Scan, TreeRead};
 
-use super::{Stream, Window, rank};
+use super::filter::AtHand;
+use super::{Filter, Place, Stream, Window, rank};
 
 /// The timestamps of all objects; their rows are at hand.
 ///
@@ -18,6 +19,21 @@ pub(crate) struct ObjectScan {
     /// The bytes of rows that conditions are on.
     parts: Vec<Range<usize>>,
     state: State,
+    /// Of the rows that were tested together: those that meet the filter, and are still to be given.
+    met: Met,
+}
+
+/// Rows that were tested together.
+#[derive(Default)]
+struct Met {
+    /// How many steps it is to each that met the filter, from the first that was tested.
+    steps: Vec<u32>,
+    /// How many of these were given or passed.
+    passed: usize,
+    /// At which step the scan stands.
+    at: usize,
+    /// Rows that were tested.
+    tested: usize,
 }
 
 enum State {
@@ -31,7 +47,8 @@ impl ObjectScan {
     /// The objects of an object tree with a timestamp in `window`.
     pub(crate) fn new(tree: Arc<dyn TreeRead>, window: Window, direction: Direction) -> ObjectScan {
         assert_eq!(tree.limbs(), 1, "the key of an object is its timestamp");
-        ObjectScan { tree, window, direction, parts: Vec::new(), state: State::Unopened }
+        let (parts, state, met) = (Vec::new(), State::Unopened, Met::default());
+        ObjectScan { tree, window, direction, parts, state, met }
     }
 
     fn open(&self, target: u64) -> Option<Box<dyn Scan>> {
@@ -51,7 +68,72 @@ fn advance(scan: &mut Box<dyn Scan>, direction: Direction) -> Result<Option<u64>
     Ok(scan.advance()?.then(|| rank(direction, scan.key()[0])))
 }
 
+impl ObjectScan {
+    /// Tests the row that the scan stands at and those that are at hand with it.
+    fn test_at_hand(&mut self, filter: &mut Filter, at: &Place<'_>) -> Result<(), QueryError> {
+        let State::At(scan, _) = &mut self.state else { return Ok(()) };
+        let (timestamps, rows) = scan.at_hand();
+        let tested = timestamps.len();
+        let at_hand = AtHand { timestamps, rows, width: self.tree.payload_width() };
+        let mut steps = std::mem::take(&mut self.met.steps);
+        steps.clear();
+        steps.extend(0..tested as u32);
+        filter.retain_rows(&mut steps, &at_hand, at)?;
+        self.met = Met { steps, passed: 0, at: 0, tested };
+        Ok(())
+    }
+
+    /// Goes to the next of the rows that met the filter, from `target` on; `None` if there is none.
+    fn next_met(&mut self, target: u64) -> Option<u64> {
+        let State::At(scan, found) = &mut self.state else { return None };
+        while let Some(step) = self.met.steps.get(self.met.passed) {
+            self.met.passed += 1;
+            scan.skip(*step as usize - self.met.at);
+            self.met.at = *step as usize;
+            let next = rank(self.direction, scan.key()[0]);
+            if next >= target {
+                *found = next;
+                return Some(next);
+            }
+        }
+        None
+    }
+
+    /// Goes to the last of the rows that were tested, and forgets them.
+    fn pass_tested(&mut self) {
+        if let State::At(scan, found) = &mut self.state
+            && self.met.tested > 0
+        {
+            scan.skip(self.met.tested - 1 - self.met.at);
+            *found = rank(self.direction, scan.key()[0]);
+        }
+        self.met = Met { steps: std::mem::take(&mut self.met.steps), ..Met::default() };
+        self.met.steps.clear();
+    }
+}
+
 impl Stream for ObjectScan {
+    fn seek_where(
+        &mut self,
+        target: u64,
+        filter: &mut Filter,
+        at: &Place<'_>,
+    ) -> Result<Option<u64>, QueryError> {
+        let mut target = target;
+        loop {
+            if let Some(next) = self.next_met(target) {
+                return Ok(Some(next));
+            }
+            self.pass_tested();
+            if let State::At(_, last) = &self.state {
+                target = target.max(last + 1);
+            }
+            let Some(next) = self.seek(target)? else { return Ok(None) };
+            target = next;
+            self.test_at_hand(filter, at)?;
+        }
+    }
+
     fn seek(&mut self, target: u64) -> Result<Option<u64>, QueryError> {
         if matches!(self.state, State::Unopened) {
             self.state = match self.open(target) {

@@ -242,6 +242,15 @@ impl Scan for MockScan {
         Ok(())
     }
 
+    fn at_hand(&mut self) -> (&[u64], &[u8]) {
+        self.tested();
+        (&self.current.as_ref().expect("`advance` gave a row").0, &self.tested)
+    }
+
+    fn skip(&mut self, rows: usize) {
+        assert_eq!(rows, 0, "one row is at hand");
+    }
+
     fn key(&self) -> &[u64] {
         &self.current.as_ref().expect("`advance` gave a row").0
     }

@@ -100,7 +100,7 @@ impl StretchPayloads {
         }
         self.asked += 1;
         match self.all.is_done {
-            true => self.all.get(number, self.width),
+            true => self.all.get(number..number + 1, self.width),
             false => &self.alone.1,
         }
     }
@@ -108,14 +108,20 @@ impl StretchPayloads {
     /// As [`StretchPayloads::get`], of which only the bytes that are tested hold.
     #[inline]
     pub(super) fn tested(&mut self, number: usize, source: &impl ReadPayloads) -> &[u8] {
+        self.tested_of(number..number + 1, source)
+    }
+
+    /// The same of several values, one behind the other.
+    #[inline]
+    pub(super) fn tested_of(&mut self, numbers: Range<usize>, source: &impl ReadPayloads) -> &[u8] {
         if self.all.is_done {
-            return self.all.get(number, self.width);
+            return self.all.get(numbers, self.width);
         }
         if !self.tested.is_done {
             let parts = Some(&self.parts[..]);
             self.tested.fill(self.width, source, &self.positions, parts, &mut self.scratch);
         }
-        self.tested.get(number, self.width)
+        self.tested.get(numbers, self.width)
     }
 }
 
@@ -134,7 +140,7 @@ impl Unpacked {
     }
 
     #[inline]
-    fn get(&self, number: usize, width: usize) -> &[u8] {
-        &self.bytes[number * width..(number + 1) * width]
+    fn get(&self, numbers: Range<usize>, width: usize) -> &[u8] {
+        &self.bytes[numbers.start * width..numbers.end * width]
     }
 }

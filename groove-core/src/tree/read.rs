@@ -128,7 +128,7 @@ pub trait Scan: Send {
     /// The keys and payloads of the current row and of those behind it that are at hand with it, as
     /// [`Scan::tested`] has them; keys ascend, whatever the direction. Only after `advance` returned `true`.
     fn at_hand(&mut self) -> (&[u64], &[u8]);
-    /// Goes so many rows further; all of them are at hand.
+    /// Goes so many rows further; all of them are at hand ([`Scan::at_hand`]).
     fn skip(&mut self, rows: usize);
     /// Value blocks that were looked into so far.
     fn blocks(&self) -> u64;

@@ -147,6 +147,11 @@ impl Step {
 
     /// As it is where no rows are wanted after all.
     pub(crate) fn without_rows(mut self) -> Step {
+        if let Kind::Hedged { other, .. } = &mut self.kind
+            && let Kind::Rows(source) = &other.kind
+        {
+            *other = source.clone();
+        }
         if let Kind::Filtered { source, rows, .. } | Kind::Hedged { source, rows, .. } =
             &mut self.kind
             && *rows == RowUse::Kept

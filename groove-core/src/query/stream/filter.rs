@@ -234,12 +234,21 @@ pub(crate) struct Place<'a> {
 
 /// Rows that are at hand together, as [`Scan::at_hand`](crate::tree::Scan::at_hand) has them.
 pub(super) struct AtHand<'a> {
-    pub(super) timestamps: &'a [u64],
-    pub(super) rows: &'a [u8],
-    pub(super) width: usize,
+    timestamps: &'a [u64],
+    rows: &'a [u8],
+    width: usize,
 }
 
 impl<'a> AtHand<'a> {
+    /// Rows of so many bytes, one behind the other.
+    pub(super) fn new((timestamps, rows): (&'a [u64], &'a [u8]), width: usize) -> Self {
+        AtHand { timestamps, rows, width }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.timestamps.len()
+    }
+
     /// The number of the row that is so many steps from the first one in a direction.
     #[inline]
     fn number(&self, step: u32, direction: Direction) -> usize {
@@ -256,7 +265,7 @@ impl<'a> AtHand<'a> {
     }
 
     #[inline]
-    pub(super) fn rank(&self, step: u32, direction: Direction) -> u64 {
+    fn rank(&self, step: u32, direction: Direction) -> u64 {
         direction.rank(self.timestamps[self.number(step, direction)])
     }
 }

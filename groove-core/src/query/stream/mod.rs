@@ -83,7 +83,10 @@ pub(crate) trait Stream: Send {
     }
 
     /// The lowest rank that is `target` or beyond and meets `filter`, whose parts of rows are tested
-    /// ([`Stream::test`]) and at hand. After it the stream may only be asked for what lies behind the answer.
+    /// ([`Stream::test`]) and at hand.
+    ///
+    /// Rows may be tested ahead of it: what fails there is an error although nobody came so far. After it the stream
+    /// is asked for what lies behind the answer.
     fn seek_where(
         &mut self,
         target: u64,

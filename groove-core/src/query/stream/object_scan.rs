@@ -1,4 +1,5 @@
-//! All objects in a range of timestamps, straight from a scan of the object tree.
+//! All objects in a range of timestamps, straight from a scan of the object tree; or those that meet a filter, of
+//! which all that are at hand are tested together.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -34,6 +35,13 @@ struct Met {
     at: usize,
     /// Rows that were tested.
     tested: usize,
+}
+
+impl Met {
+    fn clear(&mut self) {
+        self.steps.clear();
+        (self.passed, self.at, self.tested) = (0, 0, 0);
+    }
 }
 
 enum State {
@@ -72,11 +80,9 @@ impl ObjectScan {
     /// Tests the row that the scan stands at and those that are at hand with it.
     fn test_at_hand(&mut self, filter: &mut Filter, at: &Place<'_>) -> Result<(), QueryError> {
         let State::At(scan, _) = &mut self.state else { return Ok(()) };
-        let (timestamps, rows) = scan.at_hand();
-        let tested = timestamps.len();
-        let at_hand = AtHand { timestamps, rows, width: self.tree.payload_width() };
+        let at_hand = AtHand::new(scan.at_hand(), self.tree.payload_width());
+        let tested = at_hand.len();
         let mut steps = std::mem::take(&mut self.met.steps);
-        steps.clear();
         steps.extend(0..tested as u32);
         filter.retain_rows(&mut steps, &at_hand, at)?;
         self.met = Met { steps, passed: 0, at: 0, tested };
@@ -99,16 +105,13 @@ impl ObjectScan {
         None
     }
 
-    /// Goes to the last of the rows that were tested, and forgets them.
-    fn pass_tested(&mut self) {
-        if let State::At(scan, found) = &mut self.state
-            && self.met.tested > 0
-        {
-            scan.skip(self.met.tested - 1 - self.met.at);
-            *found = rank(self.direction, scan.key()[0]);
-        }
-        self.met = Met { steps: std::mem::take(&mut self.met.steps), ..Met::default() };
-        self.met.steps.clear();
+    /// Goes to the last of the rows that were tested, if there are any, and gives its rank.
+    fn pass_tested(&mut self) -> Option<u64> {
+        let State::At(scan, found) = &mut self.state else { return None };
+        let steps = self.met.tested.checked_sub(1)? - self.met.at;
+        scan.skip(steps);
+        *found = rank(self.direction, scan.key()[0]);
+        Some(*found)
     }
 }
 
@@ -124,17 +127,22 @@ impl Stream for ObjectScan {
             if let Some(next) = self.next_met(target) {
                 return Ok(Some(next));
             }
-            self.pass_tested();
-            if let State::At(_, last) = &self.state {
-                target = target.max(last + 1);
+            if let Some(last) = self.pass_tested() {
+                // In a forged block there may be a key that no object can have.
+                let Some(behind) = last.checked_add(1) else {
+                    self.state = State::Ended;
+                    return Ok(None);
+                };
+                target = target.max(behind);
             }
             let Some(next) = self.seek(target)? else { return Ok(None) };
-            target = next;
+            target = target.max(next);
             self.test_at_hand(filter, at)?;
         }
     }
 
     fn seek(&mut self, target: u64) -> Result<Option<u64>, QueryError> {
+        self.met.clear();
         if matches!(self.state, State::Unopened) {
             self.state = match self.open(target) {
                 // It stands before all of them.

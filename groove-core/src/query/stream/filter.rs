@@ -122,28 +122,10 @@ impl Filter {
     /// Keeps, of `ranks`, which ascend, those that meet the condition, which reads no rows: many at once cost
     /// less than one after the other.
     fn retain(&mut self, ranks: &mut Vec<u64>) -> Result<(), QueryError> {
-        match self {
-            _ if ranks.is_empty() => {}
-            Filter::Member(stream) => stream.retain(ranks)?,
-            Filter::Row(..) | Filter::Number(..) => unreachable!("it reads rows"),
-            Filter::All(parts) => {
-                for part in parts {
-                    part.retain(ranks)?;
-                }
-            }
-            Filter::Any(parts) => {
-                let mut rest = ranks.clone();
-                for part in parts {
-                    let mut met = rest.clone();
-                    part.retain(&mut met)?;
-                    remove(&mut rest, &met);
-                }
-                remove(ranks, &rest);
-            }
-            Filter::Not(_) if defect!(NegationIgnored) => {}
-            Filter::Not(part) => part.exclude(ranks)?,
-        }
-        Ok(())
+        self.retain_by(ranks, &mut |part, ranks| match part {
+            Filter::Member(stream) => stream.retain(ranks),
+            _ => unreachable!("it reads rows"),
+        })
     }
 
     /// Keeps, of `steps`, which ascend, those from the first of `rows` on to one whose row meets the condition.
@@ -153,63 +135,69 @@ impl Filter {
         rows: &AtHand<'_>,
         at: &Place<'_>,
     ) -> Result<(), QueryError> {
-        match self {
-            _ if steps.is_empty() => {}
-            Filter::Number(lane, set) => {
-                // Without a branch: which rows meet it cannot be predicted.
-                let mut kept = 0;
-                for number in 0..steps.len() {
-                    let step = steps[number];
-                    steps[kept] = step;
-                    kept += usize::from(set.contains(lane.read(rows.row(step, at.direction))));
-                }
-                steps.truncate(kept);
+        self.retain_by(steps, &mut |part, steps| {
+            let mut kept = 0;
+            for number in 0..steps.len() {
+                let step = steps[number];
+                let row = rows.row(step, at.direction);
+                let meets = match &mut *part {
+                    // Without a branch: which rows meet it cannot be predicted.
+                    Filter::Number(lane, set) => set.contains(lane.read(row)),
+                    part => part.contains(rows.rank(step, at.direction), Some(row), at)?,
+                };
+                steps[kept] = step;
+                kept += usize::from(meets);
             }
+            steps.truncate(kept);
+            Ok(())
+        })
+    }
+
+    /// Keeps, of `items`, which ascend, those that meet the condition; `keep` does so for a part that is made of no
+    /// others.
+    fn retain_by<T: Ord + Clone>(
+        &mut self,
+        items: &mut Vec<T>,
+        keep: &mut impl FnMut(&mut Filter, &mut Vec<T>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        match self {
+            _ if items.is_empty() => {}
             Filter::All(parts) => {
                 for part in parts {
-                    part.retain_rows(steps, rows, at)?;
+                    part.retain_by(items, keep)?;
                 }
             }
             Filter::Any(parts) => {
-                let mut rest = steps.clone();
+                let mut rest = items.clone();
                 for part in parts {
                     let mut met = rest.clone();
-                    part.retain_rows(&mut met, rows, at)?;
+                    part.retain_by(&mut met, keep)?;
                     remove(&mut rest, &met);
                 }
-                remove(steps, &rest);
+                remove(items, &rest);
             }
             Filter::Not(_) if defect!(NegationIgnored) => {}
-            Filter::Not(part) => {
-                let mut met = steps.clone();
-                part.retain_rows(&mut met, rows, at)?;
-                remove(steps, &met);
-            }
-            part @ (Filter::Member(_) | Filter::Row(..)) => {
-                let mut kept = 0;
-                for number in 0..steps.len() {
-                    let step = steps[number];
-                    let row = Some(rows.row(step, at.direction));
-                    if part.contains(rows.rank(step, at.direction), row, at)? {
-                        steps[kept] = step;
-                        kept += 1;
-                    }
-                }
-                steps.truncate(kept);
-            }
+            Filter::Not(part) => part.exclude_by(items, keep)?,
+            part => keep(part, items)?,
         }
         Ok(())
     }
 
-    /// Removes those that [`Filter::retain`] keeps.
-    fn exclude(&mut self, ranks: &mut Vec<u64>) -> Result<(), QueryError> {
+    /// Removes those that [`Filter::retain_by`] keeps.
+    fn exclude_by<T: Ord + Clone>(
+        &mut self,
+        items: &mut Vec<T>,
+        keep: &mut impl FnMut(&mut Filter, &mut Vec<T>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
         match self {
-            Filter::Any(parts) => parts.iter_mut().try_for_each(|part| part.exclude(ranks)),
-            Filter::Not(part) => part.retain(ranks),
+            Filter::Any(parts) => {
+                parts.iter_mut().try_for_each(|part| part.exclude_by(items, keep))
+            }
+            Filter::Not(part) => part.retain_by(items, keep),
             part => {
-                let mut met = ranks.clone();
-                part.retain(&mut met)?;
-                remove(ranks, &met);
+                let mut met = items.clone();
+                part.retain_by(&mut met, keep)?;
+                remove(items, &met);
                 Ok(())
             }
         }
@@ -368,8 +356,8 @@ impl Stream for Filtered {
             self.ended = true;
             return Ok(None);
         }
-        let at = Place { direction: self.direction, objects: &*self.objects };
         if self.tests_at_hand && self.hedge.is_none() {
+            let at = Place { direction: self.direction, objects: &*self.objects };
             let found = self.stream.seek_where(target, &mut self.filter, &at)?;
             self.given = found.or(self.given);
             self.ended = found.is_none();

@@ -68,15 +68,7 @@ impl ObjectScan {
         scan.test(&self.parts);
         Some(scan)
     }
-}
 
-/// Advances `scan` and gives the rank of its new object.
-#[inline]
-fn advance(scan: &mut Box<dyn Scan>, direction: Direction) -> Result<Option<u64>, QueryError> {
-    Ok(scan.advance()?.then(|| rank(direction, scan.key()[0])))
-}
-
-impl ObjectScan {
     /// Tests the row that the scan stands at and those that are at hand with it.
     fn test_at_hand(&mut self, filter: &mut Filter, at: &Place<'_>) -> Result<(), QueryError> {
         let State::At(scan, _) = &mut self.state else { return Ok(()) };
@@ -113,6 +105,12 @@ impl ObjectScan {
         *found = rank(self.direction, scan.key()[0]);
         Some(*found)
     }
+}
+
+/// Advances `scan` and gives the rank of its new object.
+#[inline]
+fn advance(scan: &mut Box<dyn Scan>, direction: Direction) -> Result<Option<u64>, QueryError> {
+    Ok(scan.advance()?.then(|| rank(direction, scan.key()[0])))
 }
 
 impl Stream for ObjectScan {

@@ -1,0 +1,416 @@
+//! What a scan goes through: the values of a run, or of a level, one block at a time.
+
+use std::ops::Range;
+use std::slice;
+use std::sync::Arc;
+
+use crate::error::ReadError;
+use crate::memory::{Key, Run};
+use crate::search;
+use crate::table::{TableIndex, ValueBlock};
+use crate::tree::read::Direction;
+use crate::tree::removed::SKIPPED_MIN;
+use crate::tree::stretch::{ReadPayloads, Stretch, VALUES_MIN};
+use crate::tree::version::TreeVersion;
+
+/// A run, or a level: values in order.
+pub(super) enum Source<const K: usize> {
+    Run { run: Arc<Run<K>>, at: usize },
+    Level { level: usize, table: usize, block: usize, values: Option<ValueBlock<K>>, at: usize },
+}
+
+impl<const K: usize> Source<K> {
+    pub(super) fn is_tombstone(&self) -> bool {
+        match self {
+            Source::Run { at, .. } | Source::Level { at, .. } => self.is_tombstone_at(*at),
+        }
+    }
+
+    pub(super) fn append_payload(&self, out: &mut Vec<u8>) {
+        match self {
+            Source::Run { run, at } => out.extend_from_slice(run.payload(*at)),
+            Source::Level { values, at, .. } => {
+                values.as_ref().expect("the source stands at a value").append_payload(*at, out);
+            }
+        }
+    }
+
+    /// The positions of up to so many values that nothing stands between: no tombstone, no key of another
+    /// source, which has `bound` next, and no end of the range.
+    pub(super) fn stretch(
+        &self,
+        direction: Direction,
+        values: usize,
+        (min, max): (&Key<K>, &Key<K>),
+        bound: Option<&Key<K>>,
+    ) -> Range<usize> {
+        let (length, at) = self.place();
+        match direction {
+            Direction::Ascending => {
+                let is_within = |at: usize| {
+                    let key = self.key(at);
+                    key <= *max && bound.is_none_or(|end| key < *end)
+                };
+                // Where sources are interleaved, one look tells that it is not worth it.
+                let least = length.min(at + VALUES_MIN);
+                if !is_within(least - 1) {
+                    return at..at;
+                }
+                let end = length.min(at + values);
+                let end = match is_within(end - 1) {
+                    true => end,
+                    false => search::by_halves(least, end, is_within),
+                };
+                if !self.has_tombstones() {
+                    return at..end;
+                }
+                at..(at..end).find(|at| self.is_tombstone_at(*at)).unwrap_or(end)
+            }
+            Direction::Descending => {
+                let is_behind = |at: usize| {
+                    let key = self.key(at);
+                    key < *min || bound.is_some_and(|end| key <= *end)
+                };
+                let least = (at + 1).saturating_sub(VALUES_MIN);
+                if is_behind(least) {
+                    return at..at;
+                }
+                let begin = (at + 1).saturating_sub(values);
+                let begin = match is_behind(begin) {
+                    true => search::by_halves(begin, least, is_behind),
+                    false => begin,
+                };
+                if !self.has_tombstones() {
+                    return begin..at + 1;
+                }
+                let tombstone = (begin..at + 1).rev().find(|at| self.is_tombstone_at(*at));
+                tombstone.map_or(begin, |tombstone| tombstone + 1)..at + 1
+            }
+        }
+    }
+
+    /// Makes the values at these positions the stretch, stands at the last of them, and gives its key.
+    pub(super) fn fill(
+        &mut self,
+        stretch: &mut Stretch<K>,
+        positions: Range<usize>,
+        direction: Direction,
+    ) -> Key<K> {
+        let last = match direction {
+            Direction::Ascending => positions.end - 1,
+            Direction::Descending => positions.start,
+        };
+        match self {
+            Source::Run { run, at } => {
+                *at = last;
+                stretch.fill(positions, |positions, keys, _| {
+                    keys.extend_from_slice(&run.keys()[positions]);
+                });
+            }
+            Source::Level { values, at, .. } => {
+                *at = last;
+                let values = values.as_ref().expect("the source stands at a value");
+                stretch.fill(positions, |positions, keys, scratch| {
+                    values.unpack_keys(positions, keys, scratch);
+                });
+            }
+        }
+        self.key(last)
+    }
+
+    pub(super) fn key(&self, at: usize) -> Key<K> {
+        match self {
+            Source::Run { run, .. } => run.keys()[at],
+            Source::Level { values, .. } => {
+                values.as_ref().expect("the source stands at a value").key(at)
+            }
+        }
+    }
+
+    /// The key so many values ahead, or about as many, if it goes on for a while: within the run or table.
+    pub(super) fn key_ahead(
+        &self,
+        version: &TreeVersion<K>,
+        direction: Direction,
+        distance: usize,
+    ) -> Option<Key<K>> {
+        let (length, at) = self.place();
+        let here = match direction {
+            Direction::Ascending => length - 1 - at,
+            Direction::Descending => at,
+        };
+        if let Source::Level { level, .. } = self
+            && here < distance
+            && let Some(key) =
+                version.levels().key_ahead(*level, &self.key(at), direction, distance)
+        {
+            return Some(key);
+        }
+        let steps = distance.min(here);
+        (steps >= SKIPPED_MIN).then(|| match direction {
+            Direction::Ascending => self.key(at + steps),
+            Direction::Descending => self.key(at - steps),
+        })
+    }
+
+    /// The last key up to which there are tombstones only, each by one from the one before; within the run or block.
+    pub(super) fn end_of_tombstones(&self, direction: Direction) -> Option<Key<K>> {
+        let (length, at) = self.place();
+        let from = self.key(at);
+        let is_removed = |steps: usize| {
+            let (positions, key) = match direction {
+                Direction::Ascending => (at..at + steps + 1, self.key(at + steps)),
+                Direction::Descending => (at - steps..at + 1, self.key(at - steps)),
+            };
+            let off = match direction {
+                Direction::Ascending => key[K - 1].checked_sub(from[K - 1]),
+                Direction::Descending => from[K - 1].checked_sub(key[K - 1]),
+            };
+            key[..K - 1] == from[..K - 1]
+                && off == Some(steps as u64)
+                && self.net_count(positions) == -(steps as i64 + 1)
+        };
+        let most = match direction {
+            Direction::Ascending => length - 1 - at,
+            Direction::Descending => at,
+        };
+        let steps = search::gallop(0, most + 1, 1, is_removed).checked_sub(1)?;
+        Some(match direction {
+            Direction::Ascending => self.key(at + steps),
+            Direction::Descending => self.key(at - steps),
+        })
+    }
+
+    /// How many values the run or block at hand has, and the position of the current one.
+    fn place(&self) -> (usize, usize) {
+        match self {
+            Source::Run { run, at } => (run.len(), *at),
+            Source::Level { values, at, .. } => (values.as_ref().map_or(0, ValueBlock::len), *at),
+        }
+    }
+
+    /// Puts minus tombstones at these positions.
+    fn net_count(&self, positions: Range<usize>) -> i64 {
+        match self {
+            Source::Run { run, .. } => run.net_count(positions),
+            Source::Level { values, .. } => {
+                values.as_ref().expect("the source stands at a value").net_count(positions)
+            }
+        }
+    }
+
+    fn has_tombstones(&self) -> bool {
+        match self {
+            Source::Run { run, .. } => run.has_tombstones(),
+            Source::Level { values, .. } => {
+                values.as_ref().expect("the source stands at a value").has_tombstones()
+            }
+        }
+    }
+
+    fn is_tombstone_at(&self, at: usize) -> bool {
+        match self {
+            Source::Run { run, .. } => run.is_tombstone(at),
+            Source::Level { values, .. } => {
+                values.as_ref().expect("the source stands at a value").is_tombstone(at)
+            }
+        }
+    }
+
+    /// Goes to the first key at or beyond `key` in the scan's direction.
+    pub(super) fn seek(
+        &mut self,
+        version: &TreeVersion<K>,
+        key: &Key<K>,
+        direction: Direction,
+        blocks: &mut u64,
+    ) -> Result<Option<Key<K>>, ReadError> {
+        match self {
+            Source::Run { run, at } => {
+                let found = match direction {
+                    Direction::Ascending => Some(run.lower_bound(key)),
+                    Direction::Descending => run.upper_bound(key).checked_sub(1),
+                };
+                let found = found.filter(|found| *found < run.len());
+                *at = found.unwrap_or(run.len());
+                Ok(found.map(|found| run.keys()[found]))
+            }
+            Source::Level { level, table, block, values, at } => {
+                let tables = version.levels().level(*level);
+                // Within the block at hand the answer needs no other one.
+                if let Some(held) = values {
+                    let inside = held.key(0) <= *key && *key <= held.key(held.len() - 1);
+                    if inside {
+                        let found = match direction {
+                            Direction::Ascending => Some(held.lower_bound(key)),
+                            Direction::Descending => last_at_most(held, key),
+                        };
+                        *at = found.unwrap_or(0).min(held.len() - 1);
+                        return Ok(Some(held.key(*at)));
+                    }
+                }
+                *values = None;
+                let target = match direction {
+                    Direction::Ascending => tables.partition_point(|table| table.key_max < *key),
+                    Direction::Descending => {
+                        match tables.partition_point(|table| table.key_min <= *key).checked_sub(1) {
+                            Some(target) => target,
+                            None => return Ok(None),
+                        }
+                    }
+                };
+                let Some(found) = tables.get(target) else { return Ok(None) };
+                let index = found.index(version.grid(), version.meta())?;
+                // The last block, if a descending scan comes from beyond the table's end.
+                let target_block = index.block_at(key).min(index.blocks.len() - 1);
+                let held = read_block(version, index, target_block)?;
+                *blocks += 1;
+                let position = match direction {
+                    Direction::Ascending => Some(held.lower_bound(key)),
+                    Direction::Descending => last_at_most(&held, key),
+                };
+                *table = target;
+                *block = target_block;
+                match position {
+                    Some(position) if position < held.len() => {
+                        let found = held.key(position);
+                        *at = position;
+                        *values = Some(held);
+                        Ok(Some(found))
+                    }
+                    // Descending into the gap before a block: the block before ends below the key.
+                    _ => {
+                        *at = 0;
+                        *values = Some(held);
+                        self.next(version, direction, blocks)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes one value on.
+    pub(super) fn next(
+        &mut self,
+        version: &TreeVersion<K>,
+        direction: Direction,
+        blocks: &mut u64,
+    ) -> Result<Option<Key<K>>, ReadError> {
+        match self {
+            Source::Run { run, at } => {
+                let next = match direction {
+                    Direction::Ascending => Some(*at + 1).filter(|next| *next < run.len()),
+                    Direction::Descending => at.checked_sub(1),
+                };
+                *at = next.unwrap_or(run.len());
+                Ok(next.map(|next| run.keys()[next]))
+            }
+            Source::Level { level, table, block, values, at } => {
+                let held = values.as_ref().expect("the source stands at a value");
+                let next = match direction {
+                    Direction::Ascending => Some(*at + 1).filter(|next| *next < held.len()),
+                    Direction::Descending => at.checked_sub(1),
+                };
+                if let Some(next) = next {
+                    *at = next;
+                    return Ok(Some(held.key(next)));
+                }
+                let tables = version.levels().level(*level);
+                let index = tables[*table].index(version.grid(), version.meta())?;
+                let within = match direction {
+                    Direction::Ascending => Some(*block + 1).filter(|at| *at < index.blocks.len()),
+                    Direction::Descending => block.checked_sub(1),
+                };
+                *values = None;
+                let index = match within {
+                    Some(next) => {
+                        *block = next;
+                        index
+                    }
+                    None => {
+                        let next = match direction {
+                            Direction::Ascending => *table + 1,
+                            Direction::Descending => match table.checked_sub(1) {
+                                Some(next) => next,
+                                None => return Ok(None),
+                            },
+                        };
+                        let Some(found) = tables.get(next) else { return Ok(None) };
+                        let index = found.index(version.grid(), version.meta())?;
+                        *table = next;
+                        *block = match direction {
+                            Direction::Ascending => 0,
+                            Direction::Descending => index.blocks.len() - 1,
+                        };
+                        index
+                    }
+                };
+                let held = read_block(version, index, *block)?;
+                *blocks += 1;
+                *at = match direction {
+                    Direction::Ascending => 0,
+                    Direction::Descending => held.len() - 1,
+                };
+                if defect!(DescendingScanSkips) && direction == Direction::Descending {
+                    *at = at.saturating_sub(1);
+                }
+                let key = held.key(*at);
+                *values = Some(held);
+                Ok(Some(key))
+            }
+        }
+    }
+}
+
+impl<const K: usize> ReadPayloads for Source<K> {
+    fn read_payloads(
+        &self,
+        positions: Range<usize>,
+        parts: Option<&[Range<usize>]>,
+        payloads: &mut [u8],
+        scratch: &mut Vec<u64>,
+    ) {
+        match self {
+            Source::Run { run, .. } => {
+                let width = payloads.len() / positions.len();
+                if width == 0 {
+                    return;
+                }
+                let whole = 0..width;
+                let parts = parts.unwrap_or(slice::from_ref(&whole));
+                for (at, payload) in positions.zip(payloads.chunks_exact_mut(width)) {
+                    for part in parts {
+                        payload[part.clone()].copy_from_slice(&run.payload(at)[part.clone()]);
+                    }
+                }
+            }
+            Source::Level { values, .. } => {
+                let values = values.as_ref().expect("the source stands at a value");
+                values.unpack_payloads(positions, parts, payloads, scratch);
+            }
+        }
+    }
+
+    fn read_payload(&self, at: usize, payload: &mut [u8]) {
+        match self {
+            Source::Run { run, .. } => payload.copy_from_slice(run.payload(at)),
+            Source::Level { values, .. } => {
+                values.as_ref().expect("the source stands at a value").read_payload(at, payload);
+            }
+        }
+    }
+}
+
+fn read_block<const K: usize>(
+    version: &TreeVersion<K>,
+    index: &TableIndex<K>,
+    block: usize,
+) -> Result<ValueBlock<K>, ReadError> {
+    index.block(block).hold(version.grid(), version.meta())
+}
+
+/// The last position whose key is at most `key`.
+fn last_at_most<const K: usize>(values: &ValueBlock<K>, key: &Key<K>) -> Option<usize> {
+    let at = values.lower_bound(key);
+    if at < values.len() && values.key(at) == *key { Some(at) } else { at.checked_sub(1) }
+}

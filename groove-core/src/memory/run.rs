@@ -96,6 +96,16 @@ impl<const K: usize> Run<K> {
         self.payloads.range(from, count)
     }
 
+    /// Calls with the payload of each of these values, in their order.
+    pub(crate) fn each_payload(&self, positions: Range<usize>, mut call: impl FnMut(&[u8])) {
+        let (mut at, width) = (positions.start, self.payloads.width());
+        while at < positions.end && width > 0 {
+            let end = positions.end.min(self.stretch_end(at));
+            self.payloads(at, end - at).chunks_exact(width).for_each(&mut call);
+            at = end;
+        }
+    }
+
     /// The end of the values from `at` on whose payloads lie next to each other.
     pub(crate) fn stretch_end(&self, at: usize) -> usize {
         self.payloads.segment_end(at).unwrap_or(self.len())

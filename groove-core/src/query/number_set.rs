@@ -1,10 +1,12 @@
 //! Sets of numbers of at most 8 bytes: what a condition says of most fields.
 
+use std::sync::Arc;
+
 use super::key_range::{EncodedKey, RangeSet};
 
 /// Ranges of numbers in ascending order, both ends included, without a number in common.
 #[derive(Debug)]
-pub(crate) struct NumberSet(Box<[(u64, u64)]>);
+pub(crate) struct NumberSet(Arc<[(u64, u64)]>);
 
 impl NumberSet {
     /// The keys of `set` that are numbers, without `absent`, which is none.
@@ -26,6 +28,19 @@ impl NumberSet {
         NumberSet(ranges.into())
     }
 
+    pub(crate) fn ranges(&self) -> &Arc<[(u64, u64)]> {
+        &self.0
+    }
+
+    /// Keeps, of `places` in `numbers`, those of numbers that are in the set.
+    pub(crate) fn retain(&self, places: &mut Vec<u32>, numbers: &[u64]) {
+        // A loop of its own for the one range that most sets are.
+        match self.0[..] {
+            [(min, max)] => retain(places, numbers, |number| min <= number && number <= max),
+            _ => retain(places, numbers, |number| self.contains(number)),
+        }
+    }
+
     #[inline]
     pub(crate) fn contains(&self, number: u64) -> bool {
         match &self.0[..] {
@@ -36,6 +51,18 @@ impl NumberSet {
             }
         }
     }
+}
+
+#[inline]
+fn retain(places: &mut Vec<u32>, numbers: &[u64], is_met: impl Fn(u64) -> bool) {
+    let mut kept = 0;
+    for at in 0..places.len() {
+        // Without a branch: which numbers are in the set cannot be predicted.
+        let place = places[at];
+        places[kept] = place;
+        kept += usize::from(is_met(numbers[place as usize]));
+    }
+    places.truncate(kept);
 }
 
 #[cfg(test)]

@@ -216,6 +216,14 @@ impl LastTemplate {
     }
 }
 
+/// Where the numbers of one lane of payloads are.
+enum Choice {
+    /// All payloads have this one.
+    Constant(u64),
+    /// In the lane with this number, of those that vary.
+    Varying(usize),
+}
+
 /// What the check of a column block found.
 pub(super) struct Checked<const K: usize> {
     pub(super) columns: Columns<K>,
@@ -489,6 +497,57 @@ impl<const K: usize> Columns<K> {
             Some(parts) => template.lanes_of(parts).for_each(unpack),
             None => (0..template.places.len()).for_each(unpack),
         }
+    }
+
+    /// Two numbers between which one lane of all `count` payloads is; `None` if that is not known.
+    pub(super) fn lane_bounds(
+        &self,
+        bytes: &[u8],
+        count: usize,
+        lane: PayloadLane,
+    ) -> Option<(u64, u64)> {
+        match self.choose(lane) {
+            Some(Choice::Constant(number)) => Some((number, number)),
+            Some(Choice::Varying(lane)) => self.varying(bytes, lane).bounds(bytes, count),
+            None => None,
+        }
+    }
+
+    /// What has the numbers of one lane of payloads; `None` if rows are cut into other lanes.
+    fn choose(&self, lane: PayloadLane) -> Option<Choice> {
+        let Template { payload, places } = &*self.template;
+        if let Some(number) = places.iter().position(|place| *place == lane) {
+            return Some(Choice::Varying(number));
+        }
+        let part = lane.offset..lane.offset + lane.width;
+        let is_constant = places.iter().all(|place| place.overlap(&part) == 0);
+        is_constant.then(|| Choice::Constant(lane.read(payload)))
+    }
+
+    /// Appends what one lane of payloads has at these positions of `count`; if it is constant, gives it instead.
+    pub(super) fn unpack_numbers(
+        &self,
+        bytes: &[u8],
+        (positions, count): (Range<usize>, usize),
+        lane: PayloadLane,
+        numbers: &mut Vec<u64>,
+    ) -> Option<u64> {
+        match self.choose(lane) {
+            Some(Choice::Constant(number)) => return Some(number),
+            Some(Choice::Varying(lane)) => {
+                self.varying(bytes, lane).unpack(bytes, positions, count, numbers);
+            }
+            None => {
+                let Template { payload, places } = &*self.template;
+                let ends = places.iter().map(|place| place.offset + place.width);
+                let mut row = vec![0; ends.fold(payload.len(), usize::max)];
+                numbers.extend(positions.map(|at| {
+                    self.payload(bytes, at, count, &mut row);
+                    lane.read(&row)
+                }));
+            }
+        }
+        None
     }
 
     /// Appends the keys at these positions of `count`.

@@ -393,6 +393,27 @@ impl Lane {
         Ok(data + at)
     }
 
+    /// Two values between which, both included, all `count` are: what is known without a look at residuals; `None`
+    /// where that is nothing, as values may wrap around.
+    pub(super) fn bounds(&self, bytes: &[u8], count: usize) -> Option<(u64, u64)> {
+        let residuals = |bits: u8| u64::MAX.checked_shr(64 - u32::from(bits)).unwrap_or(0);
+        match self.kind {
+            PROGRESSION => {
+                let rise = u64::from(self.place).checked_mul(count as u64 - 1)?;
+                Some((self.base, self.base.checked_add(rise)?))
+            }
+            PACKED => Some((self.base, self.base.checked_add(residuals(self.bits))?)),
+            _ => (0..count).step_by(FRAME_ROWS).try_fold((u64::MAX, 0), |(min, max), at| {
+                let (frame, _) = self.frame(bytes, at, count);
+                // Beyond the last value the line may wrap around.
+                let last = (count - at).min(FRAME_ROWS) - 1;
+                let rise = line(frame.slope, frame.exponent, last);
+                let highest = frame.base.checked_add(rise)?.checked_add(residuals(frame.bits))?;
+                Some((min.min(frame.base), max.max(highest)))
+            }),
+        }
+    }
+
     /// The value if it is the same at every position.
     pub(super) fn constant(&self) -> Option<u64> {
         (self.kind == PROGRESSION && self.place == 0).then_some(self.base)

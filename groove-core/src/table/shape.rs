@@ -9,7 +9,8 @@ const ARRAY_LANES_MAX: usize = 16;
 
 /// Up to 8 bytes of a payload that are one lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PayloadLane {
+#[doc(hidden)]
+pub struct PayloadLane {
     pub(crate) offset: usize,
     pub(crate) width: usize,
     /// The bytes are a signed integer: its sign bit is flipped in the lane, so that small numbers of

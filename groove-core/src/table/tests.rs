@@ -266,6 +266,7 @@ impl<const K: usize> Sample<K> {
             let mut tested = vec![7; payloads.len()];
             block.unpack_payloads(from..to, Some(&parts), &mut tested, &mut scratch);
             assert_parts(&tested, &payloads, width, Some(&parts), &self.about);
+            self.compare_numbers(&block, values, from..to, part);
             block.unpack(&self.meta, &mut chunk).unwrap();
             let whole = self.chunk_of(values);
             assert_eq!((&chunk.keys, &chunk.tombstones), (&whole.keys, &whole.tombstones));
@@ -275,6 +276,36 @@ impl<const K: usize> Sample<K> {
         assert!(rest.is_empty());
         self.compare_gathered(&blocks);
         encodings
+    }
+
+    /// The numbers of each lane, and of one that rows are not cut into.
+    fn compare_numbers(
+        &self,
+        block: &ValueBlock<K>,
+        values: &[Value<K>],
+        positions: Range<usize>,
+        random: &mut Random,
+    ) {
+        let width = self.meta.payload_width;
+        let across = (width > 0).then(|| {
+            let offset = random.below(width as u64) as usize;
+            let width = (width - offset).min(1 + random.below(8) as usize);
+            PayloadLane { offset, width, signed: random.below(2) == 0 }
+        });
+        for lane in self.meta.lanes.iter().copied().chain(across) {
+            let mut numbers = vec![7];
+            let same = block.unpack_numbers(positions.clone(), lane, &mut numbers);
+            let number = |(_, _, payload): &Value<K>| lane.read(payload);
+            let expected: Vec<u64> = values[positions.clone()].iter().map(number).collect();
+            match same {
+                Some(same) => assert!(expected.iter().all(|number| *number == same)),
+                None => assert_eq!(numbers[1..], expected, "{}: {lane:?}", self.about),
+            }
+            if let Some((min, max)) = block.lane_bounds(lane) {
+                let is_within = |number| min <= number && number <= max;
+                assert!(values.iter().map(number).all(is_within), "{}: {lane:?}", self.about);
+            }
+        }
     }
 
     /// Payloads out of all blocks in turn, whole and in parts.

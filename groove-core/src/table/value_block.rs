@@ -15,6 +15,7 @@ use crate::touch::touch;
 
 use super::TreeMeta;
 use super::columns::Columns;
+use super::shape::PayloadLane;
 
 /// The encodings of the block header.
 pub(super) const ENCODING_ROWS: u8 = 0;
@@ -336,6 +337,34 @@ impl<const K: usize> ValueBlock<K> {
                 columns.unpack_payloads(&self.bytes, place, width, parts, payloads, scratch);
             }
         }
+    }
+
+    /// Appends what one lane of payloads has at these positions; if the block says that it is the same at all of
+    /// them, gives it instead.
+    pub(crate) fn unpack_numbers(
+        &self,
+        positions: Range<usize>,
+        lane: PayloadLane,
+        numbers: &mut Vec<u64>,
+    ) -> Option<u64> {
+        assert!(positions.end <= self.len(), "beyond the block's end");
+        match &self.encoding {
+            Encoding::Rows { stride, key_width } => {
+                let payload = |at| &self.row(at, *stride)[*key_width as usize..];
+                numbers.extend(positions.map(|at| lane.read(payload(at))));
+                None
+            }
+            Encoding::Columns(columns) => {
+                columns.unpack_numbers(&self.bytes, (positions, self.len()), lane, numbers)
+            }
+        }
+    }
+
+    /// Two numbers between which, both included, one lane of all payloads is: what the head of the block tells;
+    /// `None` if it does not.
+    pub(crate) fn lane_bounds(&self, lane: PayloadLane) -> Option<(u64, u64)> {
+        let (columns, bytes, count) = self.columns()?;
+        columns.lane_bounds(bytes, count, lane)
     }
 
     /// Puts all values into `chunk`; an error if the keys do not ascend.

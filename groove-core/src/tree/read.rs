@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Damage, ReadError};
+use crate::table::PayloadLane;
 
 use super::seeks;
 
@@ -125,11 +126,19 @@ pub trait Scan: Send {
     /// As [`Scan::payload`]; but only the bytes that are tested are sure to be those of the row. Costs less than
     /// a whole payload.
     fn tested(&mut self) -> &[u8];
-    /// The keys and payloads of the current row and of those behind it that are at hand with it, as
-    /// [`Scan::tested`] has them; keys ascend, whatever the direction. Only after `advance` returned `true`.
-    fn at_hand(&mut self) -> (&[u64], &[u8]);
+    /// The keys of the current row and of those behind it that are at hand with it; they ascend, whatever the
+    /// direction. Only after `advance` returned `true`.
+    fn at_hand(&self) -> &[u64];
+    /// The payloads of the rows at hand, in the order of [`Scan::at_hand`], as [`Scan::tested`] has them.
+    fn tested_at_hand(&mut self) -> &[u8];
+    /// Appends what one lane of payloads has in each of the rows at hand, in the order of [`Scan::at_hand`]; if all
+    /// have the same there, it may give that instead. Costs less than payloads of which only that lane is tested.
+    fn numbers_at_hand(&mut self, lane: PayloadLane, numbers: &mut Vec<u64>) -> Option<u64>;
     /// Goes so many rows further; all of them are at hand ([`Scan::at_hand`]).
     fn skip(&mut self, rows: usize);
+    /// Says that of rows whose number in a lane of payloads is in none of these ranges, which ascend and have both
+    /// ends, none is wanted: it leaves out those of which whole blocks tell. To be called before the first `advance`.
+    fn leave_out(&mut self, lane: PayloadLane, wanted: Arc<[(u64, u64)]>);
     /// Value blocks that were looked into so far.
     fn blocks(&self) -> u64;
 }

@@ -11,6 +11,10 @@
 //!    another one; but where a source has a tombstone for each number, as after the removal of objects whose
 //!    timestamps count up, nothing older lives there.
 //!
+//! 6. Who tests conditions on rows may say which numbers are wanted. A block whose head tells that it has none of
+//!    them ([`ValueBlock::lane_bounds`](crate::table::ValueBlock::lane_bounds)) is left as far as it is a stretch.
+//!    What is left out there is the newest of its key, so nothing older comes in its place.
+//!
 //! A level reads one block at a time, when the scan gets there.
 
 mod source;
@@ -21,17 +25,46 @@ use std::sync::Arc;
 
 use crate::error::{Damage, ReadError};
 use crate::memory::{Key, Usage, limbs_to_key};
+use crate::table::PayloadLane;
 
 use super::read::{Direction, Scan};
 use super::removed::{Removed, SKIPPED_MIN, predecessor, successor};
 use super::stretch::Stretch;
 use super::version::TreeVersion;
-use source::Source;
+use source::{BlockNumber, Source};
 
 struct Head<const K: usize> {
     source: Source<K>,
     /// The key that the source stands at; `None` at its end.
     key: Option<Key<K>>,
+    /// The block that was last asked whether it has anything that is wanted, and the answer.
+    asked: Option<(BlockNumber, bool)>,
+}
+
+impl<const K: usize> Head<K> {
+    /// Whether the values that the source stands in have the numbers that are wanted in none of their payloads.
+    fn is_left_out(&mut self, wanted: &[Wanted]) -> bool {
+        let Some((number, values)) = self.source.block() else { return false };
+        if let Some((_, is_left_out)) = self.asked.filter(|(asked, _)| *asked == number) {
+            return is_left_out;
+        }
+        let is_left_out = wanted.iter().any(|Wanted { lane, ranges }| {
+            let within = |(min, max)| {
+                let at = ranges.partition_point(|range| range.1 < min);
+                ranges.get(at).is_some_and(|range| range.0 <= max)
+            };
+            !values.lane_bounds(*lane).is_none_or(within)
+        });
+        self.asked = Some((number, is_left_out));
+        is_left_out
+    }
+}
+
+/// What is wanted of a lane of payloads: a number in one of the ranges.
+struct Wanted {
+    lane: PayloadLane,
+    /// In ascending order, both ends included.
+    ranges: Arc<[(u64, u64)]>,
 }
 
 /// The merged scan.
@@ -50,6 +83,7 @@ pub(super) struct MergeScan<const K: usize> {
     /// The number of the head that stands at the last value of the stretch, and is to go on from there.
     lead: Option<usize>,
     removed: Removed,
+    wanted: Vec<Wanted>,
     /// Value blocks that were looked into.
     blocks: u64,
 }
@@ -83,6 +117,7 @@ impl<const K: usize> MergeScan<K> {
             stretch: Stretch::new(payload_width, direction),
             lead: None,
             removed: Removed::new(),
+            wanted: Vec::new(),
             blocks: 0,
         }
     }
@@ -110,7 +145,7 @@ impl<const K: usize> MergeScan<K> {
             let key = source.seek(&version, &from, self.direction, &mut self.blocks)?;
             let key = self.within(key);
             if key.is_some() {
-                self.heads.push(Head { source, key });
+                self.heads.push(Head { source, key, asked: None });
             }
         }
         Ok(())
@@ -141,6 +176,10 @@ impl<const K: usize> MergeScan<K> {
         }
         loop {
             let Some(next) = self.next_key() else { return Ok(false) };
+            if !self.wanted.is_empty() && self.leave_out_from(&next)? {
+                self.removed.end();
+                continue;
+            }
             if let Some(values) = self.stretch.next_values()
                 && self.begin_stretch(&next, values)
             {
@@ -290,8 +329,8 @@ impl<const K: usize> MergeScan<K> {
         Ok(())
     }
 
-    /// Unpacks up to so many values, of which `next` is the first; `false` if it is to be unpacked alone.
-    fn begin_stretch(&mut self, next: &Key<K>, values: usize) -> bool {
+    /// The number of the newest head that stands at `next`, and the nearest key of the others.
+    fn lead(&self, next: &Key<K>) -> Option<(usize, Option<Key<K>>)> {
         let (mut lead, mut bound) = (None, None);
         for (number, head) in self.heads.iter().enumerate() {
             match head.key {
@@ -306,7 +345,32 @@ impl<const K: usize> MergeScan<K> {
                 None => {}
             }
         }
-        let Some(number) = lead else { return false };
+        lead.map(|lead| (lead, bound))
+    }
+
+    /// Goes beyond the values from `next` on, as far as no other source has a say in them, if their block has nothing
+    /// that is wanted.
+    fn leave_out_from(&mut self, next: &Key<K>) -> Result<bool, ReadError> {
+        let Some((number, bound)) = self.lead(next) else { return Ok(false) };
+        let head = &mut self.heads[number];
+        if !head.is_left_out(&self.wanted) {
+            return Ok(false);
+        }
+        let (min, max) = (&self.min, &self.max);
+        let all = head.source.len();
+        let positions = head.source.stretch(self.direction, all, (min, max), bound.as_ref());
+        if positions.is_empty() {
+            return Ok(false);
+        }
+        head.source.stand_at_last(&positions, self.direction);
+        let key = head.source.next(&self.version, self.direction, &mut self.blocks)?;
+        self.heads[number].key = self.within(key);
+        Ok(true)
+    }
+
+    /// Unpacks up to so many values, of which `next` is the first; `false` if it is to be unpacked alone.
+    fn begin_stretch(&mut self, next: &Key<K>, values: usize) -> bool {
+        let Some((number, bound)) = self.lead(next) else { return false };
         let (min, max) = (&self.min, &self.max);
         let source = &mut self.heads[number].source;
         let positions = source.stretch(self.direction, values, (min, max), bound.as_ref());
@@ -389,18 +453,30 @@ impl<const K: usize> Scan for MergeScan<K> {
         source.and_then(|source| self.stretch.tested(source)).unwrap_or(&self.payload)
     }
 
-    fn at_hand(&mut self) -> (&[u64], &[u8]) {
+    fn at_hand(&self) -> &[u64] {
+        self.stretch.at_hand().unwrap_or(slice::from_ref(&self.key)).as_flattened()
+    }
+
+    fn tested_at_hand(&mut self) -> &[u8] {
         let source = self.lead.map(|lead| &self.heads[lead].source);
-        let (keys, payloads) = source
-            .and_then(|source| self.stretch.at_hand(source))
-            .unwrap_or((slice::from_ref(&self.key), &self.payload));
-        (keys.as_flattened(), payloads)
+        source.and_then(|source| self.stretch.tested_at_hand(source)).unwrap_or(&self.payload)
+    }
+
+    fn numbers_at_hand(&mut self, lane: PayloadLane, numbers: &mut Vec<u64>) -> Option<u64> {
+        match self.lead.filter(|_| self.stretch.at_hand().is_some()) {
+            Some(lead) => self.stretch.numbers(lane, &self.heads[lead].source, numbers),
+            None => Some(lane.read(&self.payload)),
+        }
     }
 
     fn skip(&mut self, rows: usize) {
         if rows > 0 {
             self.stretch.skip(rows);
         }
+    }
+
+    fn leave_out(&mut self, lane: PayloadLane, wanted: Arc<[(u64, u64)]>) {
+        self.wanted.push(Wanted { lane, ranges: wanted });
     }
 
     fn blocks(&self) -> u64 {

@@ -10,6 +10,7 @@ mod payloads;
 use std::ops::Range;
 
 use crate::memory::Key;
+use crate::table::PayloadLane;
 
 use super::read::Direction;
 
@@ -171,12 +172,25 @@ impl<const K: usize> Stretch<K> {
         self.at().map(|at| (&self.keys[at], self.payloads.get(at, source)))
     }
 
-    /// The keys and payloads of the current value and of those behind it; of payloads only the bytes that are
-    /// tested hold.
-    pub(super) fn at_hand(&mut self, source: &impl ReadPayloads) -> Option<(&[Key<K>], &[u8])> {
+    /// The keys of the current value and of those behind it; `None` if there is no current value.
+    pub(super) fn at_hand(&self) -> Option<&[Key<K>]> {
+        (!self.left.is_empty()).then(|| &self.keys[self.left.clone()])
+    }
+
+    /// Their payloads, of which only the bytes that are tested hold.
+    pub(super) fn tested_at_hand(&mut self, source: &impl ReadPayloads) -> Option<&[u8]> {
         let left = self.left.clone();
-        (!left.is_empty())
-            .then(|| (&self.keys[left.clone()], self.payloads.tested_of(left, source)))
+        (!left.is_empty()).then(|| self.payloads.tested_of(left, source))
+    }
+
+    /// Appends what they have in one lane, or gives it if all have the same.
+    pub(super) fn numbers(
+        &self,
+        lane: PayloadLane,
+        source: &impl ReadPayloads,
+        numbers: &mut Vec<u64>,
+    ) -> Option<u64> {
+        self.payloads.numbers_of(self.left.clone(), lane, source, numbers)
     }
 
     /// Goes so many values further; there are more.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::error::{Damage, QueryError, ReadError};
 use crate::query::stream::{BoxStream, Stream};
+use crate::table::PayloadLane;
 use crate::tree::{Direction, KeyScan, LookupBatch, Scan, TablesVerified, TreeRead};
 
 /// What one step did.
@@ -206,12 +207,24 @@ impl Scan for MeteredScan {
         self.scan.tested()
     }
 
-    fn at_hand(&mut self) -> (&[u64], &[u8]) {
+    fn at_hand(&self) -> &[u64] {
         self.scan.at_hand()
+    }
+
+    fn tested_at_hand(&mut self) -> &[u8] {
+        self.scan.tested_at_hand()
+    }
+
+    fn numbers_at_hand(&mut self, lane: PayloadLane, numbers: &mut Vec<u64>) -> Option<u64> {
+        self.scan.numbers_at_hand(lane, numbers)
     }
 
     fn skip(&mut self, rows: usize) {
         self.scan.skip(rows);
+    }
+
+    fn leave_out(&mut self, lane: PayloadLane, wanted: Arc<[(u64, u64)]>) {
+        self.scan.leave_out(lane, wanted);
     }
 
     fn blocks(&self) -> u64 {

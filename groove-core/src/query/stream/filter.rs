@@ -9,7 +9,7 @@ use crate::query::key_range::RangeSet;
 use crate::query::number_set::NumberSet;
 use crate::query::row_key::RowKey;
 use crate::table::PayloadLane;
-use crate::tree::{Direction, TreeRead, seeks};
+use crate::tree::{Direction, Scan, TreeRead, seeks};
 
 use super::row_reader::RowReader;
 use super::{BoxStream, Stream};
@@ -110,6 +110,15 @@ impl Filter {
         }
     }
 
+    /// Calls with what all rows that meet it have in common: a lane, and the numbers that it has one of.
+    pub(super) fn each_wanted(&self, call: &mut impl FnMut(PayloadLane, &NumberSet)) {
+        match self {
+            Filter::Number(lane, set) => call(*lane, set),
+            Filter::All(parts) => parts.iter().for_each(|part| part.each_wanted(call)),
+            _ => {}
+        }
+    }
+
     fn reads_rows(&self) -> bool {
         match self {
             Filter::Member(_) => false,
@@ -132,21 +141,22 @@ impl Filter {
     pub(super) fn retain_rows(
         &mut self,
         steps: &mut Vec<u32>,
-        rows: &AtHand<'_>,
+        rows: &mut AtHand<'_>,
         at: &Place<'_>,
     ) -> Result<(), QueryError> {
         self.retain_by(steps, &mut |part, steps| {
+            if let Filter::Number(lane, set) = part {
+                rows.retain_numbers(*lane, set, steps, at.direction);
+                return Ok(());
+            }
             let mut kept = 0;
             for number in 0..steps.len() {
                 let step = steps[number];
-                let row = rows.row(step, at.direction);
-                let meets = match &mut *part {
-                    // Without a branch: which rows meet it cannot be predicted.
-                    Filter::Number(lane, set) => set.contains(lane.read(row)),
-                    part => part.contains(rows.rank(step, at.direction), Some(row), at)?,
-                };
-                steps[kept] = step;
-                kept += usize::from(meets);
+                let rank = rows.rank(step, at.direction);
+                if part.contains(rank, Some(rows.row(step, at.direction)), at)? {
+                    steps[kept] = step;
+                    kept += 1;
+                }
             }
             steps.truncate(kept);
             Ok(())
@@ -220,21 +230,25 @@ pub(crate) struct Place<'a> {
     pub(super) objects: &'a dyn TreeRead,
 }
 
-/// Rows that are at hand together, as [`Scan::at_hand`](crate::tree::Scan::at_hand) has them.
+/// The rows that a scan of the object tree has at hand together.
 pub(super) struct AtHand<'a> {
-    timestamps: &'a [u64],
-    rows: &'a [u8],
+    scan: &'a mut dyn Scan,
+    /// How many they are.
+    count: usize,
+    /// Bytes of a row.
     width: usize,
+    /// Memory to use again.
+    numbers: &'a mut Vec<u64>,
 }
 
 impl<'a> AtHand<'a> {
-    /// Rows of so many bytes, one behind the other.
-    pub(super) fn new((timestamps, rows): (&'a [u64], &'a [u8]), width: usize) -> Self {
-        AtHand { timestamps, rows, width }
+    pub(super) fn new(scan: &'a mut dyn Scan, width: usize, numbers: &'a mut Vec<u64>) -> Self {
+        let count = scan.at_hand().len();
+        AtHand { scan, count, width, numbers }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.timestamps.len()
+        self.count
     }
 
     /// The number of the row that is so many steps from the first one in a direction.
@@ -242,19 +256,39 @@ impl<'a> AtHand<'a> {
     fn number(&self, step: u32, direction: Direction) -> usize {
         match direction {
             Direction::Ascending => step as usize,
-            Direction::Descending => self.timestamps.len() - 1 - step as usize,
+            Direction::Descending => self.count - 1 - step as usize,
         }
     }
 
-    #[inline]
-    fn row(&self, step: u32, direction: Direction) -> &'a [u8] {
+    fn row(&mut self, step: u32, direction: Direction) -> &[u8] {
         let number = self.number(step, direction);
-        &self.rows[number * self.width..(number + 1) * self.width]
+        &self.scan.tested_at_hand()[number * self.width..(number + 1) * self.width]
     }
 
-    #[inline]
     fn rank(&self, step: u32, direction: Direction) -> u64 {
-        direction.rank(self.timestamps[self.number(step, direction)])
+        direction.rank(self.scan.at_hand()[self.number(step, direction)])
+    }
+
+    /// Keeps, of `steps`, those to rows whose number is in the set: the lane alone is unpacked.
+    fn retain_numbers(
+        &mut self,
+        lane: PayloadLane,
+        set: &NumberSet,
+        steps: &mut Vec<u32>,
+        direction: Direction,
+    ) {
+        self.numbers.clear();
+        if let Some(number) = self.scan.numbers_at_hand(lane, self.numbers) {
+            if !set.contains(number) {
+                steps.clear();
+            }
+            return;
+        }
+        assert_eq!(self.numbers.len(), self.count, "a number per row");
+        if direction == Direction::Descending {
+            self.numbers.reverse();
+        }
+        set.retain(steps, self.numbers);
     }
 }
 
@@ -390,7 +424,8 @@ impl Stream for Filtered {
     }
 
     fn fill(&mut self, target: u64, count: usize, out: &mut Vec<u64>) -> Result<(), QueryError> {
-        if !self.decides_together {
+        let tests_together = self.tests_at_hand && self.hedge.is_none();
+        if !self.decides_together && !tests_together {
             return seeks::fill(|target| self.seek(target), target, count, out);
         }
         if self.ended {
@@ -404,6 +439,15 @@ impl Stream for Filtered {
         {
             out.push(given);
             target = given + 1;
+        }
+        if tests_together && !self.stream_ended {
+            let wanted = end - out.len();
+            let start = out.len();
+            let at = Place { direction: self.direction, objects: &*self.objects };
+            self.stream.fill_where(target, wanted, &mut self.filter, &at, out)?;
+            self.stream_ended = out.len() < end;
+            self.given = out[start..].last().copied().or(self.given);
+            return Ok(());
         }
         let mut ranks = Vec::new();
         while !self.stream_ended && out.len() < end {

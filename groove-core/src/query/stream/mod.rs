@@ -85,8 +85,8 @@ pub(crate) trait Stream: Send {
     /// The lowest rank that is `target` or beyond and meets `filter`, whose parts of rows are tested
     /// ([`Stream::test`]) and at hand.
     ///
-    /// Rows may be tested ahead of it: what fails there is an error although nobody came so far. After it the stream
-    /// is asked for what lies behind the answer.
+    /// Rows may be tested ahead of it: what fails there is an error although nobody came so far. Who asks so once goes
+    /// on so, with the same filter: rows that do not meet it may be left out from then on.
     fn seek_where(
         &mut self,
         target: u64,
@@ -101,6 +101,19 @@ pub(crate) trait Stream: Send {
             target = found + 1;
         }
         Ok(None)
+    }
+
+    /// Appends the lowest ranks that are `target` or beyond and meet `filter`, as [`Stream::seek_where`] and
+    /// [`Stream::fill`] say.
+    fn fill_where(
+        &mut self,
+        target: u64,
+        count: usize,
+        filter: &mut Filter,
+        at: &Place<'_>,
+        out: &mut Vec<u64>,
+    ) -> Result<(), QueryError> {
+        seeks::fill(|target| self.seek_where(target, filter, at), target, count, out)
     }
 
     /// Says that conditions on these bytes of rows will be tested too: [`Stream::tested`].

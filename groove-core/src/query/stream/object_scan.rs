@@ -35,6 +35,8 @@ struct Met {
     at: usize,
     /// Rows that were tested.
     tested: usize,
+    /// Memory to use again.
+    numbers: Vec<u64>,
 }
 
 impl Met {
@@ -72,12 +74,13 @@ impl ObjectScan {
     /// Tests the row that the scan stands at and those that are at hand with it.
     fn test_at_hand(&mut self, filter: &mut Filter, at: &Place<'_>) -> Result<(), QueryError> {
         let State::At(scan, _) = &mut self.state else { return Ok(()) };
-        let at_hand = AtHand::new(scan.at_hand(), self.tree.payload_width());
+        let width = self.tree.payload_width();
+        let mut at_hand = AtHand::new(&mut **scan, width, &mut self.met.numbers);
         let tested = at_hand.len();
         let mut steps = std::mem::take(&mut self.met.steps);
         steps.extend(0..tested as u32);
-        filter.retain_rows(&mut steps, &at_hand, at)?;
-        self.met = Met { steps, passed: 0, at: 0, tested };
+        filter.retain_rows(&mut steps, &mut at_hand, at)?;
+        (self.met.steps, self.met.tested) = (steps, tested);
         Ok(())
     }
 
@@ -95,6 +98,62 @@ impl ObjectScan {
             }
         }
         None
+    }
+
+    /// Appends the ranks of the next rows that met the filter, from `target` on, until there are `end`, and goes to
+    /// the last of them.
+    fn append_met(&mut self, target: u64, end: usize, out: &mut Vec<u64>) {
+        let State::At(scan, found) = &mut self.state else { return };
+        let Met { steps, passed, at, .. } = &mut self.met;
+        let keys = scan.at_hand();
+        let mut last = *at;
+        while out.len() < end
+            && let Some(step) = steps.get(*passed)
+        {
+            *passed += 1;
+            last = *step as usize;
+            let timestamp = match self.direction {
+                Direction::Ascending => keys[last - *at],
+                Direction::Descending => keys[keys.len() - 1 - (last - *at)],
+            };
+            *found = rank(self.direction, timestamp);
+            if *found >= target {
+                out.push(*found);
+            }
+        }
+        scan.skip(last - *at);
+        *at = last;
+    }
+
+    /// Tests rows behind those that were tested, from `target` on, and gives the rank of the first; `None` if there
+    /// are none.
+    fn test_next(
+        &mut self,
+        target: u64,
+        filter: &mut Filter,
+        at: &Place<'_>,
+    ) -> Result<Option<u64>, QueryError> {
+        let mut target = target;
+        if matches!(self.state, State::Unopened) {
+            self.state = match self.open(target) {
+                Some(mut scan) => {
+                    filter.each_wanted(&mut |lane, set| scan.leave_out(lane, set.ranges().clone()));
+                    State::At(scan, 0)
+                }
+                None => State::Ended,
+            };
+        }
+        if let Some(last) = self.pass_tested() {
+            // In a forged block there may be a key that no object can have.
+            let Some(behind) = last.checked_add(1) else {
+                self.state = State::Ended;
+                return Ok(None);
+            };
+            target = target.max(behind);
+        }
+        let Some(next) = self.seek(target)? else { return Ok(None) };
+        self.test_at_hand(filter, at)?;
+        Ok(Some(target.max(next)))
     }
 
     /// Goes to the last of the rows that were tested, if there are any, and gives its rank.
@@ -125,17 +184,32 @@ impl Stream for ObjectScan {
             if let Some(next) = self.next_met(target) {
                 return Ok(Some(next));
             }
-            if let Some(last) = self.pass_tested() {
-                // In a forged block there may be a key that no object can have.
-                let Some(behind) = last.checked_add(1) else {
-                    self.state = State::Ended;
-                    return Ok(None);
-                };
-                target = target.max(behind);
+            match self.test_next(target, filter, at)? {
+                Some(next) => target = next,
+                None => return Ok(None),
             }
-            let Some(next) = self.seek(target)? else { return Ok(None) };
-            target = target.max(next);
-            self.test_at_hand(filter, at)?;
+        }
+    }
+
+    fn fill_where(
+        &mut self,
+        target: u64,
+        count: usize,
+        filter: &mut Filter,
+        at: &Place<'_>,
+        out: &mut Vec<u64>,
+    ) -> Result<(), QueryError> {
+        let end = out.len() + count;
+        let mut target = target;
+        loop {
+            self.append_met(target, end, out);
+            if out.len() == end {
+                return Ok(());
+            }
+            match self.test_next(target, filter, at)? {
+                Some(next) => target = next,
+                None => return Ok(()),
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::corrupt;
+use crate::table::PayloadLane;
 use crate::tree::{Direction, KeyScan, LookupBatch, Scan, TablesVerified, TreeRead};
 
 /// Where every block of every tree is.
@@ -242,9 +243,16 @@ impl Scan for MockScan {
         Ok(())
     }
 
-    fn at_hand(&mut self) -> (&[u64], &[u8]) {
-        self.tested();
-        (&self.current.as_ref().expect("`advance` gave a row").0, &self.tested)
+    fn at_hand(&self) -> &[u64] {
+        self.key()
+    }
+
+    fn tested_at_hand(&mut self) -> &[u8] {
+        self.tested()
+    }
+
+    fn numbers_at_hand(&mut self, lane: PayloadLane, _: &mut Vec<u64>) -> Option<u64> {
+        Some(lane.read(self.tested()))
     }
 
     fn skip(&mut self, rows: usize) {
@@ -273,6 +281,8 @@ impl Scan for MockScan {
         }
         &self.tested
     }
+
+    fn leave_out(&mut self, _: PayloadLane, _: Arc<[(u64, u64)]>) {}
 
     fn blocks(&self) -> u64 {
         0

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use crate::error::ReadError;
 use crate::memory::{Key, Run};
 use crate::search;
-use crate::table::{TableIndex, ValueBlock};
+use crate::table::{PayloadLane, TableIndex, ValueBlock};
 use crate::tree::read::Direction;
 use crate::tree::removed::SKIPPED_MIN;
 use crate::tree::stretch::{ReadPayloads, Stretch, VALUES_MIN};
 use crate::tree::version::TreeVersion;
+
+/// The number of a table in its level, and of a block in the table.
+pub(super) type BlockNumber = (usize, usize);
 
 /// A run, or a level: values in order.
 pub(super) enum Source<const K: usize> {
@@ -96,19 +99,14 @@ impl<const K: usize> Source<K> {
         positions: Range<usize>,
         direction: Direction,
     ) -> Key<K> {
-        let last = match direction {
-            Direction::Ascending => positions.end - 1,
-            Direction::Descending => positions.start,
-        };
+        let last = self.stand_at_last(&positions, direction);
         match self {
-            Source::Run { run, at } => {
-                *at = last;
+            Source::Run { run, .. } => {
                 stretch.fill(positions, |positions, keys, _| {
                     keys.extend_from_slice(&run.keys()[positions]);
                 });
             }
-            Source::Level { values, at, .. } => {
-                *at = last;
+            Source::Level { values, .. } => {
                 let values = values.as_ref().expect("the source stands at a value");
                 stretch.fill(positions, |positions, keys, scratch| {
                     values.unpack_keys(positions, keys, scratch);
@@ -116,6 +114,37 @@ impl<const K: usize> Source<K> {
             }
         }
         self.key(last)
+    }
+
+    /// Stands at the last of these positions, in a direction, and gives it.
+    pub(super) fn stand_at_last(
+        &mut self,
+        positions: &Range<usize>,
+        direction: Direction,
+    ) -> usize {
+        let last = match direction {
+            Direction::Ascending => positions.end - 1,
+            Direction::Descending => positions.start,
+        };
+        match self {
+            Source::Run { at, .. } | Source::Level { at, .. } => *at = last,
+        }
+        last
+    }
+
+    /// The block at hand, and which one of the level it is; `None` of a run.
+    pub(super) fn block(&self) -> Option<(BlockNumber, &ValueBlock<K>)> {
+        match self {
+            Source::Run { .. } => None,
+            Source::Level { table, block, values, .. } => {
+                values.as_ref().map(|values| ((*table, *block), values))
+            }
+        }
+    }
+
+    /// How many values the run or block at hand has.
+    pub(super) fn len(&self) -> usize {
+        self.place().0
     }
 
     pub(super) fn key(&self, at: usize) -> Key<K> {
@@ -387,6 +416,24 @@ impl<const K: usize> ReadPayloads for Source<K> {
             Source::Level { values, .. } => {
                 let values = values.as_ref().expect("the source stands at a value");
                 values.unpack_payloads(positions, parts, payloads, scratch);
+            }
+        }
+    }
+
+    fn read_numbers(
+        &self,
+        positions: Range<usize>,
+        lane: PayloadLane,
+        numbers: &mut Vec<u64>,
+    ) -> Option<u64> {
+        match self {
+            Source::Run { run, .. } => {
+                run.each_payload(positions, |payload| numbers.push(lane.read(payload)));
+                None
+            }
+            Source::Level { values, .. } => {
+                let values = values.as_ref().expect("the source stands at a value");
+                values.unpack_numbers(positions, lane, numbers)
             }
         }
     }

@@ -8,6 +8,8 @@
 
 use std::ops::Range;
 
+use crate::table::PayloadLane;
+
 /// If a payload is asked for of one value in so many, or of more, all are unpacked together.
 const ASKED_MIN: usize = 8;
 
@@ -24,6 +26,14 @@ pub(in crate::tree) trait ReadPayloads {
     );
     /// Writes the payload at a position.
     fn read_payload(&self, at: usize, payload: &mut [u8]);
+    /// Appends what one lane of payloads has at these positions; if it is sure to be the same at all of them, gives
+    /// it instead.
+    fn read_numbers(
+        &self,
+        positions: Range<usize>,
+        lane: PayloadLane,
+        numbers: &mut Vec<u64>,
+    ) -> Option<u64>;
 }
 
 /// The payloads of values that lie next to each other in one source. Its memory is used again.
@@ -122,6 +132,21 @@ impl StretchPayloads {
             self.tested.fill(self.width, source, &self.positions, parts, &mut self.scratch);
         }
         self.tested.get(numbers, self.width)
+    }
+}
+
+impl StretchPayloads {
+    /// What one lane has in the payloads of several values, as [`ReadPayloads::read_numbers`] has it: straight from
+    /// the source, and no payload is unpacked.
+    pub(super) fn numbers_of(
+        &self,
+        values: Range<usize>,
+        lane: PayloadLane,
+        source: &impl ReadPayloads,
+        numbers: &mut Vec<u64>,
+    ) -> Option<u64> {
+        let first = self.positions.start;
+        source.read_numbers(first + values.start..first + values.end, lane, numbers)
     }
 }
 

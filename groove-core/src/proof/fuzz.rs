@@ -353,15 +353,17 @@ fn parse_values<const K: usize>(mut data: &[u8], meta: &Arc<TreeMeta>) {
         return;
     };
     assert!(values.len() > 0 && values.len() <= meta.layout.block_rows_max);
-    let (mut tombstones, mut payload) = (0, Vec::new());
+    let (mut tombstones, mut payload) = (0, vec![0; meta.payload_width]);
     for at in 0..values.len() {
         let key = values.key(at);
-        payload.clear();
-        values.append_payload(at, &mut payload);
-        assert_eq!(payload.len(), meta.payload_width);
+        values.read_payload(at, &mut payload);
         tombstones += i64::from(values.is_tombstone(at));
         assert!(values.lower_bound(&key) <= values.len());
         assert!(values.find(&key).is_none_or(|found| values.key(found) == key));
+    }
+    for lane in &meta.lanes {
+        let _ = values.lane_bounds(*lane);
+        let _ = values.unpack_numbers(0..values.len(), *lane, &mut Vec::new());
     }
     let _ = values.unpack(meta, &mut Chunk::new(meta));
     let (from, mut keys, mut scratch) = (values.len() / 3, Vec::new(), Vec::new());

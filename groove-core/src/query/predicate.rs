@@ -22,8 +22,9 @@ use crate::object::Object;
 /// can be kept, cloned and sent to other threads.
 ///
 /// Chains such as `a & b & c` are one level, however long. Levels that alternate (`a & (b | (c &
-/// …))`) are walked recursively: a thousand of them fit the smallest usual thread stack (2 MiB),
-/// many more may not.
+/// …))`) are walked recursively: in a release build a thousand of them fit the smallest usual thread stack
+/// (2 MiB), without optimisations about 400; many more may not, and a stack that overflows ends the process. So
+/// limit the depth of what comes from outside.
 pub struct Predicate<O> {
     pub(crate) node: Node,
     object: PhantomData<fn() -> O>,

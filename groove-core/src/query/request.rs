@@ -286,17 +286,23 @@ impl Request {
     fn count_in_trees(&self, window: Window) -> Result<Option<u64>, QueryError> {
         let plan = self.plan();
         let Some(count) = plan.count(&self.view, window)? else { return Ok(None) };
-        let overlap = match plan.choose_overlap(&self.view, window, &count)? {
+        let steps = plan.choose_streamed(&self.view, &count)?;
+        if self.limit.is_some() && !steps.is_empty() {
             // With a limit the answer itself is soon counted.
-            Some(_) if self.limit.is_some() => return Ok(None),
-            Some(step) => {
-                let stream = step.open(&self.view, self.direction, None);
-                count_answer(Answer::new(stream, window, self.direction), u64::MAX)?
+            return Ok(None);
+        }
+        let mut streamed = Vec::with_capacity(steps.len());
+        for (step, window) in steps {
+            let stream = step.open(&self.view, self.direction, None);
+            match count_answer(Answer::new(stream, window, self.direction), u64::MAX) {
+                Ok(count) => streamed.push(count),
+                // More is collected than fits: the answer itself may do with less.
+                Err(QueryError::OutOfMemory { .. }) => return Ok(None),
+                Err(error) => return Err(error),
             }
-            None => 0,
-        };
+        }
         // Objects fewer than entries would be corruption: a stream, which meets the objects, is asked then.
-        Ok(count.with_overlap(overlap))
+        Ok(count.with_streamed(&streamed))
     }
 
     /// Whether the answer has an object.

@@ -371,12 +371,15 @@ impl<const K: usize> Sample<K> {
                 continue;
             };
             assert!(block.len() <= self.meta.layout.block_rows_max);
-            let mut payload = Vec::new();
+            let mut payload = vec![0; self.meta.payload_width];
             for at in 0..block.len() {
-                payload.clear();
-                block.append_payload(at, &mut payload);
+                block.read_payload(at, &mut payload);
                 let key = block.key(at);
                 let _ = (block.is_tombstone(at), block.find(&key));
+            }
+            for lane in &self.meta.lanes {
+                let _ = block.lane_bounds(*lane);
+                let _ = block.unpack_numbers(0..block.len(), *lane, &mut Vec::new());
             }
             let _ = block.net_count(0..block.len());
             let _ = block.unpack(&self.meta, &mut Chunk::new(&self.meta));

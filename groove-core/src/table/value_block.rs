@@ -128,13 +128,6 @@ impl<const K: usize> ValueBlock<K> {
         }
     }
 
-    /// Appends a payload to `out`.
-    pub(crate) fn append_payload(&self, at: usize, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.resize(start + self.payload_width(), 0);
-        self.read_payload(at, &mut out[start..]);
-    }
-
     /// Fills `out` with a payload that is likely to be far: waits for all places where it lies at once.
     #[inline]
     pub(crate) fn fetch_payload(&self, at: usize, out: &mut [u8]) {

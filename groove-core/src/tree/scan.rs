@@ -5,7 +5,8 @@
 //!    source's value counts, of a set tree the sum of puts and tombstones.
 //! 3. Sources are few (a run per power of two, a level per power of eight), so the next key is found
 //!    by looking at all of them.
-//! 4. Values of one source that no other has a say in are a [`Stretch`].
+//! 4. Values of one source that no other has a say in are a [`Stretch`], of one value if sources are interleaved: its
+//!    payload stays where it is, and is read as far as somebody asks for it.
 //! 5. Of a long stretch of removed values most are skipped ([`Removed`]). In a set tree a range of as many puts as
 //!    tombstones has nothing else in it. In a map tree that is not certain, since a put may have taken the place of
 //!    another one; but where a source has a tombstone for each number, as after the removal of objects whose
@@ -76,9 +77,8 @@ pub(super) struct MergeScan<const K: usize> {
     /// Newest first.
     heads: Vec<Head<K>>,
     state: State,
-    /// The current value, if it is in no stretch.
+    /// The key of the current value, if that is in no stretch: it has no payload then.
     key: Key<K>,
-    payload: Vec<u8>,
     stretch: Stretch<K>,
     /// The number of the head that stands at the last value of the stretch, and is to go on from there.
     lead: Option<usize>,
@@ -104,7 +104,6 @@ impl<const K: usize> MergeScan<K> {
         direction: Direction,
     ) -> Self {
         let payload_width = version.meta().payload_width;
-        let payload = Vec::with_capacity(payload_width);
         MergeScan {
             version,
             min,
@@ -113,7 +112,6 @@ impl<const K: usize> MergeScan<K> {
             heads: Vec::new(),
             state: State::New,
             key: [0; K],
-            payload,
             stretch: Stretch::new(payload_width, direction),
             lead: None,
             removed: Removed::new(),
@@ -170,9 +168,7 @@ impl<const K: usize> MergeScan<K> {
 
     fn step(&mut self) -> Result<bool, ReadError> {
         if let Some(lead) = self.lead.take() {
-            let head = &mut self.heads[lead];
-            let key = head.source.next(&self.version, self.direction, &mut self.blocks)?;
-            self.heads[lead].key = self.within(key);
+            self.step_head(lead)?;
         }
         loop {
             let Some(next) = self.next_key() else { return Ok(false) };
@@ -187,41 +183,53 @@ impl<const K: usize> MergeScan<K> {
                 return Ok(true);
             }
             // Newest first: the first value is the one that counts in a map tree.
-            let mut newest_is_value = None;
-            let mut net = 0;
+            let usage = self.version.meta().usage;
+            let (mut newest, mut net) = (None, 0);
             for at in 0..self.heads.len() {
                 if self.heads[at].key != Some(next) {
                     continue;
                 }
-                let head = &mut self.heads[at];
-                let tombstone = head.source.is_tombstone();
+                let tombstone = self.heads[at].source.is_tombstone();
                 net += if tombstone { -1 } else { 1 };
-                if newest_is_value.is_none() {
-                    newest_is_value = Some(!tombstone);
-                    self.payload.clear();
-                    head.source.append_payload(&mut self.payload);
+                if newest.is_none() {
+                    newest = Some((at, tombstone));
+                    if usage == Usage::Map && !tombstone {
+                        // It stays there: its payload is read if somebody asks for it.
+                        continue;
+                    }
                 }
-                let key = head.source.next(&self.version, self.direction, &mut self.blocks)?;
-                let key = self.within(key);
-                self.heads[at].key = key;
+                self.step_head(at)?;
             }
-            let visible = match self.version.meta().usage {
-                Usage::Map => newest_is_value == Some(true),
-                Usage::Set => net == 1,
-            };
-            if self.version.meta().usage == Usage::Set && net != 0 && net != 1 {
-                let what = "entry, which was put or removed twice in a row,";
-                return Err(self.version.damaged_at(&next, Damage::Invalid { what }));
-            }
-            if visible {
-                self.removed.end();
-                self.key = next;
-                return Ok(true);
+            match (usage, newest) {
+                (Usage::Map, Some((lead, false))) => {
+                    self.removed.end();
+                    self.heads[lead].source.fill_one(&mut self.stretch);
+                    self.lead = Some(lead);
+                    return Ok(true);
+                }
+                (Usage::Set, _) if net == 1 => {
+                    self.removed.end();
+                    self.key = next;
+                    return Ok(true);
+                }
+                (Usage::Set, _) if net != 0 => {
+                    let what = "entry, which was put or removed twice in a row,";
+                    return Err(self.version.damaged_at(&next, Damage::Invalid { what }));
+                }
+                _ => {}
             }
             if self.removed.add() {
                 self.skip_removed()?;
             }
         }
+    }
+
+    /// Has the head with this number go to its next value.
+    fn step_head(&mut self, number: usize) -> Result<(), ReadError> {
+        let source = &mut self.heads[number].source;
+        let key = source.next(&self.version, self.direction, &mut self.blocks)?;
+        self.heads[number].key = self.within(key);
+        Ok(())
     }
 
     /// The nearest of the keys that the heads stand at.
@@ -363,8 +371,7 @@ impl<const K: usize> MergeScan<K> {
             return Ok(false);
         }
         head.source.stand_at_last(&positions, self.direction);
-        let key = head.source.next(&self.version, self.direction, &mut self.blocks)?;
-        self.heads[number].key = self.within(key);
+        self.step_head(number)?;
         Ok(true)
     }
 
@@ -401,9 +408,7 @@ impl<const K: usize> MergeScan<K> {
             };
             if !behind && lead == Some(at) {
                 // It stands at the last value of the stretch, which was given.
-                let head = &mut self.heads[at];
-                let next = head.source.next(&self.version, self.direction, &mut self.blocks)?;
-                self.heads[at].key = self.within(next);
+                self.step_head(at)?;
             } else if behind {
                 let source = &mut self.heads[at].source;
                 let found = source.seek(&self.version, key, self.direction, &mut self.blocks)?;
@@ -438,9 +443,8 @@ impl<const K: usize> Scan for MergeScan<K> {
 
     fn value(&mut self) -> (&[u64], &[u8]) {
         let source = self.lead.map(|lead| &self.heads[lead].source);
-        let (key, payload) = source
-            .and_then(|source| self.stretch.value(source))
-            .unwrap_or((&self.key, &self.payload));
+        let (key, payload) =
+            source.and_then(|source| self.stretch.value(source)).unwrap_or((&self.key, &[]));
         (key, payload)
     }
 
@@ -450,7 +454,7 @@ impl<const K: usize> Scan for MergeScan<K> {
 
     fn tested(&mut self) -> &[u8] {
         let source = self.lead.map(|lead| &self.heads[lead].source);
-        source.and_then(|source| self.stretch.tested(source)).unwrap_or(&self.payload)
+        source.and_then(|source| self.stretch.tested(source)).unwrap_or(&[])
     }
 
     fn at_hand(&self) -> &[u64] {
@@ -459,14 +463,12 @@ impl<const K: usize> Scan for MergeScan<K> {
 
     fn tested_at_hand(&mut self) -> &[u8] {
         let source = self.lead.map(|lead| &self.heads[lead].source);
-        source.and_then(|source| self.stretch.tested_at_hand(source)).unwrap_or(&self.payload)
+        source.and_then(|source| self.stretch.tested_at_hand(source)).unwrap_or(&[])
     }
 
     fn numbers_at_hand(&mut self, lane: PayloadLane, numbers: &mut Vec<u64>) -> Option<u64> {
-        match self.lead.filter(|_| self.stretch.at_hand().is_some()) {
-            Some(lead) => self.stretch.numbers(lane, &self.heads[lead].source, numbers),
-            None => Some(lane.read(&self.payload)),
-        }
+        let lead = self.lead.expect("a row is a value of a source");
+        self.stretch.numbers(lane, &self.heads[lead].source, numbers)
     }
 
     fn skip(&mut self, rows: usize) {

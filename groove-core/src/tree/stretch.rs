@@ -111,6 +111,14 @@ impl<const K: usize> Stretch<K> {
         self.left = 0..values;
     }
 
+    /// Takes one value alone, at this position of its source, which says nothing of those that follow.
+    pub(super) fn fill_one(&mut self, position: usize, key: Key<K>) {
+        self.keys.clear();
+        self.keys.push(key);
+        self.payloads.restart(position..position + 1);
+        self.left = 0..1;
+    }
+
     /// The current value's place; `None` if there is none.
     #[inline]
     fn at(&self) -> Option<usize> {

@@ -12,6 +12,7 @@ use crate::query::key_range::KeyRange;
 use crate::query::plan::{COLLECTED_BYTES, Goal, Keep, Plan};
 use crate::query::request::{Chosen, Request};
 use crate::query::row_key::RowKey;
+use crate::query::stream::Window;
 
 use super::index_walk::{Position, ranges_after};
 use super::order::Order;
@@ -79,7 +80,8 @@ impl Choice {
         }
         let left = ranges_after(&ranges, after, *direction);
         let entries = |ranges: &[KeyRange]| Plan::entries(&request.view, *ordinal, ranges);
-        if plan.is_keys_of(*ordinal) && plain.shared.is_empty() {
+        let is_entries = plan.is_keys_of(*ordinal) && plain.shared.is_empty();
+        if is_entries && window == Window::ALL {
             let (expected, walked) = match explains {
                 true => (entries(&ranges)?, entries(&left)?.min(limit)),
                 false => (0, 0),
@@ -136,7 +138,14 @@ fn methods(
     let budget = view.object_tree.query_memory();
     let each = |count: u64, cost: u64| count.saturating_mul(cost);
     let mut candidates = Vec::with_capacity(3);
-    let keep = match plain.shared.is_empty() {
+    let is_entries = plain.shared.is_empty() && plain.plan().is_keys_of(order.ordinal);
+    if is_entries {
+        // The walk leaves out what lies outside of the range of timestamps: entries tell theirs.
+        let cost = |walked: u64| walked.saturating_add(each(limit, Goal::ROW_COST));
+        let (expected, most) = (cost(walked), cost(left));
+        candidates.push(Candidate { method: Method::Entries, expected, most, each: 1 });
+    }
+    let keep = match plain.shared.is_empty() && !is_entries {
         true => plain.plan().keep(view, order.ordinal, plain.window, (limit, walked), explains)?,
         false => None,
     };

@@ -1,21 +1,24 @@
 //! From the normal form to a plan: what is walked, what is skipped through, what is only tested.
 //!
-//! A good plan walks little. Three rules decide, all of them by counts that trees give:
+//! A good plan walks little. Four rules decide, all of them by counts that trees give:
 //!
 //! * A conjunction walks its smallest term and zig-zags through terms whose entries are in timestamp
 //!   order, which costs no more than the smallest.
 //! * A term that would have to be collected first (a range of an index), or that has many scans to
 //!   begin, is tested on rows instead, if the rows of what the smaller terms leave cost less than that;
 //!   and if it does not fit into the budget of memory.
+//! * What a conjunction takes away of an index that every object is in leaves the objects with its other keys: if
+//!   these are far fewer than any other term has, they are walked.
 //! * All objects of the range of timestamps are walked instead, if that costs less: in a narrow range,
-//!   or where a `limit` soon has enough.
+//!   or where a `limit` soon has enough, or instead of many scans and tests.
 //!
 //! That a `limit` soon has enough is a bet on conditions that have nothing to do with each other or with
 //! time. Data are not so. So a bet is hedged: once it has cost as much as the plan that needs no luck, what
 //! is left of the answer comes from that one. By these costs both together are twice that plan at the most.
 //!
-//! Where every term is a few scans, whatever the counts are the plan is the same, and nothing is counted. If
-//! there is a decision, it is by counts, and by the same ones whether or not the plan is to be explained.
+//! Where every term is one scan, whatever the counts are the plan is the same, and nothing is counted: the sparser of
+//! two scans, which they know when they have begun, leads. If there is a decision, it is by counts, and by the same
+//! ones whether or not the plan is to be explained.
 
 use std::collections::BTreeMap;
 
@@ -25,11 +28,13 @@ use crate::query::key_range::{KeyRange, RangeSet};
 use crate::query::row_key::{ReadKey, RowKey};
 use crate::query::stream::Window;
 
-use super::cost::{COLLECTED_BYTES, ROW_COST, SCANNED_ROW_COST, SEEK_COST, TESTED_ROW_COST};
+use super::cost::{
+    BEGIN_COST, COLLECTED_BYTES, ROW_COST, SCANNED_ROW_COST, SEEK_COST, TESTED_ROW_COST,
+};
 use super::normal::{Normal, Subject, Term};
 use super::size::{
-    COUNTED_RANGES_MAX, KEY_SCANS_MAX, SIZED_DEPTH, SMALL, Sized, Sizes, decides, hull,
-    is_collected, is_few_scans, is_points, is_scans, is_unique, width, windows,
+    COUNTED_RANGES_MAX, FEW_SCANS, KEY_SCANS_MAX, SIZED_DEPTH, SMALL, Sized, Sizes, decides, hull,
+    is_collected, is_few_scans, is_one_scan, is_points, is_slow, is_unique, width, windows,
 };
 use super::step::{Kind, RowTest, RowUse, Step, Test};
 
@@ -47,6 +52,17 @@ pub(crate) struct Goal {
 impl Goal {
     /// What the look-up of a row costs, in entries that are read one after the other.
     pub(crate) const ROW_COST: u64 = ROW_COST;
+}
+
+/// Which objects a test is asked about.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// About how many, as far as the limit lets expect.
+    likely: u64,
+    /// About how many, if the limit is not met before the end.
+    most: u64,
+    /// Whether their rows are at hand.
+    at_hand: bool,
 }
 
 pub(super) struct Planner<'a> {
@@ -112,11 +128,12 @@ impl<'a> Planner<'a> {
             }
             term => (self.step(term, window)?, None),
         };
-        if !step.collects() && sure.is_none() {
+        let begins_at_once = step.fixed == 0 && !step.tests_rows() && sure.is_none();
+        if !self.sizes.counts || begins_at_once {
             return Ok(step);
         }
-        // Something would be read to its end before the first answer, or rows tested for it: is a walk of all
-        // objects less?
+        // Something would be read to its end before the first answer, or many scans begun, or rows tested: is a walk of
+        // all objects less?
         let all = self.objects(window)?;
         let scan = all.variable.saturating_add(step.rows);
         let share = |cost: u64| match goal.limit < step.rows {
@@ -177,7 +194,8 @@ impl<'a> Planner<'a> {
         window: Window,
     ) -> Result<Option<Test>, ReadError> {
         self.sizes.counts = decides(self.view, &normal.term);
-        let test = self.test(&normal.term, 0, true, window)?;
+        let asked = Asked { likely: 0, most: 0, at_hand: true };
+        let test = self.test(&normal.term, asked, window)?;
         let test = if normal.negative { Test::Not(Box::new(test)) } else { test };
         Ok(Some(test).filter(|test| !test.collects()))
     }
@@ -233,15 +251,17 @@ impl<'a> Planner<'a> {
         if window.is_empty() {
             return Ok(self.nothing());
         }
+        let schema = self.view.schema;
+        let others: Vec<Option<Term>> = removed.iter().map(|term| term.others(schema)).collect();
         let is_field = |term: &&Term| matches!(term, Term::Keys(Subject::Field(_), _));
         let mut at_hand = terms.iter().any(is_field);
-        let scans = terms.iter().all(|term| is_scans(self.view, term)) && !terms.is_empty();
+        let scans = terms.iter().all(|term| is_one_scan(self.view, term)) && !terms.is_empty();
         let zig_zag = scans && terms.len() <= 2 && removed.is_empty() && !self.sizes.counts;
-        let sizes: Vec<Sized<'_>> = match zig_zag && !self.sizes.explains {
+        let mut sizes: Vec<Sized<'_>> = match zig_zag && !self.sizes.explains {
             // Either skips to where the other one is: the sparser one, which they know when they have
             // begun, bounds the work, and there is nothing to decide.
             true => terms.into_iter().map(|term| (self.view.object_count, false, term)).collect(),
-            false => self.sizes.sorted(terms, window)?,
+            false => self.sizes.sorted(terms, window, others.iter().any(Option::is_some))?,
         };
 
         let mut left = match zig_zag {
@@ -249,10 +269,36 @@ impl<'a> Planner<'a> {
             false => self.sizes.objects_in(window)?,
         };
         let all = left;
+        // What is taken away of an index that every object is in leaves those with its other keys: if these are the
+        // fewest of all, they are walked.
+        let mut rest = Vec::with_capacity(removed.len());
+        let mut not_removed = u128::from(all);
+        for (term, others) in removed.iter().zip(&others) {
+            // Fields are tested, and not walked.
+            let walked = sizes.iter().filter(|(.., term)| !is_field(term));
+            let least = walked.map(|(size, ..)| *size).min().unwrap_or(all);
+            // Of so few it does not matter.
+            let without = match least > SMALL {
+                true => self.sizes.without(all, term, window)?,
+                false => all,
+            };
+            match others {
+                Some(others) if without < least / 2 => {
+                    self.sizes.counts = true;
+                    sizes.push((without, is_slow(others), others));
+                    sizes.sort_by_key(|&(size, is_slow, _)| (size, is_slow));
+                }
+                _ => {
+                    not_removed = not_removed * u128::from(without) / u128::from(all.max(1));
+                    rest.push(term);
+                }
+            }
+        }
+        let removed = rest;
         // As if the conditions had nothing to do with each other.
         let share =
             |rows: u128, size: u64| rows * u128::from(size.min(all)) / u128::from(all.max(1));
-        let both = sizes.iter().map(|(size, ..)| *size).fold(u128::from(all), share) as u64;
+        let both = sizes.iter().map(|(size, ..)| *size).fold(not_removed, share) as u64;
         let (mut sources, mut tested): (Vec<Step>, Vec<&Term>) = (Vec::new(), Vec::new());
         for &(size, _, term) in &sizes {
             let first = sources.is_empty();
@@ -306,11 +352,16 @@ impl<'a> Planner<'a> {
         }
         let source = self.intersection(sources);
         let mut tests = Vec::with_capacity(tested.len() + 1);
+        let likely = match limit < both {
+            true => (u128::from(left) * u128::from(limit) / u128::from(both)) as u64,
+            false => left,
+        };
+        let asked = Asked { likely, most: left, at_hand };
         for term in tested {
-            tests.push(self.test(term, left, at_hand, window)?);
+            tests.push(self.test(term, asked, window)?);
         }
         if !removed.is_empty() {
-            tests.push(Test::Not(Box::new(self.any(removed, left, at_hand, window)?)));
+            tests.push(Test::Not(Box::new(self.any(removed, asked, window)?)));
         }
         let mut step = self.filtered(source, tests);
         if let Some(known) = sizes.iter().map(|(size, ..)| *size).min() {
@@ -340,7 +391,8 @@ impl<'a> Planner<'a> {
             return Ok(self.nothing());
         }
         let source = self.objects(window)?;
-        let test = self.test(term, source.rows, true, window)?;
+        let asked = Asked { likely: source.rows, most: source.rows, at_hand: true };
+        let test = self.test(term, asked, window)?;
         let rows = self.sizes.size(term, window, true, SIZED_DEPTH)?;
         let test = if negative { Test::Not(Box::new(test)) } else { test };
         let all = source.rows;
@@ -349,15 +401,8 @@ impl<'a> Planner<'a> {
         Ok(step)
     }
 
-    /// Whether an object with a timestamp of `window` meets `term`. About `left` are asked for;
-    /// their rows may be `at_hand`.
-    fn test(
-        &mut self,
-        term: &Term,
-        left: u64,
-        at_hand: bool,
-        window: Window,
-    ) -> Result<Test, ReadError> {
+    /// Whether an object with a timestamp of `window` meets `term`.
+    fn test(&mut self, term: &Term, asked: Asked, window: Window) -> Result<Test, ReadError> {
         Ok(match term {
             Term::Keys(Subject::Timestamp, set) => Test::Member(self.bounds(windows(set, window))),
             Term::Keys(subject @ Subject::Field(ordinal), set) => {
@@ -367,25 +412,28 @@ impl<'a> Planner<'a> {
             }
             Term::Keys(subject @ Subject::Index(ordinal), set) => {
                 let row_key = RowKey::of_index(self.view.schema, *ordinal);
-                if let Some(key) = row_key.clone().filter(|_| at_hand) {
+                if let Some(key) = row_key.clone().filter(|_| asked.at_hand) {
                     let (subject, set) = (*subject, set.clone());
                     return Ok(Test::Row(RowTest { subject, key, set }));
                 }
                 let size = self.sizes.size_of_step(*ordinal, set, window)?;
-                let rows_are_less = self.refuses(*ordinal, set, size)
-                    || !is_few_scans(self.view, *ordinal, set)
-                        && left.saturating_mul(TESTED_ROW_COST)
-                            < self.sizes.reading(*ordinal, set, window)?;
+                let mut rows_are_less = self.refuses(*ordinal, set, size);
+                if row_key.is_some() && !rows_are_less && !is_few_scans(self.view, *ordinal, set) {
+                    let reading = self.sizes.reading(*ordinal, set, window)?;
+                    let is_less = |asked: u64| asked.saturating_mul(TESTED_ROW_COST) < reading;
+                    rows_are_less = is_less(asked.likely);
+                    self.bets |= rows_are_less && !is_less(asked.most);
+                }
                 match row_key.filter(|_| rows_are_less) {
                     Some(key) => Test::Row(RowTest { subject: *subject, key, set: set.clone() }),
                     None => Test::Member(self.index(*ordinal, set, window, size)?),
                 }
             }
-            Term::Or(terms) => self.any(terms, left, at_hand, window)?,
+            Term::Or(terms) => self.any(terms, asked, window)?,
             Term::And { kept, removed } => {
-                let mut all = self.tests(kept, left, at_hand, window)?;
+                let mut all = self.tests(kept, asked, window)?;
                 if !removed.is_empty() {
-                    let any = self.any(removed, left, at_hand, window)?;
+                    let any = self.any(removed, asked, window)?;
                     all.push(Test::Not(Box::new(any)));
                 }
                 Test::All(all)
@@ -394,16 +442,15 @@ impl<'a> Planner<'a> {
     }
 
     /// A test for each term; those that can tell at once come first.
-    fn tests(
+    fn tests<'t>(
         &mut self,
-        terms: &[Term],
-        left: u64,
-        at_hand: bool,
+        terms: impl IntoIterator<Item = &'t Term>,
+        asked: Asked,
         window: Window,
     ) -> Result<Vec<Test>, ReadError> {
-        let mut tests = Vec::with_capacity(terms.len());
+        let mut tests = Vec::new();
         for term in terms {
-            tests.push(self.test(term, left, at_hand, window)?);
+            tests.push(self.test(term, asked, window)?);
         }
         tests.sort_by_key(|test| match test {
             Test::Member(step) => match step.kind {
@@ -417,14 +464,13 @@ impl<'a> Planner<'a> {
         Ok(tests)
     }
 
-    fn any(
+    fn any<'t>(
         &mut self,
-        terms: &[Term],
-        left: u64,
-        at_hand: bool,
+        terms: impl IntoIterator<Item = &'t Term>,
+        asked: Asked,
         window: Window,
     ) -> Result<Test, ReadError> {
-        let mut tests = self.tests(terms, left, at_hand, window)?;
+        let mut tests = self.tests(terms, asked, window)?;
         Ok(if tests.len() == 1 { tests.remove(0) } else { Test::Any(tests) })
     }
 
@@ -490,9 +536,10 @@ impl<'a> Planner<'a> {
         let share = |part: usize| size.saturating_mul(part as u64).div_ceil(ranges.max(1));
         let size_of_point = share(1);
         let mut parts = Vec::with_capacity(scanned.len() + 1);
+        let begin = if scanned.len() > FEW_SCANS { BEGIN_COST } else { 0 };
         for range in scanned {
             let kind = Kind::Entries { index: ordinal, key: range.min, window };
-            parts.push(self.new_step(kind, size_of_point, 0, size_of_point));
+            parts.push(self.new_step(kind, size_of_point, begin, size_of_point));
         }
         if !collected.is_empty() {
             let rows = share(collected.len());

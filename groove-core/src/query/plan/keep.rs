@@ -7,7 +7,7 @@ use crate::groove::GrooveView;
 use crate::query::stream::{Filter, Filtered, Listed, RowReader, Stream};
 use crate::tree::{Direction, TreeRead};
 
-use super::cost::{KEPT_PART, ROW_COST, TESTED_ROW_COST};
+use super::cost::{APART_ROW_COST, APART_TESTED_ROW_COST, KEPT_PART, ROW_COST};
 use super::meter::Meters;
 use super::open::Opener;
 use super::step::{RowUse, Test};
@@ -29,14 +29,14 @@ impl Keep {
         Keep { test, rows }
     }
 
-    /// What it costs to ask about so many objects, and to have the rows of so many of them, in entries that are
-    /// read one after the other.
+    /// What it costs to ask about so many objects, in the order of an index, and to have the rows of so many of them, in
+    /// entries that are read one after the other.
     pub(crate) fn cost(&self, asked: u64, kept: u64) -> u64 {
         match self.rows {
-            RowUse::Kept => asked.saturating_mul(ROW_COST),
+            RowUse::Kept => asked.saturating_mul(APART_ROW_COST),
             RowUse::Tested => {
                 let rows = kept.saturating_mul(ROW_COST);
-                asked.saturating_mul(TESTED_ROW_COST).saturating_add(rows)
+                asked.saturating_mul(APART_TESTED_ROW_COST).saturating_add(rows)
             }
         }
     }

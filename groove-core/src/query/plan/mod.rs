@@ -78,16 +78,18 @@ impl Plan {
         count::count(&self.counted, view, window)
     }
 
-    /// What is in the overlap of a count; `None` if there is none.
-    pub(crate) fn choose_overlap(
+    /// What streams have to count for a count, each with its range of timestamps.
+    pub(crate) fn choose_streamed(
         &self,
         view: &GrooveView,
-        window: Window,
         count: &Count,
-    ) -> Result<Option<Step>, ReadError> {
-        let Some((_, both)) = &count.overlap else { return Ok(None) };
+    ) -> Result<Vec<(Step, Window)>, ReadError> {
         let goal = Goal { limit: u64::MAX, rows: false, frugal: false };
-        choose::Planner::new(view, &self.readers, false).whole(both, window, goal).map(Some)
+        let choose = |(_, normal): &(_, Normal)| {
+            let mut planner = choose::Planner::new(view, &self.readers, false);
+            Ok((planner.whole(normal, count.window, goal)?, count.window))
+        };
+        count.streamed.iter().map(choose).collect()
     }
 
     /// The predicate as a test of single objects that have keys of [`Plan::keys_of`] in the index of

@@ -51,6 +51,21 @@ pub(super) struct Normal {
     pub(super) negative: bool,
 }
 
+impl Term {
+    /// All objects but those of the term, if it is some keys of an index that every object is in: those with its other
+    /// keys.
+    pub(super) fn others(&self, schema: &Schema) -> Option<Term> {
+        let Term::Keys(subject @ Subject::Index(_), set) = self else { return None };
+        let others = RangeSet::from_ranges(vec![full(schema, *subject)?]).difference(set);
+        let ranges = others.ranges().iter().map(|range| match first_some(schema, *subject) {
+            // Of the keys before the first value there is one: that of `None`.
+            Some(first) if range.max < first => KeyRange { max: range.min, ..*range },
+            _ => *range,
+        });
+        Some(Term::Keys(*subject, RangeSet::from_ranges(ranges.collect())))
+    }
+}
+
 const NONE: Normal = Normal { term: Term::Or(Vec::new()), negative: false };
 const ALL: Normal = Normal { term: Term::Or(Vec::new()), negative: true };
 
@@ -111,19 +126,10 @@ impl Normal {
     /// The same objects without a negation, if they are those without some keys of an index that every
     /// object is in: those with its other keys.
     pub(super) fn complemented(&self, schema: &Schema) -> Normal {
-        if let (Term::Keys(subject @ Subject::Index(_), set), true) = (&self.term, self.negative)
-            && let Some(full) = full(schema, *subject)
-        {
-            let others = RangeSet::from_ranges(vec![full]).difference(set);
-            let ranges = others.ranges().iter().map(|range| match first_some(schema, *subject) {
-                // Of the keys before the first value there is one: that of `None`.
-                Some(first) if range.max < first => KeyRange { max: range.min, ..*range },
-                _ => *range,
-            });
-            let others = RangeSet::from_ranges(ranges.collect());
-            return Normal::positive(Term::Keys(*subject, others));
+        match self.term.others(schema).filter(|_| self.negative) {
+            Some(others) => Normal::positive(others),
+            None => self.clone(),
         }
-        self.clone()
     }
 
     fn positive(term: Term) -> Normal {

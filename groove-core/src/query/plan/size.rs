@@ -51,13 +51,15 @@ impl Sizes<'_> {
         Ok(self.view.object_tree.estimate(&[window.min], &[window.max])?.min(width).min(all))
     }
 
-    /// The terms with the fewest objects first; among equals those that can tell at once.
+    /// The terms with the fewest objects first; among equals those that can tell at once. That of a single term is
+    /// counted if sizes decide anything, or if it is `compared` with others.
     pub(super) fn sorted<'t>(
         &self,
         terms: Vec<&'t Term>,
         window: Window,
+        compared: bool,
     ) -> Result<Vec<Sized<'t>>, ReadError> {
-        let mut count = self.counts || terms.len() > 1;
+        let mut count = self.counts || terms.len() > 1 || compared;
         for term in &terms {
             // What is left of so few costs nothing to test: no need to know more.
             count &= self.size(term, window, false, SIZED_DEPTH)? > SMALL;
@@ -104,15 +106,37 @@ impl Sizes<'_> {
                     size = size.saturating_add(self.size(term, window, count, depth - 1)?);
                 }
             }
-            Term::And { kept, .. } if depth > 0 => {
+            Term::And { kept, removed } if depth > 0 => {
                 size = all;
                 for term in kept {
                     size = size.min(self.size(term, window, count, depth - 1)?);
+                }
+                for term in removed {
+                    if count && size > SMALL {
+                        size = self.without(size, term, window)?;
+                    }
                 }
             }
             Term::Keys(..) | Term::Or(_) | Term::And { .. } => size = all,
         }
         Ok(size.min(all))
+    }
+
+    /// About how many of `objects` in `window` are left without those of `term`, if a tree counts these or a guess is
+    /// made: as if neither had to do with the other.
+    pub(super) fn without(
+        &self,
+        objects: u64,
+        term: &Term,
+        window: Window,
+    ) -> Result<u64, ReadError> {
+        let removed = match term {
+            Term::Keys(..) => self.size(term, window, true, 0)?,
+            _ => 0,
+        };
+        let all = self.objects_in(window)?.max(1);
+        let left = all.saturating_sub(removed);
+        Ok((u128::from(objects) * u128::from(left) / u128::from(all)) as u64)
     }
 
     /// About how many entries an index has with a key of `set` and a timestamp of `window`.
@@ -290,10 +314,12 @@ pub(super) fn is_points(set: &RangeSet) -> bool {
     set.ranges().iter().all(KeyRange::is_point)
 }
 
-/// Whether `term` is a few scans in timestamp order.
-pub(super) fn is_scans(view: &GrooveView, term: &Term) -> bool {
+/// Whether `term` is one scan in timestamp order, or one look-up.
+pub(super) fn is_one_scan(view: &GrooveView, term: &Term) -> bool {
     match term {
-        Term::Keys(Subject::Index(ordinal), set) => is_few_scans(view, *ordinal, set),
+        Term::Keys(Subject::Index(ordinal), set) => {
+            set.ranges().len() == 1 && is_few_scans(view, *ordinal, set)
+        }
         _ => false,
     }
 }
@@ -315,7 +341,8 @@ pub(super) fn decides(view: &GrooveView, term: &Term) -> bool {
     match term {
         Term::Keys(Subject::Timestamp | Subject::Field(_), _) => false,
         Term::Keys(Subject::Index(ordinal), set) => !is_few_scans(view, *ordinal, set),
-        Term::Or(terms) => any(terms),
+        // Many parts are compared with one scan of all objects.
+        Term::Or(terms) => any(terms) || terms.len() > FEW_SCANS,
         Term::And { kept, removed } => {
             let is_or = |term: &Term| matches!(term, Term::Or(_));
             any(kept) || any(removed) || kept.len() > 1 && kept.iter().any(is_or)

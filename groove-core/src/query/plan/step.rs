@@ -138,6 +138,7 @@ impl Step {
     /// Whether rows are looked up to be tested: nobody knows how many for each timestamp that it gives.
     pub(crate) fn tests_rows(&self) -> bool {
         match &self.kind {
+            Kind::Union(parts) => parts.iter().any(Step::tests_rows),
             Kind::Filtered { source, tests, .. } | Kind::Hedged { source, tests, .. } => {
                 !source.carries_rows() && tests.iter().any(Test::reads_rows)
             }

@@ -12,7 +12,7 @@ use crate::table::PayloadLane;
 use crate::tree::{Direction, Scan, TreeRead, seeks};
 
 use super::row_reader::RowReader;
-use super::{BoxStream, Stream};
+use super::{BoxStream, Stream, without};
 
 /// Fewer timestamps are decided about one by one: if few of them are met, many of so few would be asked for.
 const TOGETHER_MIN: usize = 16;
@@ -182,9 +182,9 @@ impl Filter {
                 for part in parts {
                     let mut met = rest.clone();
                     part.retain_by(&mut met, keep)?;
-                    remove(&mut rest, &met);
+                    without(&mut rest, &met);
                 }
-                remove(items, &rest);
+                without(items, &rest);
             }
             Filter::Not(_) if defect!(NegationIgnored) => {}
             Filter::Not(part) => part.exclude_by(items, keep)?,
@@ -207,20 +207,11 @@ impl Filter {
             part => {
                 let mut met = items.clone();
                 part.retain_by(&mut met, keep)?;
-                remove(items, &met);
+                without(items, &met);
                 Ok(())
             }
         }
     }
-}
-
-/// Removes those of `numbers` that are in `others`; both ascend.
-fn remove<T: Ord>(numbers: &mut Vec<T>, others: &[T]) {
-    let mut others = others.iter().peekable();
-    numbers.retain(|number| {
-        while others.next_if(|other| *other < number).is_some() {}
-        others.peek() != Some(&number)
-    });
 }
 
 /// Where filters are asked.

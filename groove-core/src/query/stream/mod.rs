@@ -133,6 +133,15 @@ pub(crate) fn rank(direction: Direction, timestamp: u64) -> u64 {
     direction.rank(timestamp)
 }
 
+/// Removes those of `numbers` that are in `others`; both ascend.
+fn without<T: Ord>(numbers: &mut Vec<T>, others: &[T]) {
+    let mut others = others.iter().peekable();
+    numbers.retain(|number| {
+        while others.next_if(|other| *other < number).is_some() {}
+        others.peek() != Some(&number)
+    });
+}
+
 /// The timestamps from `min` to `max`, both included, that a query looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {

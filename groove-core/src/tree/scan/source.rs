@@ -29,15 +29,6 @@ impl<const K: usize> Source<K> {
         }
     }
 
-    pub(super) fn append_payload(&self, out: &mut Vec<u8>) {
-        match self {
-            Source::Run { run, at } => out.extend_from_slice(run.payload(*at)),
-            Source::Level { values, at, .. } => {
-                values.as_ref().expect("the source stands at a value").append_payload(*at, out);
-            }
-        }
-    }
-
     /// The positions of up to so many values that nothing stands between: no tombstone, no key of another
     /// source, which has `bound` next, and no end of the range.
     pub(super) fn stretch(
@@ -114,6 +105,12 @@ impl<const K: usize> Source<K> {
             }
         }
         self.key(last)
+    }
+
+    /// Makes the value that it stands at the stretch.
+    pub(super) fn fill_one(&self, stretch: &mut Stretch<K>) {
+        let (_, at) = self.place();
+        stretch.fill_one(at, self.key(at));
     }
 
     /// Stands at the last of these positions, in a direction, and gives it.

@@ -100,8 +100,8 @@ impl StretchPayloads {
     #[inline]
     pub(super) fn get(&mut self, number: usize, source: &impl ReadPayloads) -> &[u8] {
         if !self.all.is_done {
-            let together = self.parts.is_empty() || self.many_asked || self.are_many_asked();
-            if together {
+            let many = self.parts.is_empty() || self.many_asked || self.are_many_asked();
+            if many && self.positions.len() > 1 {
                 self.all.fill(self.width, source, &self.positions, None, &mut self.scratch);
             } else if self.alone.0 != Some(number) {
                 source.read_payload(self.positions.start + number, &mut self.alone.1);

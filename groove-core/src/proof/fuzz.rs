@@ -362,8 +362,12 @@ fn parse_values<const K: usize>(mut data: &[u8], meta: &Arc<TreeMeta>) {
         assert!(values.find(&key).is_none_or(|found| values.key(found) == key));
     }
     for lane in &meta.lanes {
-        let _ = values.lane_bounds(*lane);
-        let _ = values.unpack_numbers(0..values.len(), *lane, &mut Vec::new());
+        let mut numbers = Vec::new();
+        let same = values.unpack_numbers(0..values.len(), *lane, &mut numbers);
+        numbers.extend(same);
+        if let Some((min, max)) = values.lane_bounds(*lane) {
+            assert!(numbers.iter().all(|number| min <= *number && *number <= max));
+        }
     }
     let _ = values.unpack(meta, &mut Chunk::new(meta));
     let (from, mut keys, mut scratch) = (values.len() / 3, Vec::new(), Vec::new());

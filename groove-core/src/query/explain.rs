@@ -272,9 +272,11 @@ impl Printer<'_> {
                 let is_lookup = self.schema.indexes[*index].kind != IndexKind::NonUnique
                     && ranges.iter().all(KeyRange::is_point);
                 let how = match (is_lookup, &ranges[..]) {
-                    (true, [_]) => "looked up",
-                    (true, _) => "looked up and sorted",
-                    (false, _) => "collected and sorted",
+                    (true, [_]) => "looked up".to_owned(),
+                    (true, _) => "looked up and sorted".to_owned(),
+                    (false, _) => {
+                        format!("{} collected and sorted", self.meters.entries(step.id))
+                    }
                 };
                 format!("{keys}, {how}{}", within(*window))
             }
@@ -369,7 +371,9 @@ impl Printer<'_> {
             Test::Not(test) => {
                 let text = self.test(test, true);
                 match text.strip_suffix(" is some") {
-                    Some(name) if matches!(**test, Test::Row(_)) => format!("{name} is none"),
+                    Some(name) if matches!(**test, Test::Row(_) | Test::Member(_)) => {
+                        format!("{name} is none")
+                    }
                     _ => format!("not {text}"),
                 }
             }

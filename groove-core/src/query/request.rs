@@ -286,11 +286,11 @@ impl Request {
     fn count_in_trees(&self, window: Window) -> Result<Option<u64>, QueryError> {
         let plan = self.plan();
         let Some(count) = plan.count(&self.view, window)? else { return Ok(None) };
-        let steps = plan.choose_streamed(&self.view, &count)?;
-        if self.limit.is_some() && !steps.is_empty() {
+        if self.limit.is_some() && !count.is_known() {
             // With a limit the answer itself is soon counted.
             return Ok(None);
         }
+        let steps = plan.choose_streamed(&self.view, &count)?;
         let mut streamed = Vec::with_capacity(steps.len());
         for (step, window) in steps {
             let stream = step.open(&self.view, self.direction, None);

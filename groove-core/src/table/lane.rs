@@ -405,8 +405,12 @@ impl Lane {
             PACKED => Some((self.base, self.base.checked_add(residuals(self.bits))?)),
             _ => (0..count).step_by(FRAME_ROWS).try_fold((u64::MAX, 0), |(min, max), at| {
                 let (frame, _) = self.frame(bytes, at, count);
-                // Beyond the last value the line may wrap around.
+                // Beyond the last value the line may wrap around, in a forged block before it.
                 let last = (count - at).min(FRAME_ROWS) - 1;
+                let steepest = u64::from(frame.slope) * last as u64;
+                if steepest.leading_zeros() < frame.exponent {
+                    return None;
+                }
                 let rise = line(frame.slope, frame.exponent, last);
                 let highest = frame.base.checked_add(rise)?.checked_add(residuals(frame.bits))?;
                 Some((min.min(frame.base), max.max(highest)))
@@ -630,5 +634,23 @@ impl Frame {
         for (value, i) in out[start..].iter_mut().zip(positions) {
             *value = value.wrapping_add(self.expected(i));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_of_a_forged_frame_whose_line_wraps_around_are_not_known() {
+        let descriptor = Descriptor { base: 0, step: 0, kind: FRAMED, bits: 0, reserved: 0 };
+        let entry = FrameEntry { base: 0, slope: 1 << 31, place: 31 << 20 };
+        let mut bytes = bytemuck::bytes_of(&descriptor).to_vec();
+        bytes.extend_from_slice(bytemuck::bytes_of(&entry));
+        bytes.resize(bytes.len() + SLACK, 0);
+        let (lane, _) = Lane::parse(&bytes, 0, DESCRIPTOR_SIZE, 5).expect("it has all it needs");
+        assert!(lane.get(&bytes, 2, 5) > lane.get(&bytes, 4, 5), "the line wraps around");
+        assert_eq!(lane.bounds(&bytes, 5), None);
+        assert_eq!(lane.bounds(&bytes, 2), Some((0, 1 << 54)));
     }
 }

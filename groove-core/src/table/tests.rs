@@ -378,8 +378,13 @@ impl<const K: usize> Sample<K> {
                 let _ = (block.is_tombstone(at), block.find(&key));
             }
             for lane in &self.meta.lanes {
-                let _ = block.lane_bounds(*lane);
-                let _ = block.unpack_numbers(0..block.len(), *lane, &mut Vec::new());
+                let mut numbers = Vec::new();
+                let same = block.unpack_numbers(0..block.len(), *lane, &mut numbers);
+                numbers.extend(same);
+                if let Some((min, max)) = block.lane_bounds(*lane) {
+                    let is_within = |number: &u64| min <= *number && *number <= max;
+                    assert!(numbers.iter().all(is_within), "{}: {lane:?}", self.about);
+                }
             }
             let _ = block.net_count(0..block.len());
             let _ = block.unpack(&self.meta, &mut Chunk::new(&self.meta));

@@ -141,7 +141,7 @@ fn methods(
     let is_entries = plain.shared.is_empty() && plain.plan().is_keys_of(order.ordinal);
     if is_entries {
         // The walk leaves out what lies outside of the range of timestamps: entries tell theirs.
-        let cost = |walked: u64| walked.saturating_add(each(limit, Goal::ROW_COST));
+        let cost = |walked: u64| walked.saturating_add(each(limit, Goal::APART_ROW_COST));
         let (expected, most) = (cost(walked), cost(left));
         candidates.push(Candidate { method: Method::Entries, expected, most, each: 1 });
     }
@@ -163,7 +163,7 @@ fn methods(
     }
     let cost = |entries: u64| match each(found, COLLECTED_BYTES) <= budget {
         true => {
-            let rows = each(limit, Goal::ROW_COST);
+            let rows = each(limit, Goal::APART_ROW_COST);
             chosen.cost(false).saturating_add(found).saturating_add(rows).saturating_add(entries)
         }
         // It is tried if nothing else is left: there may be fewer.

@@ -29,7 +29,8 @@ use crate::query::row_key::{ReadKey, RowKey};
 use crate::query::stream::Window;
 
 use super::cost::{
-    BEGIN_COST, COLLECTED_BYTES, ROW_COST, SCANNED_ROW_COST, SEEK_COST, TESTED_ROW_COST,
+    APART_ROW_COST, BEGIN_COST, COLLECTED_BYTES, ROW_COST, SCANNED_ROW_COST, SEEK_COST,
+    TESTED_ROW_COST,
 };
 use super::normal::{Normal, Subject, Term};
 use super::size::{
@@ -50,8 +51,8 @@ pub(crate) struct Goal {
 }
 
 impl Goal {
-    /// What the look-up of a row costs, in entries that are read one after the other.
-    pub(crate) const ROW_COST: u64 = ROW_COST;
+    /// What the look-up of a row in the order of an index costs, in entries that are read one after the other.
+    pub(crate) const APART_ROW_COST: u64 = APART_ROW_COST;
 }
 
 /// Which objects a test is asked about.
@@ -283,7 +284,10 @@ impl<'a> Planner<'a> {
                 false => all,
             };
             match others {
-                Some(others) if without < least / 2 => {
+                Some(others)
+                    if without < least / 2
+                        && self.are_less(term, others, without, least, window)? =>
+                {
                     self.sizes.counts = true;
                     sizes.push((without, is_slow(others), others));
                     sizes.sort_by_key(|&(size, is_slow, _)| (size, is_slow));
@@ -599,6 +603,29 @@ impl<'a> Planner<'a> {
             step = self.new_step(kind, rows, fixed, variable);
         }
         step
+    }
+
+    /// Whether to read `others`, which are the keys that `removed` does not have, of about so many objects, costs less
+    /// than to walk the `least` that it is taken away of.
+    fn are_less(
+        &self,
+        removed: &Term,
+        others: &Term,
+        objects: u64,
+        least: u64,
+        window: Window,
+    ) -> Result<bool, ReadError> {
+        let (Term::Keys(_, removed), Term::Keys(Subject::Index(ordinal), others)) =
+            (removed, others)
+        else {
+            return Ok(false);
+        };
+        // Of more ranges than are counted nobody knows what they leave.
+        let ranges = removed.ranges().len().max(others.ranges().len());
+        if ranges > COUNTED_RANGES_MAX || self.refuses(*ordinal, others, objects) {
+            return Ok(false);
+        }
+        Ok(self.sizes.reading(*ordinal, others, window)? < least.saturating_mul(SEEK_COST))
     }
 
     /// Whether entries of `set`, about so many, would be collected and may not be.

@@ -4,7 +4,8 @@
 pub(super) const ROW_COST: u64 = 12;
 /// A row of which only what is tested is read.
 pub(super) const TESTED_ROW_COST: u64 = 5;
-/// The same in the order of an index: such rows lie anywhere, and those in the order of timestamps near each other.
+/// A row that is looked up in the order of an index: such rows lie anywhere, and those in the order of timestamps near
+/// each other.
 pub(super) const APART_ROW_COST: u64 = 24;
 /// Of such a row what is tested.
 pub(super) const APART_TESTED_ROW_COST: u64 = 16;

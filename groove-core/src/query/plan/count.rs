@@ -51,6 +51,11 @@ impl Count {
         Count::new(i128::from(objects) - self.known, streamed.collect())
     }
 
+    /// Whether no stream has to count anything.
+    pub(crate) fn is_known(&self) -> bool {
+        self.streamed.is_empty()
+    }
+
     /// The number, if streams counted these; `None` if it cannot be: the trees contradict each other.
     pub(crate) fn with_streamed(&self, streamed: &[u64]) -> Option<u64> {
         let signed = self.streamed.iter().zip(streamed).map(|((sign, _), count)| match sign {

@@ -7,7 +7,7 @@ use crate::groove::GrooveView;
 use crate::query::stream::{Filter, Filtered, Listed, RowReader, Stream};
 use crate::tree::{Direction, TreeRead};
 
-use super::cost::{APART_ROW_COST, APART_TESTED_ROW_COST, KEPT_PART, ROW_COST};
+use super::cost::{APART_ROW_COST, APART_TESTED_ROW_COST, KEPT_PART};
 use super::meter::Meters;
 use super::open::Opener;
 use super::step::{RowUse, Test};
@@ -35,7 +35,7 @@ impl Keep {
         match self.rows {
             RowUse::Kept => asked.saturating_mul(APART_ROW_COST),
             RowUse::Tested => {
-                let rows = kept.saturating_mul(ROW_COST);
+                let rows = kept.saturating_mul(APART_ROW_COST);
                 asked.saturating_mul(APART_TESTED_ROW_COST).saturating_add(rows)
             }
         }

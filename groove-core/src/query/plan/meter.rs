@@ -16,6 +16,8 @@ pub(crate) struct Meter {
     rows: AtomicU64,
     /// Blocks that it looked into.
     blocks: AtomicU64,
+    /// Entries that scans of it gave, unless these are of one key.
+    entries: AtomicU64,
 }
 
 /// A meter for each step of a plan.
@@ -31,6 +33,11 @@ impl Meters {
     /// Timestamps that the step gave, and blocks that it looked into.
     pub(crate) fn read(&self, step: usize) -> (u64, u64) {
         (self.0[step].rows.load(Relaxed), self.0[step].blocks.load(Relaxed))
+    }
+
+    /// Entries that the step read, if it collects them.
+    pub(crate) fn entries(&self, step: usize) -> u64 {
+        self.0[step].entries.load(Relaxed)
     }
 
     pub(crate) fn stream(&self, step: usize, stream: BoxStream) -> BoxStream {
@@ -182,6 +189,7 @@ impl Scan for MeteredScan {
     fn advance(&mut self) -> Result<bool, ReadError> {
         let advanced = self.scan.advance();
         self.count();
+        self.meter.entries.fetch_add(u64::from(*advanced.as_ref().unwrap_or(&false)), Relaxed);
         advanced
     }
 

@@ -85,8 +85,9 @@ pub(crate) trait Stream: Send {
     /// The lowest rank that is `target` or beyond and meets `filter`, whose parts of rows are tested
     /// ([`Stream::test`]) and at hand.
     ///
-    /// Rows may be tested ahead of it: what fails there is an error although nobody came so far. Who asks so once goes
-    /// on so, with the same filter: rows that do not meet it may be left out from then on.
+    /// Rows may be tested ahead of it: what fails there is an error although nobody came so far. After it the stream
+    /// is asked for what lies behind the answer. Who asks so once goes on so, with the same filter: rows that do not meet
+    /// it may be left out from then on.
     fn seek_where(
         &mut self,
         target: u64,
@@ -103,8 +104,8 @@ pub(crate) trait Stream: Send {
         Ok(None)
     }
 
-    /// Appends the lowest ranks that are `target` or beyond and meet `filter`, as [`Stream::seek_where`] and
-    /// [`Stream::fill`] say.
+    /// Appends the lowest ranks that are `target` or beyond and meet `filter`: `count` of them, or fewer if these are
+    /// all. Otherwise as [`Stream::seek_where`].
     fn fill_where(
         &mut self,
         target: u64,

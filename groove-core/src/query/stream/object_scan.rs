@@ -35,6 +35,8 @@ struct Met {
     at: usize,
     /// Rows that were tested.
     tested: usize,
+    /// The rank of the first of them.
+    from: u64,
     /// Memory to use again.
     numbers: Vec<u64>,
 }
@@ -42,7 +44,7 @@ struct Met {
 impl Met {
     fn clear(&mut self) {
         self.steps.clear();
-        (self.passed, self.at, self.tested) = (0, 0, 0);
+        (self.passed, self.at, self.tested, self.from) = (0, 0, 0, 0);
     }
 }
 
@@ -100,13 +102,13 @@ impl ObjectScan {
         None
     }
 
-    /// Appends the ranks of the next rows that met the filter, from `target` on, until there are `end`, and goes to
-    /// the last of them.
-    fn append_met(&mut self, target: u64, end: usize, out: &mut Vec<u64>) {
-        let State::At(scan, found) = &mut self.state else { return };
+    /// Appends the ranks of the next rows that met the filter, from `target` on, until there are `end`, goes to the
+    /// last of them, and gives the next target: ranks ascend also where those of a forged block do not.
+    fn append_met(&mut self, target: u64, end: usize, out: &mut Vec<u64>) -> u64 {
+        let State::At(scan, found) = &mut self.state else { return target };
         let Met { steps, passed, at, .. } = &mut self.met;
         let keys = scan.at_hand();
-        let mut last = *at;
+        let (mut target, mut last) = (target, *at);
         while out.len() < end
             && let Some(step) = steps.get(*passed)
         {
@@ -117,12 +119,15 @@ impl ObjectScan {
                 Direction::Descending => keys[keys.len() - 1 - (last - *at)],
             };
             *found = rank(self.direction, timestamp);
-            if *found >= target {
+            // What lies outside of the window is no object, and may have nothing behind it.
+            if *found >= target && self.window.contains(timestamp) {
                 out.push(*found);
+                target = *found + 1;
             }
         }
         scan.skip(last - *at);
         *at = last;
+        target
     }
 
     /// Tests rows behind those that were tested, from `target` on, and gives the rank of the first; `None` if there
@@ -143,9 +148,11 @@ impl ObjectScan {
                 None => State::Ended,
             };
         }
+        let tested_from = self.met.from;
         if let Some(last) = self.pass_tested() {
-            // In a forged block there may be a key that no object can have.
-            let Some(behind) = last.checked_add(1) else {
+            // In a forged block there may be a key that no object can have, and keys may go back, but what was tested is
+            // not tested again.
+            let Some(behind) = last.max(tested_from).checked_add(1) else {
                 self.state = State::Ended;
                 return Ok(None);
             };
@@ -153,6 +160,7 @@ impl ObjectScan {
         }
         let Some(next) = self.seek(target)? else { return Ok(None) };
         self.test_at_hand(filter, at)?;
+        self.met.from = next;
         Ok(Some(target.max(next)))
     }
 
@@ -202,7 +210,7 @@ impl Stream for ObjectScan {
         let end = out.len() + count;
         let mut target = target;
         loop {
-            self.append_met(target, end, out);
+            target = self.append_met(target, end, out);
             if out.len() == end {
                 return Ok(());
             }

@@ -68,7 +68,7 @@ fn a_walk_that_does_not_soon_have_enough_gives_way_to_the_range() {
             "where wide <= 256000, tested on rows, 1090 at the most 1000 11 0",
             "all objects, in one scan 10000 1090 0",
             "then: rows, looked up in batches 1000 11 0",
-            "wide <= 256000, collected and sorted 1000 16 0",
+            "wide <= 256000, 1000 collected and sorted 1000 16 0",
         ],
         "{plan}"
     );

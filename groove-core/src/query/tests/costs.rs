@@ -164,6 +164,27 @@ fn what_is_taken_away_of_an_index_leaves_its_other_keys_if_they_are_few() {
     assert!(!plan.contains("all objects"), "{plan}");
 }
 
+/// The other keys are not read where they are many, or more ranges than are counted: 200 of 10,000 less two thirds of
+/// the keys are no reason to read the last third.
+#[test]
+fn what_is_taken_away_by_many_keys_is_asked_for() {
+    let third = |n: u64| !n.is_multiple_of(3);
+    let keys: Vec<u64> = (1..=10_000).filter(|n| third(*n)).map(|n| n << 8).take(64).collect();
+    for removed in [Item::WIDE.one_of(&keys), Item::WIDE.range(200 << 8..7_000 << 8)] {
+        let (query, device) = query(Item::SMALL.eq(7) & !removed);
+        assert!(query.collect().expect("no read fails").len() >= 30);
+        let read = device.scanned.load(Relaxed) + rows(&device);
+        assert!(read <= 500, "{read} entries and rows for less than a hundred");
+    }
+}
+
+#[test]
+fn what_is_taken_away_may_leave_more_than_fits_into_the_budget() {
+    let (query, device) = query(Item::TINY.eq(1) & !Item::WIDE.ge(11));
+    device.withheld_memory.store(u64::MAX - 16, Relaxed);
+    assert_eq!(query.collect().expect("rows are tested").len(), 10);
+}
+
 #[test]
 fn a_limit_counts_for_what_is_taken_away_and_for_alternatives() {
     for predicate in [

@@ -48,7 +48,7 @@ rows, looked up in batches       100       100         0
     let printed = "\
 Item, oldest first                             expected      rows    blocks
 rows, looked up in batches                           10        10         0
-  wide in 25600..=28159, collected and sorted        10        10         0";
+  wide in 25600..=28159, 10 collected and sorted        10        10         0";
     assert_plan(plan, printed);
 }
 
@@ -112,7 +112,7 @@ sorted by id, highest first                     3         3         0
   rows, looked up in batches                   11        11         0
     all of, by zig-zag                         11        11         0
       small = 7, scanned                      100        16         0
-      wide <= 29999, collected and sorted     117        16         0";
+      wide <= 29999, 117 collected and sorted     117        16         0";
     assert_plan(few.order_by(Item::ID).descending().limit(3).explain(), printed);
 
     let derived = query(Item::SMALL.eq(7)).order_by(Item::DEPTH).limit(10);

@@ -31,14 +31,26 @@ pub(super) struct Device {
     pub(super) counts: AtomicU64,
     /// Bytes that a query may not hold: subtracted from all that there are.
     pub(super) withheld_memory: AtomicU64,
+    /// Rows that a scan has at hand at the most, beside the one where it stands.
+    pub(super) more_at_hand: AtomicU64,
 }
 
 impl Default for Device {
     fn default() -> Self {
-        let [calls, failing_call, scanned, looked_up, tested, counts, withheld_memory] =
-            Default::default();
+        let [calls, failing_call, scanned, looked_up, tested, counts] = Default::default();
+        let [withheld_memory, more_at_hand] = Default::default();
         let name = "Item.objects".into();
-        Device { name, calls, failing_call, scanned, looked_up, tested, counts, withheld_memory }
+        Device {
+            name,
+            calls,
+            failing_call,
+            scanned,
+            looked_up,
+            tested,
+            counts,
+            withheld_memory,
+            more_at_hand,
+        }
     }
 }
 
@@ -128,8 +140,8 @@ impl TreeRead for MockTree {
         self.assert_range(min, max);
         let next = (Bound::Included(min.to_vec()), Bound::Included(max.to_vec()));
         let (current, failure) = (None, None);
-        let (parts, tested) = (Vec::new(), Vec::new());
-        Box::new(MockScan { tree: self, direction, next, current, parts, tested, failure })
+        let (parts, tested, keys) = (Vec::new(), Vec::new(), Vec::new());
+        Box::new(MockScan { tree: self, direction, next, current, keys, parts, tested, failure })
     }
 
     fn scan_key(
@@ -178,12 +190,45 @@ struct MockScan {
     /// What is still to be scanned.
     next: (Bound<Vec<u64>>, Bound<Vec<u64>>),
     current: Option<(Vec<u64>, Vec<u8>)>,
+    /// The limbs of the keys at hand, ascending.
+    keys: Vec<u64>,
     parts: Vec<Range<usize>>,
     tested: Vec<u8>,
     failure: Option<ReadError>,
 }
 
 impl MockScan {
+    /// The key where it stands and those behind it that are at hand, in the direction of the scan.
+    fn hand(&self) -> Vec<Vec<u64>> {
+        let more = self.tree.device.more_at_hand.load(Relaxed) as usize;
+        let mut hand = vec![self.key().to_vec()];
+        if !is_inverted(&self.next) {
+            let range = self.tree.entries.range(self.next.clone()).map(|(key, _)| key.clone());
+            match self.direction {
+                Direction::Ascending => hand.extend(range.take(more)),
+                Direction::Descending => hand.extend(range.rev().take(more)),
+            }
+        }
+        hand
+    }
+
+    /// A payload; bytes that are not tested are not those of the row.
+    fn tested_part(&self, key: &[u64]) -> Vec<u8> {
+        let payload = &self.tree.entries[key];
+        let mut tested: Vec<u8> = payload.iter().map(|byte| !byte).collect();
+        for part in &self.parts {
+            tested[part.clone()].copy_from_slice(&payload[part.clone()]);
+        }
+        tested
+    }
+
+    /// Notes what is at hand.
+    fn take_in_hand(&mut self) {
+        let mut hand = self.hand();
+        hand.sort_unstable();
+        self.keys = hand.concat();
+    }
+
     fn call(&mut self) -> Result<(), ReadError> {
         if self.failure.is_none() {
             self.failure = self.tree.device.call().err();
@@ -222,6 +267,7 @@ impl Scan for MockScan {
             Direction::Descending => self.next.1 = Bound::Excluded(key.clone()),
         }
         self.tree.device.scanned.fetch_add(1, Relaxed);
+        self.take_in_hand();
         Ok(true)
     }
 
@@ -239,24 +285,44 @@ impl Scan for MockScan {
         };
         if forward {
             *bound = Bound::Included(key.to_vec());
+            self.keys.clear();
         }
         Ok(())
     }
 
     fn at_hand(&self) -> &[u64] {
-        self.key()
+        &self.keys
     }
 
     fn tested_at_hand(&mut self) -> &[u8] {
-        self.tested()
+        let keys = self.keys.chunks(self.tree.limbs);
+        self.tested = keys.flat_map(|key| self.tested_part(key)).collect();
+        &self.tested
     }
 
-    fn numbers_at_hand(&mut self, lane: PayloadLane, _: &mut Vec<u64>) -> Option<u64> {
-        Some(lane.read(self.tested()))
+    fn numbers_at_hand(&mut self, lane: PayloadLane, numbers: &mut Vec<u64>) -> Option<u64> {
+        let keys = self.keys.chunks(self.tree.limbs);
+        let all: Vec<u64> = keys.map(|key| lane.read(&self.tested_part(key))).collect();
+        if all.iter().all(|number| *number == all[0]) {
+            return Some(all[0]);
+        }
+        numbers.extend(all);
+        None
     }
 
     fn skip(&mut self, rows: usize) {
-        assert_eq!(rows, 0, "one row is at hand");
+        for _ in 0..rows {
+            let (calls, at_hand) = (self.tree.device.calls.load(Relaxed), self.keys.len());
+            assert!(at_hand > self.tree.limbs, "rows that are at hand are skipped");
+            let keys = std::mem::take(&mut self.keys);
+            assert!(self.advance().expect("what is at hand needs no call"), "it is at hand");
+            self.tree.device.calls.store(calls, Relaxed);
+            // Nothing comes into the hand by it.
+            self.keys = match self.direction {
+                Direction::Ascending => keys[self.tree.limbs..].to_vec(),
+                Direction::Descending => keys[..at_hand - self.tree.limbs].to_vec(),
+            };
+        }
     }
 
     fn key(&self) -> &[u64] {
@@ -272,13 +338,8 @@ impl Scan for MockScan {
         self.parts.extend_from_slice(parts);
     }
 
-    /// Bytes that are not tested are not those of the row.
     fn tested(&mut self) -> &[u8] {
-        let (_, payload) = self.current.as_ref().expect("`advance` gave a row");
-        self.tested = payload.iter().map(|byte| !byte).collect();
-        for part in &self.parts {
-            self.tested[part.clone()].copy_from_slice(&payload[part.clone()]);
-        }
+        self.tested = self.tested_part(self.key());
         &self.tested
     }
 

@@ -84,7 +84,10 @@ impl StretchPayloads {
 
     /// Forgets all payloads: the next ones are those at these positions of a source.
     pub(super) fn restart(&mut self, positions: Range<usize>) {
-        self.many_asked = self.are_many_asked();
+        // A single value says nothing of many.
+        if self.positions.len() > 1 {
+            self.many_asked = self.are_many_asked();
+        }
         self.asked = 0;
         self.positions = positions;
         self.all.is_done = false;

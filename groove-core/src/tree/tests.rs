@@ -116,14 +116,23 @@ fn write_table<const K: usize>(
     TableRecord { level, ..built.record }
 }
 
-/// Two levels and up to three runs, and what is visible of them.
+/// Two levels, of three tables, and up to three runs, and what is visible of them.
 fn version(
     random: &mut Random,
     width: usize,
 ) -> (Arc<TreeVersion<1>>, BTreeMap<u64, [u8; PAYLOAD_WIDTH]>) {
     let (meta, storage) = (meta(width), MemoryStorage::new());
-    let [deep, shallow] = [values(random), values(random)];
-    let records = [table(&meta, &storage, 0, &shallow), table(&meta, &storage, 1, &deep)];
+    let [mut deep, shallow] = [values(random), values(random)];
+    // The deeper level has two tables, as a rule.
+    let behind = deep.split_off(&random.below(KEYS));
+    let mut records = vec![table(&meta, &storage, 0, &shallow)];
+    for (place, values) in [(1, &deep), (2, &behind)] {
+        if !values.is_empty() {
+            // A table lies where its level's number says.
+            records.push(TableRecord { level: 1, ..table(&meta, &storage, place, values) });
+        }
+    }
+    deep.extend(behind);
     let grid = Arc::new(Grid::new(Arc::new(storage), [3; 16], 1 << 20));
     let mut tree = Tree::<1>::new(meta, grid);
     tree.restore(&records).unwrap();

@@ -90,6 +90,8 @@
 //! // The first part of a compound index, and a field without an index, which rows tell:
 //! let long = Flight::ROUTE.prefix(("JFK",)) & Flight::AIR_TIME.gt(240);
 //! assert_eq!(flights.count(long.clone())?, 2);
+//! // An index need not be named to be used: this is one look at `ROUTE`.
+//! assert_eq!(flights.count(Flight::ORIGIN.eq("JFK") & Flight::DESTINATION.eq("LAX"))?, 1);
 //! // Made at run time:
 //! let wanted = vec![Flight::DELAY.ge(30), Flight::DESTINATION.prefix("D")];
 //! assert_eq!(flights.count(Predicate::any_of(wanted))?, 3);

@@ -69,7 +69,9 @@ impl Choice {
         let (plain, limit) = (order.plain(), u64::try_from(wanted).unwrap_or(u64::MAX));
         let (plan, window) = (plain.plan(), plain.window);
         let full = KeyRange::full(request.view.schema.indexes[*ordinal].key_width);
-        let ranges = plan.keys_of(*ordinal).map_or_else(|| vec![full], |set| set.ranges().to_vec());
+        let schema = request.view.schema;
+        let keys = plan.keys_of(schema, *ordinal);
+        let ranges = keys.map_or_else(|| vec![full], |set| set.ranges().to_vec());
         let entries_alone = |ranges, expected, walked| {
             let (batch, walked_max) = (walked, u64::MAX);
             let known = Known { ranges, after, wanted, expected, walked, batch, walked_max };
@@ -80,7 +82,7 @@ impl Choice {
         }
         let left = ranges_after(&ranges, after, *direction);
         let entries = |ranges: &[KeyRange]| Plan::entries(&request.view, *ordinal, ranges);
-        let is_entries = plan.is_keys_of(*ordinal) && plain.shared.is_empty();
+        let is_entries = plan.is_keys_of(schema, *ordinal) && plain.shared.is_empty();
         if is_entries && window == Window::ALL {
             let (expected, walked) = match explains {
                 true => (entries(&ranges)?, entries(&left)?.min(limit)),
@@ -138,7 +140,7 @@ fn methods(
     let budget = view.object_tree.query_memory();
     let each = |count: u64, cost: u64| count.saturating_mul(cost);
     let mut candidates = Vec::with_capacity(3);
-    let is_entries = plain.shared.is_empty() && plain.plan().is_keys_of(order.ordinal);
+    let is_entries = plain.shared.is_empty() && plain.plan().is_keys_of(view.schema, order.ordinal);
     if is_entries {
         // The walk leaves out what lies outside of the range of timestamps: entries tell theirs.
         let cost = |walked: u64| walked.saturating_add(each(limit, Goal::APART_ROW_COST));

@@ -1,6 +1,6 @@
 //! From the normal form to a plan: what is walked, what is skipped through, what is only tested.
 //!
-//! A good plan walks little. Four rules decide, all of them by counts that trees give:
+//! A good plan walks little. Five rules decide, all of them by counts that trees give:
 //!
 //! * A conjunction walks its smallest term and zig-zags through terms whose entries are in timestamp
 //!   order, which costs no more than the smallest.
@@ -9,6 +9,7 @@
 //!   and if it does not fit into the budget of memory.
 //! * What a conjunction takes away of an index that every object is in leaves the objects with its other keys: if
 //!   these are far fewer than any other term has, they are walked.
+//! * Conditions on the fields of a compound index are keys of that index, if these cost less to read.
 //! * All objects of the range of timestamps are walked instead, if that costs less: in a narrow range,
 //!   or where a `limit` soon has enough, or instead of many scans and tests.
 //!
@@ -20,6 +21,7 @@
 //! two scans, which they know when they have begun, leads. If there is a decision, it is by counts, and by the same
 //! ones whether or not the plan is to be explained.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::error::ReadError;
@@ -28,6 +30,7 @@ use crate::query::key_range::{KeyRange, RangeSet};
 use crate::query::row_key::{ReadKey, RowKey};
 use crate::query::stream::Window;
 
+use super::compound::{alternatives, narrowed};
 use super::cost::{
     APART_ROW_COST, BEGIN_COST, COLLECTED_BYTES, ROW_COST, SCANNED_ROW_COST, SEEK_COST,
     TESTED_ROW_COST,
@@ -49,6 +52,9 @@ pub(crate) struct Goal {
     /// Whether nothing may be collected that rows can tell: it did not fit.
     pub(crate) frugal: bool,
 }
+
+/// Levels of conjunctions for which several ways are planned.
+const COMPARED_LEVELS: usize = 2;
 
 impl Goal {
     /// What the look-up of a row in the order of an index costs, in entries that are read one after the other.
@@ -74,6 +80,9 @@ pub(super) struct Planner<'a> {
     frugal: bool,
     /// Whether something was decided for the sake of the limit that would otherwise cost more.
     bets: bool,
+    /// Conjunctions within so many others are planned in several ways, of which one is chosen: each level multiplies
+    /// what planning costs.
+    compared_levels: usize,
     next_id: usize,
 }
 
@@ -84,7 +93,15 @@ impl<'a> Planner<'a> {
         explains: bool,
     ) -> Planner<'a> {
         let sizes = Sizes { view, counts: false, explains };
-        Planner { view, readers, sizes, frugal: false, bets: false, next_id: 0 }
+        Planner {
+            view,
+            readers,
+            sizes,
+            frugal: false,
+            bets: false,
+            compared_levels: COMPARED_LEVELS,
+            next_id: 0,
+        }
     }
 
     /// The plan for the objects of `window` that the normal form has.
@@ -115,17 +132,9 @@ impl<'a> Planner<'a> {
             return self.tested_objects(&normal.term, true, window);
         }
         let (step, sure) = match &normal.term {
-            Term::And { kept, removed } => {
-                let with_rows = |step: Step| match goal.rows {
-                    true => step.with_whole_rows(),
-                    false => step,
-                };
-                let step = with_rows(self.and(kept, removed, window, goal.limit)?);
-                let sure = match std::mem::take(&mut self.bets) {
-                    true => Some(with_rows(self.and(kept, removed, window, u64::MAX)?)),
-                    false => None,
-                };
-                (step, sure)
+            Term::And { kept, removed } => self.best_conjunction(kept, removed, window, goal)?,
+            term @ Term::Keys(Subject::Field(_), _) => {
+                self.best_conjunction(std::slice::from_ref(term), &[], window, goal)?
             }
             term => (self.step(term, window)?, None),
         };
@@ -152,6 +161,67 @@ impl<'a> Planner<'a> {
             Some(sure) => self.hedged(step, sure, goal),
             None => step,
         })
+    }
+
+    /// The objects of all of `kept` and none of `removed`; and what needs no luck, if that needs some.
+    fn best_conjunction(
+        &mut self,
+        kept: &[Term],
+        removed: &[Term],
+        window: Window,
+        goal: Goal,
+    ) -> Result<(Step, Option<Step>), ReadError> {
+        let schema = self.view.schema;
+        let kept = narrowed(schema, kept);
+        let others = match self.compared_levels {
+            0 => Vec::new(),
+            _ => alternatives(schema, &kept),
+        };
+        let levels = self.compared_levels;
+        self.compared_levels = levels.saturating_sub(1);
+        self.sizes.counts |= !others.is_empty();
+        let (mut best, mut sure) = self.conjunction_and_sure(&kept, removed, window, goal)?;
+        for kept in others {
+            let (step, other_sure) = self.conjunction_and_sure(&kept, removed, window, goal)?;
+            // They give the same; more of this one was counted, and less is a guess.
+            best.rows = best.rows.min(step.rows);
+            let whole = |step: &Step, sure: &Option<Step>| {
+                sure.as_ref().unwrap_or(step).cost(u64::MAX, goal.rows)
+            };
+            if whole(&step, &other_sure) >= whole(&best, &sure) {
+                continue;
+            }
+            let first = |step: &Step| step.cost(goal.limit, goal.rows);
+            if first(&best).saturating_mul(2) < first(&step) {
+                sure = Some(other_sure.unwrap_or(step));
+            } else {
+                (best, sure) = (step, other_sure);
+            }
+        }
+        self.compared_levels = levels;
+        Ok((best, sure))
+    }
+
+    fn conjunction_and_sure(
+        &mut self,
+        kept: &[Term],
+        removed: &[Term],
+        window: Window,
+        goal: Goal,
+    ) -> Result<(Step, Option<Step>), ReadError> {
+        let with_rows = |step: Step| match goal.rows {
+            true => step.with_whole_rows(),
+            false => step,
+        };
+        // What is inside wants all and makes no bets.
+        let outer = std::mem::take(&mut self.bets);
+        let step = with_rows(self.conjunction(kept, removed, window, goal.limit)?);
+        let sure = match std::mem::take(&mut self.bets) {
+            true => Some(with_rows(self.conjunction(kept, removed, window, u64::MAX)?)),
+            false => None,
+        };
+        self.bets = outer;
+        Ok((step, sure))
     }
 
     /// `bet`, as long as it costs no more than `sure`.
@@ -208,7 +278,7 @@ impl<'a> Planner<'a> {
         }
         match term {
             Term::Keys(Subject::Timestamp, set) => self.timestamps(&windows(set, window)),
-            Term::Keys(Subject::Field(_), _) => self.tested_objects(term, false, window),
+            Term::Keys(Subject::Field(_), _) => self.and(std::slice::from_ref(term), &[], window),
             Term::Keys(Subject::Index(ordinal), set) => {
                 let size = self.sizes.size_of_step(*ordinal, set, window)?;
                 if self.refuses(*ordinal, set, size)
@@ -228,18 +298,27 @@ impl<'a> Planner<'a> {
                 }
                 Ok(self.union(parts))
             }
-            Term::And { kept, removed } => self.and(kept, removed, window, u64::MAX),
+            Term::And { kept, removed } => self.and(kept, removed, window),
         }
     }
 
-    /// The objects of all of `kept` and none of `removed`, of which about `limit` are wanted.
-    fn and(
+    /// The objects of all of `kept` and none of `removed`.
+    fn and(&mut self, kept: &[Term], removed: &[Term], window: Window) -> Result<Step, ReadError> {
+        let goal = Goal { limit: u64::MAX, rows: false, frugal: self.frugal };
+        Ok(self.best_conjunction(kept, removed, window, goal)?.0)
+    }
+
+    /// The same by these very terms; about `limit` are wanted.
+    fn conjunction(
         &mut self,
         kept: &[Term],
         removed: &[Term],
         window: Window,
         limit: u64,
     ) -> Result<Step, ReadError> {
+        if let ([term @ Term::Keys(Subject::Field(_), _)], []) = (kept, removed) {
+            return self.tested_objects(term, false, window);
+        }
         // Conditions on timestamps narrow what the other parts look at.
         let (mut windows, mut terms) = (vec![window], Vec::with_capacity(kept.len()));
         for term in kept {
@@ -435,7 +514,11 @@ impl<'a> Planner<'a> {
             }
             Term::Or(terms) => self.any(terms, asked, window)?,
             Term::And { kept, removed } => {
-                let mut all = self.tests(kept, asked, window)?;
+                let kept = match asked.at_hand {
+                    true => Cow::Borrowed(&kept[..]),
+                    false => narrowed(self.view.schema, kept),
+                };
+                let mut all = self.tests(kept.iter(), asked, window)?;
                 if !removed.is_empty() {
                     let any = self.any(removed, asked, window)?;
                     all.push(Test::Not(Box::new(any)));

@@ -8,6 +8,7 @@ use crate::query::key_range::{KeyRange, RangeSet};
 use crate::query::row_key::RowKey;
 use crate::query::stream::{Entries, Window};
 
+use super::compound::in_one_index;
 use super::normal::{Normal, Subject, Term};
 use super::size::{KEY_SCANS_MAX, count_range, estimate_ranges, is_points, is_unique};
 
@@ -124,7 +125,7 @@ fn within_timestamps(term: &Term, window: Window) -> (Term, Window) {
 }
 
 fn count_term(term: &Term, view: &GrooveView, window: Window) -> Result<Option<Count>, QueryError> {
-    match term {
+    match &*in_one_index(view.schema, term) {
         Term::Or(terms) if terms.is_empty() => Ok(Some(Count::known(0))),
         Term::Keys(Subject::Index(ordinal), set) => {
             Ok(count_keys(*ordinal, set, view, window)?.map(Count::known))
@@ -146,13 +147,15 @@ fn count_any(
 ) -> Result<Option<Count>, QueryError> {
     let mut sizes = Vec::with_capacity(terms.len());
     for term in terms {
-        let Some(size) = count_of_tree(term, view, window)? else { return Ok(None) };
+        let term = in_one_index(view.schema, term);
+        let Some(size) = count_of_tree(&term, view, window)? else { return Ok(None) };
         sizes.push((size, term));
     }
     sizes.sort_by_key(|(size, _)| Reverse(*size));
     let common = |number: usize| {
-        let (_, largest) = sizes[number];
-        let smaller = sizes[number + 1..].iter().map(|(_, term)| (*term).clone()).collect();
+        let (_, largest) = &sizes[number];
+        let smaller = sizes[number + 1..].iter().map(|(_, term)| term.clone().into_owned());
+        let smaller = smaller.collect();
         (Sign::Minus, both(largest, smaller))
     };
     let known = sizes.iter().map(|(size, _)| i128::from(*size)).sum();

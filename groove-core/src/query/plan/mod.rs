@@ -12,6 +12,7 @@
 //! The size of a plan is linear in the size of the predicate.
 
 mod choose;
+mod compound;
 mod cost;
 mod count;
 mod keep;
@@ -31,6 +32,8 @@ use super::key_range::{KeyRange, RangeSet};
 use super::predicate::Node;
 use super::row_key::ReadKey;
 use super::stream::{BoxStream, Window};
+use crate::schema::Schema;
+use compound::Compound;
 use normal::{Normal, Subject, Term};
 
 pub(crate) use choose::Goal;
@@ -104,8 +107,11 @@ impl Plan {
         explains: bool,
     ) -> Result<Option<Keep>, ReadError> {
         let mut normal = self.normal.clone();
-        if let (Term::And { kept: terms, .. }, false) = (&mut normal.term, normal.negative) {
-            terms.retain(|term| !is_of(term, ordinal));
+        if let (Term::And { kept, .. }, false) = (&mut normal.term, normal.negative) {
+            *kept = match Compound::of(view.schema, ordinal, kept) {
+                Some(compound) => compound.others(kept).cloned().collect(),
+                None => kept.iter().filter(|term| !is_of(term, ordinal)).cloned().collect(),
+            };
         }
         let test = choose::Planner::new(view, &self.readers, explains).keep(&normal, window)?;
         Ok(test.map(|test| Keep::new(test, kept, asked)))
@@ -126,24 +132,32 @@ impl Plan {
     }
 
     /// Whether nothing is said but which keys the index has.
-    pub(crate) fn is_keys_of(&self, ordinal: usize) -> bool {
+    pub(crate) fn is_keys_of(&self, schema: &'static Schema, ordinal: usize) -> bool {
+        let is_all = |kept: &[Term]| {
+            let compound = Compound::of(schema, ordinal, kept);
+            compound.is_some_and(|compound| compound.is_all_of(kept))
+        };
         match (&self.normal.term, self.normal.negative) {
             (Term::Or(terms), true) => terms.is_empty(),
-            (Term::Keys(Subject::Index(at), _), false) => *at == ordinal,
+            (Term::Keys(Subject::Index(at), _), false) if *at == ordinal => true,
+            (Term::And { kept, removed }, false) => removed.is_empty() && is_all(kept),
+            (term, false) => is_all(std::slice::from_ref(term)),
             _ => false,
         }
     }
 
     /// The keys of the index that all objects of the answer have; `None` if that is not said.
-    pub(crate) fn keys_of(&self, ordinal: usize) -> Option<&RangeSet> {
-        let of = |term: &Term| is_of(term, ordinal);
-        let term = match &self.normal.term {
-            _ if self.normal.negative => None,
-            Term::And { kept, .. } => kept.iter().find(|term| of(term)),
-            term => Some(term).filter(|term| of(term)),
+    pub(crate) fn keys_of(&self, schema: &'static Schema, ordinal: usize) -> Option<RangeSet> {
+        let kept = match &self.normal.term {
+            _ if self.normal.negative => return None,
+            Term::And { kept, .. } => &kept[..],
+            term => std::slice::from_ref(term),
         };
-        match term {
-            Some(Term::Keys(_, set)) => Some(set),
+        if let Some(compound) = Compound::of(schema, ordinal, kept) {
+            return Some(compound.set);
+        }
+        match kept.iter().find(|term| is_of(term, ordinal)) {
+            Some(Term::Keys(_, set)) => Some(set.clone()),
             _ => None,
         }
     }

@@ -41,6 +41,8 @@ impl Item {
     pub(super) const TINY_SMALL: Index<Item, (u8, u16)> = Index::new(9);
     pub(super) const DEPTH: Index<Item, i32> = Index::new(10);
     /// As if no index were on these fields.
+    pub(super) const ROW_TINY: Unindexed<Item, u8> = Unindexed::new(2);
+    pub(super) const ROW_SMALL: Unindexed<Item, u16> = Unindexed::new(3);
     pub(super) const ROW_WIDE: Unindexed<Item, u64> = Unindexed::new(4);
     pub(super) const ROW_MAYBE: Unindexed<Item, Option<i16>> = Unindexed::new(7);
     pub(super) const ROW_TEXT: Unindexed<Item, Text<3>> = Unindexed::new(8);

@@ -2,6 +2,7 @@
 
 mod algebra;
 mod bets;
+mod compound;
 mod costs;
 mod explain;
 mod faults;

@@ -179,13 +179,38 @@ fn leaf(random: &mut Random, items: &[Item]) -> Case {
     }
 }
 
+/// Conditions on the first field of a compound index, or on both.
+fn on_compound(random: &mut Random) -> Case {
+    let first = match random.one_in(2) {
+        true => comparison!(random, Item::TINY, tiny, |i: &Item| Some(i.tiny), |_: &Item| true),
+        false => {
+            comparison!(random, Item::ROW_TINY, tiny, |i: &Item| Some(i.tiny), |_: &Item| true)
+        }
+    };
+    if random.one_in(4) {
+        return first;
+    }
+    let key = |item: &Item| Some(item.small);
+    let second = comparison!(random, Item::ROW_SMALL, small, key, |_: &Item| true);
+    case(first.predicate & second.predicate, move |i| (first.holds)(i) && (second.holds)(i))
+}
+
 /// A random predicate of at most this depth.
 pub(super) fn predicate(random: &mut Random, items: &[Item], depth: u64) -> Case {
     if depth == 0 || random.one_in(4) {
         return leaf(random, items);
     }
     let part = |random: &mut Random| predicate(random, items, depth - 1);
-    match random.below(7) {
+    match random.below(8) {
+        7 => {
+            // What a compound index is on, and something else.
+            let parts = (on_compound(random), part(random), random.one_in(2));
+            let (Case { predicate, holds }, other, alone) = parts;
+            match alone {
+                true => Case { predicate, holds },
+                false => case(predicate & other.predicate, move |i| holds(i) && (other.holds)(i)),
+            }
+        }
         0 | 1 => {
             let (a, b) = (part(random), part(random));
             case(a.predicate & b.predicate, move |item| (a.holds)(item) && (b.holds)(item))

@@ -5,8 +5,10 @@
 //!    source's value counts, of a set tree the sum of puts and tombstones.
 //! 3. Sources are few (a run per power of two, a level per power of eight), so the next key is found
 //!    by looking at all of them.
-//! 4. Values of one source that no other has a say in are a [`Stretch`], of one value if sources are interleaved: its
-//!    payload stays where it is, and is read as far as somebody asks for it.
+//! 4. Values of one source that no other has a say in are passed together. They are a piece of a [`Stretch`], which
+//!    has as many pieces as it takes to have some values: a handful after a search, a hundred soon after. Payloads stay
+//!    where they are, and are read as far as somebody asks for them; so a stretch ends where a source would have to
+//!    let its block go.
 //! 5. Of a long stretch of removed values most are skipped ([`Removed`]). In a set tree a range of as many puts as
 //!    tombstones has nothing else in it. In a map tree that is not certain, since a put may have taken the place of
 //!    another one; but where a source has a tombstone for each number, as after the removal of objects whose
@@ -21,7 +23,6 @@
 mod source;
 
 use std::ops::Range;
-use std::slice;
 use std::sync::Arc;
 
 use crate::error::{Damage, ReadError};
@@ -30,14 +31,16 @@ use crate::table::PayloadLane;
 
 use super::read::{Direction, Scan};
 use super::removed::{Removed, SKIPPED_MIN, predecessor, successor};
-use super::stretch::Stretch;
+use super::stretch::{ReadPayloads, Stretch};
 use super::version::TreeVersion;
-use source::{BlockNumber, Source};
+use source::{BlockNumber, Passed, Source};
 
 struct Head<const K: usize> {
     source: Source<K>,
-    /// The key that the source stands at; `None` at its end.
+    /// The key that the source stands at; `None` at its end, and at the end of a block.
     key: Option<Key<K>>,
+    /// Whether it stands at the last value of a block, which was passed: what is behind it is to be read.
+    is_behind_block: bool,
     /// The block that was last asked whether it has anything that is wanted, and the answer.
     asked: Option<(BlockNumber, bool)>,
 }
@@ -68,6 +71,18 @@ struct Wanted {
     ranges: Arc<[(u64, u64)]>,
 }
 
+/// Where a scan goes on.
+struct Nearest<const K: usize> {
+    /// The number of the newest head that stands there.
+    lead: usize,
+    key: Key<K>,
+    /// The nearest key of the others.
+    bound: Option<Key<K>>,
+}
+
+/// What is promised by who asks for a value.
+const STANDS: &str = "a scan is asked for a value where it stands at one";
+
 /// The merged scan.
 pub(super) struct MergeScan<const K: usize> {
     version: Arc<TreeVersion<K>>,
@@ -76,12 +91,10 @@ pub(super) struct MergeScan<const K: usize> {
     direction: Direction,
     /// Newest first.
     heads: Vec<Head<K>>,
+    /// Whether any head is behind a block.
+    is_behind_block: bool,
     state: State,
-    /// The key of the current value, if that is in no stretch: it has no payload then.
-    key: Key<K>,
     stretch: Stretch<K>,
-    /// The number of the head that stands at the last value of the stretch, and is to go on from there.
-    lead: Option<usize>,
     removed: Removed,
     wanted: Vec<Wanted>,
     /// Value blocks that were looked into.
@@ -110,10 +123,9 @@ impl<const K: usize> MergeScan<K> {
             max,
             direction,
             heads: Vec::new(),
+            is_behind_block: false,
             state: State::New,
-            key: [0; K],
             stretch: Stretch::new(payload_width, direction),
-            lead: None,
             removed: Removed::new(),
             wanted: Vec::new(),
             blocks: 0,
@@ -143,7 +155,7 @@ impl<const K: usize> MergeScan<K> {
             let key = source.seek(&version, &from, self.direction, &mut self.blocks)?;
             let key = self.within(key);
             if key.is_some() {
-                self.heads.push(Head { source, key, asked: None });
+                self.heads.push(Head { source, key, is_behind_block: false, asked: None });
             }
         }
         Ok(())
@@ -166,79 +178,136 @@ impl<const K: usize> MergeScan<K> {
         result.inspect_err(|error| self.state = State::Failed(error.clone()))
     }
 
+    /// Makes the next values the stretch; `false` if there are none.
     fn step(&mut self) -> Result<bool, ReadError> {
-        if let Some(lead) = self.lead.take() {
-            self.step_head(lead)?;
-        }
-        loop {
-            let Some(next) = self.next_key() else { return Ok(false) };
-            if !self.wanted.is_empty() && self.leave_out_from(&next)? {
-                self.removed.end();
+        let wanted = self.stretch.begin();
+        let mut is_removed = false;
+        while self.stretch.len() < wanted {
+            // What stands in the stretch is read later, so the blocks that have it stay.
+            if self.is_behind_block || is_removed {
+                if self.stretch.len() > 0 {
+                    break;
+                }
+                self.read_next_blocks()?;
+                if std::mem::take(&mut is_removed) {
+                    self.skip_removed()?;
+                }
+            }
+            let Some(Nearest { lead, key, bound }) = self.nearest() else { break };
+            let head = &mut self.heads[lead];
+            if bound == Some(key) || head.source.is_tombstone() {
+                match self.add_one(lead, &key) {
+                    Ok(lives) => is_removed = !lives && self.removed.add(),
+                    // What lies before it is given first.
+                    Err(error) if self.stretch.len() > 0 => {
+                        self.state = State::Failed(error);
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
                 continue;
             }
-            if let Some(values) = self.stretch.next_values()
-                && self.begin_stretch(&next, values)
-            {
-                self.removed.end();
-                return Ok(true);
+            let left_out = !self.wanted.is_empty() && head.is_left_out(&self.wanted);
+            let values = match left_out {
+                true => head.source.len(),
+                false => wanted - self.stretch.len(),
+            };
+            let range = (&self.min, &self.max);
+            let positions = head.source.stretch(self.direction, values, range, bound.as_ref());
+            self.pass(lead, &positions);
+            if !left_out {
+                self.stretch.add(lead, positions);
             }
-            // Newest first: the first value is the one that counts in a map tree.
-            let usage = self.version.meta().usage;
-            let (mut newest, mut net) = (None, 0);
-            for at in 0..self.heads.len() {
-                if self.heads[at].key != Some(next) {
-                    continue;
-                }
-                let tombstone = self.heads[at].source.is_tombstone();
-                net += if tombstone { -1 } else { 1 };
-                if newest.is_none() {
-                    newest = Some((at, tombstone));
-                    if usage == Usage::Map && !tombstone {
-                        // It stays there: its payload is read if somebody asks for it.
-                        continue;
-                    }
-                }
-                self.step_head(at)?;
-            }
-            match (usage, newest) {
-                (Usage::Map, Some((lead, false))) => {
-                    self.removed.end();
-                    self.heads[lead].source.fill_one(&mut self.stretch);
-                    self.lead = Some(lead);
-                    return Ok(true);
-                }
-                (Usage::Set, _) if net == 1 => {
-                    self.removed.end();
-                    self.key = next;
-                    return Ok(true);
-                }
-                (Usage::Set, _) if net != 0 => {
-                    let what = "entry, which was put or removed twice in a row,";
-                    return Err(self.version.damaged_at(&next, Damage::Invalid { what }));
-                }
-                _ => {}
-            }
-            if self.removed.add() {
-                self.skip_removed()?;
-            }
+            self.removed.end();
         }
+        let heads = &self.heads;
+        Ok(self.stretch.finish(|piece, keys, scratch| {
+            heads[piece.source].source.append_keys(piece.positions.clone(), keys, scratch);
+        }))
     }
 
-    /// Has the head with this number go to its next value.
-    fn step_head(&mut self, number: usize) -> Result<(), ReadError> {
-        let source = &mut self.heads[number].source;
-        let key = source.next(&self.version, self.direction, &mut self.blocks)?;
-        self.heads[number].key = self.within(key);
+    /// Adds what the sources have together under a key, of which `lead` is the newest, to the stretch, unless it is left
+    /// out; `false` if that is nothing.
+    fn add_one(&mut self, lead: usize, key: &Key<K>) -> Result<bool, ReadError> {
+        let is_tombstone = self.heads[lead].source.is_tombstone();
+        let left_out = !self.wanted.is_empty() && self.heads[lead].is_left_out(&self.wanted);
+        let place = self.heads[lead].source.at();
+        let mut net = 0;
+        for at in lead..self.heads.len() {
+            let head = &self.heads[at];
+            if head.key == Some(*key) {
+                net += if head.source.is_tombstone() { -1 } else { 1 };
+                let place = head.source.at();
+                self.pass(at, &(place..place + 1));
+            }
+        }
+        let lives = match self.version.meta().usage {
+            // The newest is what counts.
+            Usage::Map => !is_tombstone,
+            Usage::Set if net != 0 && net != 1 => {
+                let what = "entry, which was put or removed twice in a row,";
+                return Err(self.version.damaged_at(key, Damage::Invalid { what }));
+            }
+            Usage::Set => net == 1,
+        };
+        if lives {
+            self.removed.end();
+            if !left_out {
+                self.stretch.add(lead, place..place + 1);
+            }
+        }
+        Ok(lives)
+    }
+
+    /// Has a head go beyond values at these positions.
+    fn pass(&mut self, number: usize, positions: &Range<usize>) {
+        let passed = self.heads[number].source.pass(positions, self.direction);
+        let key = match passed {
+            Passed::At(key) => self.within(Some(key)),
+            Passed::EndOfBlock | Passed::End => None,
+        };
+        let head = &mut self.heads[number];
+        head.key = key;
+        head.is_behind_block = matches!(passed, Passed::EndOfBlock);
+        self.is_behind_block |= head.is_behind_block;
+    }
+
+    /// Reads what is behind the blocks that were passed.
+    fn read_next_blocks(&mut self) -> Result<(), ReadError> {
+        for number in 0..self.heads.len() {
+            let head = &mut self.heads[number];
+            if head.is_behind_block {
+                let key = head.source.next(&self.version, self.direction, &mut self.blocks)?;
+                head.is_behind_block = false;
+                self.heads[number].key = self.within(key);
+            }
+        }
+        self.is_behind_block = false;
         Ok(())
     }
 
-    /// The nearest of the keys that the heads stand at.
-    fn next_key(&self) -> Option<Key<K>> {
-        let keys = self.heads.iter().filter_map(|head| head.key);
-        match self.direction {
-            Direction::Ascending => keys.min(),
-            Direction::Descending => keys.max(),
+    /// Where the scan goes on; `None` at its end. No head is behind a block.
+    fn nearest(&self) -> Option<Nearest<K>> {
+        let mut nearest: Option<Nearest<K>> = None;
+        let is_before = |one: &Key<K>, other: &Key<K>| match self.direction {
+            Direction::Ascending => one < other,
+            Direction::Descending => one > other,
+        };
+        for (number, head) in self.heads.iter().enumerate() {
+            let Some(key) = head.key else { continue };
+            match &mut nearest {
+                Some(first) if !is_before(&key, &first.key) => {
+                    if first.bound.is_none_or(|bound| is_before(&key, &bound)) {
+                        first.bound = Some(key);
+                    }
+                }
+                _ => {
+                    let bound = nearest.map(|first| first.key);
+                    nearest = Some(Nearest { lead: number, key, bound });
+                }
+            }
         }
+        nearest
     }
 
     /// Goes on as far as nothing lives, or as far as that is easily told.
@@ -247,7 +316,7 @@ impl<const K: usize> MergeScan<K> {
     fn skip_removed(&mut self) -> Result<(), ReadError> {
         let mut attempt = self.removed.attempt();
         while let Some(distance) = attempt.distance() {
-            let Some(from) = self.next_key() else { break };
+            let Some(Nearest { key: from, .. }) = self.nearest() else { break };
             let usage = self.version.meta().usage;
             let end = match usage {
                 Usage::Set => self.end_of_pairs(&from, distance),
@@ -337,60 +406,6 @@ impl<const K: usize> MergeScan<K> {
         Ok(())
     }
 
-    /// The number of the newest head that stands at `next`, and the nearest key of the others.
-    fn lead(&self, next: &Key<K>) -> Option<(usize, Option<Key<K>>)> {
-        let (mut lead, mut bound) = (None, None);
-        for (number, head) in self.heads.iter().enumerate() {
-            match head.key {
-                Some(key) if key == *next && lead.is_none() => lead = Some(number),
-                Some(key) => {
-                    let first = bound.get_or_insert(key);
-                    *first = match self.direction {
-                        Direction::Ascending => key.min(*first),
-                        Direction::Descending => key.max(*first),
-                    };
-                }
-                None => {}
-            }
-        }
-        lead.map(|lead| (lead, bound))
-    }
-
-    /// Goes beyond the values from `next` on, as far as no other source has a say in them, if their block has nothing
-    /// that is wanted.
-    fn leave_out_from(&mut self, next: &Key<K>) -> Result<bool, ReadError> {
-        let Some((number, bound)) = self.lead(next) else { return Ok(false) };
-        let head = &mut self.heads[number];
-        if !head.is_left_out(&self.wanted) {
-            return Ok(false);
-        }
-        let (min, max) = (&self.min, &self.max);
-        let all = head.source.len();
-        let positions = head.source.stretch(self.direction, all, (min, max), bound.as_ref());
-        if positions.is_empty() {
-            return Ok(false);
-        }
-        head.source.stand_at_last(&positions, self.direction);
-        self.step_head(number)?;
-        Ok(true)
-    }
-
-    /// Unpacks up to so many values, of which `next` is the first; `false` if it is to be unpacked alone.
-    fn begin_stretch(&mut self, next: &Key<K>, values: usize) -> bool {
-        let Some((number, bound)) = self.lead(next) else { return false };
-        let (min, max) = (&self.min, &self.max);
-        let source = &mut self.heads[number].source;
-        let positions = source.stretch(self.direction, values, (min, max), bound.as_ref());
-        if positions.len() < 2 {
-            self.stretch.fail();
-            return false;
-        }
-        let last = source.fill(&mut self.stretch, positions, self.direction);
-        self.heads[number].key = Some(last);
-        self.lead = Some(number);
-        true
-    }
-
     fn try_seek(&mut self, key: &Key<K>) -> Result<(), ReadError> {
         match self.direction {
             Direction::Ascending => self.min = self.min.max(*key),
@@ -399,23 +414,52 @@ impl<const K: usize> MergeScan<K> {
         if matches!(self.state, State::New) || self.stretch.seek(key) {
             return Ok(());
         }
-        let lead = self.lead.take();
         for at in 0..self.heads.len() {
-            let behind = match (self.heads[at].key, self.direction) {
-                (Some(head), Direction::Ascending) => head < *key,
-                (Some(head), Direction::Descending) => head > *key,
-                (None, _) => false,
+            let head = &mut self.heads[at];
+            let last = match head.is_behind_block {
+                // It does not go back: what was passed may have been removed or left out.
+                true => Some(head.source.key(head.source.at())),
+                false => head.key,
             };
-            if !behind && lead == Some(at) {
-                // It stands at the last value of the stretch, which was given.
-                self.step_head(at)?;
-            } else if behind {
-                let source = &mut self.heads[at].source;
-                let found = source.seek(&self.version, key, self.direction, &mut self.blocks)?;
+            let is_before = last.is_some_and(|last| match self.direction {
+                Direction::Ascending => last < *key,
+                Direction::Descending => last > *key,
+            });
+            if is_before {
+                let found =
+                    head.source.seek(&self.version, key, self.direction, &mut self.blocks)?;
+                head.is_behind_block = false;
                 self.heads[at].key = self.within(found);
             }
         }
+        self.is_behind_block = self.heads.iter().any(|head| head.is_behind_block);
         Ok(())
+    }
+}
+
+/// Payloads of the values of all heads.
+impl<const K: usize> ReadPayloads for [Head<K>] {
+    fn read_payloads(
+        &self,
+        (source, positions): (usize, Range<usize>),
+        parts: Option<&[Range<usize>]>,
+        payloads: &mut [u8],
+        scratch: &mut Vec<u64>,
+    ) {
+        self[source].source.read_payloads(positions, parts, payloads, scratch);
+    }
+
+    fn read_payload(&self, source: usize, at: usize, payload: &mut [u8]) {
+        self[source].source.read_payload(at, payload);
+    }
+
+    fn read_numbers(
+        &self,
+        (source, positions): (usize, Range<usize>),
+        lane: PayloadLane,
+        numbers: &mut Vec<u64>,
+    ) -> Option<u64> {
+        self[source].source.read_numbers(positions, lane, numbers)
     }
 }
 
@@ -438,13 +482,11 @@ impl<const K: usize> Scan for MergeScan<K> {
     }
 
     fn key(&self) -> &[u64] {
-        self.stretch.key().unwrap_or(&self.key)
+        self.stretch.key().expect(STANDS)
     }
 
     fn value(&mut self) -> (&[u64], &[u8]) {
-        let source = self.lead.map(|lead| &self.heads[lead].source);
-        let (key, payload) =
-            source.and_then(|source| self.stretch.value(source)).unwrap_or((&self.key, &[]));
+        let (key, payload) = self.stretch.value(&self.heads[..]).expect(STANDS);
         (key, payload)
     }
 
@@ -453,22 +495,19 @@ impl<const K: usize> Scan for MergeScan<K> {
     }
 
     fn tested(&mut self) -> &[u8] {
-        let source = self.lead.map(|lead| &self.heads[lead].source);
-        source.and_then(|source| self.stretch.tested(source)).unwrap_or(&[])
+        self.stretch.tested(&self.heads[..]).expect(STANDS)
     }
 
     fn at_hand(&self) -> &[u64] {
-        self.stretch.at_hand().unwrap_or(slice::from_ref(&self.key)).as_flattened()
+        self.stretch.at_hand().expect(STANDS).as_flattened()
     }
 
     fn tested_at_hand(&mut self) -> &[u8] {
-        let source = self.lead.map(|lead| &self.heads[lead].source);
-        source.and_then(|source| self.stretch.tested_at_hand(source)).unwrap_or(&[])
+        self.stretch.tested_at_hand(&self.heads[..]).expect(STANDS)
     }
 
     fn numbers_at_hand(&mut self, lane: PayloadLane, numbers: &mut Vec<u64>) -> Option<u64> {
-        let lead = self.lead.expect("a row is a value of a source");
-        self.stretch.numbers(lane, &self.heads[lead].source, numbers)
+        self.stretch.numbers(lane, &self.heads[..], numbers)
     }
 
     fn skip(&mut self, rows: usize) {

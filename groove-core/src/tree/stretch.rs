@@ -1,7 +1,8 @@
-//! Values that a scan gives one after the other out of one source, unpacked together.
+//! Values that a scan gives one after the other, unpacked together.
 //!
 //! Value by value, a scan asks each lane of a block for its kind and its frame, and each source whether it is
-//! the next. Lane by lane, for as many values as no other source has a say in, both are asked once. Who wants one
+//! the next. Lane by lane, for as many values as no other source has a say in, both are asked once. Such values are a
+//! [`Piece`]; where sources are interleaved, as after updates, a stretch has many. Who wants one
 //! value should not pay for many, so the first value after a search is unpacked alone, and each
 //! stretch is larger than the one before. Keys are unpacked at once, [`StretchPayloads`] when they are asked for.
 
@@ -14,19 +15,16 @@ use crate::table::PayloadLane;
 
 use super::read::Direction;
 
-pub(super) use payloads::ReadPayloads;
 use payloads::StretchPayloads;
+pub(super) use payloads::{Piece, ReadPayloads};
 
-/// Values of the first stretch after a search; fewer are unpacked one by one, which costs less.
-pub(super) const VALUES_MIN: usize = 8;
-/// How many times more values the next stretch has.
-const GROWTH: usize = 4;
+/// Values of a stretch at the least, unless it is the first, and how many times more the next one has.
+const VALUES_MIN: usize = 8;
+const GROWTH: usize = 2;
 /// Values of a stretch at the most.
 const VALUES_MAX: usize = 128;
 /// Bytes of a stretch at the most: what is unpacked should stay in the processor's nearest cache.
 const BYTES_MAX: usize = 16 << 10;
-/// Values that are unpacked alone, at the most, before the next attempt, where sources are interleaved.
-const PAUSE_MAX: usize = 32;
 
 /// Some values, unpacked, and which of them is the current one. Its memory is used again.
 pub(super) struct Stretch<const K: usize> {
@@ -40,9 +38,6 @@ pub(super) struct Stretch<const K: usize> {
     /// Values of the next stretch.
     next_values: usize,
     values_max: usize,
-    /// Values that are still to be unpacked alone, and how many are after the next failure.
-    pause: usize,
-    next_pause: usize,
 }
 
 impl<const K: usize> Stretch<K> {
@@ -53,37 +48,16 @@ impl<const K: usize> Stretch<K> {
             scratch: Vec::new(),
             left: 0..0,
             direction,
-            next_values: VALUES_MIN,
+            next_values: 1,
             values_max: (BYTES_MAX / (payload_width + size_of::<Key<K>>()))
                 .clamp(VALUES_MIN, VALUES_MAX),
-            pause: 1,
-            next_pause: 1,
         }
     }
 
     /// After a search: forgets all values, and begins small again.
     pub(super) fn restart(&mut self) {
         self.left = 0..0;
-        self.next_values = VALUES_MIN;
-        (self.pause, self.next_pause) = (1, 1);
-    }
-
-    /// How many values to unpack next, if there are as many; `None` if the next one is to be unpacked alone.
-    pub(super) fn next_values(&mut self) -> Option<usize> {
-        match self.pause.checked_sub(1) {
-            Some(pause) => {
-                self.pause = pause;
-                None
-            }
-            None => Some(self.next_values),
-        }
-    }
-
-    /// Fewer values than [`VALUES_MIN`] come one after the other: the next ones are unpacked alone, more each time.
-    pub(super) fn fail(&mut self) {
-        self.pause = self.next_pause;
-        self.next_pause = PAUSE_MAX.min(2 * self.next_pause);
-        self.next_values = VALUES_MIN;
+        self.next_values = 1;
     }
 
     /// Conditions on these bytes of payloads will be tested too.
@@ -91,32 +65,36 @@ impl<const K: usize> Stretch<K> {
         self.payloads.test(parts);
     }
 
-    /// Takes the values at these positions of a source, whose keys `append_keys` appends, with memory to use
-    /// again; the first of them in the scan's direction is current.
-    pub(super) fn fill(
-        &mut self,
-        positions: Range<usize>,
-        append_keys: impl FnOnce(Range<usize>, &mut Vec<Key<K>>, &mut Vec<u64>),
-    ) {
-        let values = positions.len();
-        self.next_values = match values < self.next_values {
-            // So many came before another source.
-            true => values.max(VALUES_MIN),
-            false => self.values_max.min(GROWTH * values),
-        };
-        self.next_pause = 1;
-        self.keys.clear();
-        append_keys(positions.clone(), &mut self.keys, &mut self.scratch);
-        self.payloads.restart(positions);
-        self.left = 0..values;
+    /// Forgets all values, and gives how many to add, if there are as many.
+    pub(super) fn begin(&mut self) -> usize {
+        self.left = 0..0;
+        self.payloads.restart();
+        self.next_values
     }
 
-    /// Takes one value alone, at this position of its source, which says nothing of those that follow.
-    pub(super) fn fill_one(&mut self, position: usize, key: Key<K>) {
+    /// How many values were added.
+    pub(super) fn len(&self) -> usize {
+        self.payloads.len()
+    }
+
+    /// Adds the values at these positions of a source: they lie behind those that were added, in the scan's direction.
+    pub(super) fn add(&mut self, source: usize, positions: Range<usize>) {
+        self.payloads.add(source, positions, self.direction);
+    }
+
+    /// Makes the first of the values that were added current; `false` if there are none. `append_keys` appends the keys
+    /// of a piece, with memory to use again.
+    pub(super) fn finish(
+        &mut self,
+        mut append_keys: impl FnMut(&Piece, &mut Vec<Key<K>>, &mut Vec<u64>),
+    ) -> bool {
+        self.next_values = (GROWTH * self.next_values).clamp(VALUES_MIN, self.values_max);
         self.keys.clear();
-        self.keys.push(key);
-        self.payloads.restart(position..position + 1);
-        self.left = 0..1;
+        for piece in self.payloads.finish(self.direction) {
+            append_keys(piece, &mut self.keys, &mut self.scratch);
+        }
+        self.left = 0..self.keys.len();
+        !self.left.is_empty()
     }
 
     /// The current value's place; `None` if there is none.
@@ -174,10 +152,13 @@ impl<const K: usize> Stretch<K> {
         self.at().map(|at| &self.keys[at])
     }
 
-    /// The current value's key and its payload, which is in `source`; `None` if there is no current value.
+    /// The current value's key and its payload, which is in `sources`; `None` if there is no current value.
     #[inline]
-    pub(super) fn value(&mut self, source: &impl ReadPayloads) -> Option<(&Key<K>, &[u8])> {
-        self.at().map(|at| (&self.keys[at], self.payloads.get(at, source)))
+    pub(super) fn value(
+        &mut self,
+        sources: &(impl ReadPayloads + ?Sized),
+    ) -> Option<(&Key<K>, &[u8])> {
+        self.at().map(|at| (&self.keys[at], self.payloads.get(at, sources)))
     }
 
     /// The keys of the current value and of those behind it; `None` if there is no current value.
@@ -186,19 +167,22 @@ impl<const K: usize> Stretch<K> {
     }
 
     /// Their payloads, of which only the bytes that are tested hold.
-    pub(super) fn tested_at_hand(&mut self, source: &impl ReadPayloads) -> Option<&[u8]> {
+    pub(super) fn tested_at_hand(
+        &mut self,
+        sources: &(impl ReadPayloads + ?Sized),
+    ) -> Option<&[u8]> {
         let left = self.left.clone();
-        (!left.is_empty()).then(|| self.payloads.tested_of(left, source))
+        (!left.is_empty()).then(|| self.payloads.tested_of(left, sources))
     }
 
     /// Appends what they have in one lane, or gives it if all have the same.
     pub(super) fn numbers(
         &self,
         lane: PayloadLane,
-        source: &impl ReadPayloads,
+        sources: &(impl ReadPayloads + ?Sized),
         numbers: &mut Vec<u64>,
     ) -> Option<u64> {
-        self.payloads.numbers_of(self.left.clone(), lane, source, numbers)
+        self.payloads.numbers_of(self.left.clone(), lane, sources, numbers)
     }
 
     /// Goes so many values further; there are more.
@@ -212,7 +196,7 @@ impl<const K: usize> Stretch<K> {
 
     /// The current value's payload, of which only the bytes that are tested hold.
     #[inline]
-    pub(super) fn tested(&mut self, source: &impl ReadPayloads) -> Option<&[u8]> {
-        self.at().map(|at| self.payloads.tested(at, source))
+    pub(super) fn tested(&mut self, sources: &(impl ReadPayloads + ?Sized)) -> Option<&[u8]> {
+        self.at().map(|at| self.payloads.tested(at, sources))
     }
 }

@@ -259,16 +259,18 @@ fn a_scan_gives_what_is_visible_between_any_steps_and_searches() {
                 if random.below(4) == 0 {
                     let keys = scan.at_hand().to_vec();
                     let skipped = random.below(keys.len() as u64) as usize;
-                    let next: Vec<(&u64, &[u8; PAYLOAD_WIDTH])> = match direction {
-                        Direction::Ascending => visible.range(key..).take(keys.len()).collect(),
-                        Direction::Descending => {
-                            let mut next: Vec<_> =
-                                visible.range(..=key).rev().take(keys.len()).collect();
-                            next.reverse();
-                            next
-                        }
+                    let (lowest, highest) = (keys[0], keys[keys.len() - 1]);
+                    let current = match direction {
+                        Direction::Ascending => lowest,
+                        Direction::Descending => highest,
                     };
+                    assert_eq!(current, *key, "{}", context());
+                    let (next, others): (Vec<_>, Vec<_>) = visible
+                        .range(lowest..=highest)
+                        .partition(|(key, _)| keys.binary_search(key).is_ok());
                     assert!(next.iter().map(|(key, _)| *key).eq(&keys), "{}", context());
+                    assert!(!others.iter().any(|(_, payload)| is_wanted(payload)), "{}", context());
+                    left_out += others.len();
                     if width > 0 {
                         let offset = random.below(width as u64) as usize;
                         let lane = match random.below(2) {

@@ -10,7 +10,6 @@ use crate::search;
 use crate::table::{PayloadLane, TableIndex, ValueBlock};
 use crate::tree::read::Direction;
 use crate::tree::removed::SKIPPED_MIN;
-use crate::tree::stretch::{ReadPayloads, Stretch, VALUES_MIN};
 use crate::tree::version::TreeVersion;
 
 /// The number of a table in its level, and of a block in the table.
@@ -22,6 +21,14 @@ pub(super) enum Source<const K: usize> {
     Level { level: usize, table: usize, block: usize, values: Option<ValueBlock<K>>, at: usize },
 }
 
+/// Where a source stands behind values that were passed.
+pub(super) enum Passed<const K: usize> {
+    At(Key<K>),
+    /// At the last of them: [`Source::next`] reads the next block, if there is one.
+    EndOfBlock,
+    End,
+}
+
 impl<const K: usize> Source<K> {
     pub(super) fn is_tombstone(&self) -> bool {
         match self {
@@ -29,8 +36,8 @@ impl<const K: usize> Source<K> {
         }
     }
 
-    /// The positions of up to so many values that nothing stands between: no tombstone, no key of another
-    /// source, which has `bound` next, and no end of the range.
+    /// The positions of up to so many values, from that on where it stands, which is no tombstone, that nothing stands
+    /// between: no tombstone, no key of another source, which has `bound` next, and no end of the range.
     pub(super) fn stretch(
         &self,
         direction: Direction,
@@ -45,15 +52,11 @@ impl<const K: usize> Source<K> {
                     let key = self.key(at);
                     key <= *max && bound.is_none_or(|end| key < *end)
                 };
-                // Where sources are interleaved, one look tells that it is not worth it.
-                let least = length.min(at + VALUES_MIN);
-                if !is_within(least - 1) {
-                    return at..at;
-                }
                 let end = length.min(at + values);
-                let end = match is_within(end - 1) {
+                let end = match end == at + 1 || is_within(end - 1) {
                     true => end,
-                    false => search::by_halves(least, end, is_within),
+                    // Where sources are interleaved, it is near.
+                    false => search::gallop(at + 1, end - 1, 1, is_within),
                 };
                 if !self.has_tombstones() {
                     return at..end;
@@ -65,14 +68,10 @@ impl<const K: usize> Source<K> {
                     let key = self.key(at);
                     key < *min || bound.is_some_and(|end| key <= *end)
                 };
-                let least = (at + 1).saturating_sub(VALUES_MIN);
-                if is_behind(least) {
-                    return at..at;
-                }
                 let begin = (at + 1).saturating_sub(values);
-                let begin = match is_behind(begin) {
-                    true => search::by_halves(begin, least, is_behind),
-                    false => begin,
+                let begin = match begin == at || !is_behind(begin) {
+                    true => begin,
+                    false => search::gallop_back(begin + 1, at, 1, is_behind),
                 };
                 if !self.has_tombstones() {
                     return begin..at + 1;
@@ -83,50 +82,46 @@ impl<const K: usize> Source<K> {
         }
     }
 
-    /// Makes the values at these positions the stretch, stands at the last of them, and gives its key.
-    pub(super) fn fill(
-        &mut self,
-        stretch: &mut Stretch<K>,
+    /// Appends the keys at these positions, with memory to use again.
+    pub(super) fn append_keys(
+        &self,
         positions: Range<usize>,
-        direction: Direction,
-    ) -> Key<K> {
-        let last = self.stand_at_last(&positions, direction);
+        keys: &mut Vec<Key<K>>,
+        scratch: &mut Vec<u64>,
+    ) {
         match self {
-            Source::Run { run, .. } => {
-                stretch.fill(positions, |positions, keys, _| {
-                    keys.extend_from_slice(&run.keys()[positions]);
-                });
-            }
+            Source::Run { run, .. } => keys.extend_from_slice(&run.keys()[positions]),
+            Source::Level { .. } if positions.len() == 1 => keys.push(self.key(positions.start)),
             Source::Level { values, .. } => {
                 let values = values.as_ref().expect("the source stands at a value");
-                stretch.fill(positions, |positions, keys, scratch| {
-                    values.unpack_keys(positions, keys, scratch);
-                });
+                values.unpack_keys(positions, keys, scratch);
             }
         }
-        self.key(last)
     }
 
-    /// Makes the value that it stands at the stretch.
-    pub(super) fn fill_one(&self, stretch: &mut Stretch<K>) {
-        let (_, at) = self.place();
-        stretch.fill_one(at, self.key(at));
-    }
-
-    /// Stands at the last of these positions, in a direction, and gives it.
-    pub(super) fn stand_at_last(
-        &mut self,
-        positions: &Range<usize>,
-        direction: Direction,
-    ) -> usize {
-        let last = match direction {
-            Direction::Ascending => positions.end - 1,
-            Direction::Descending => positions.start,
+    /// Goes beyond these positions, as far as nothing has to be read for that.
+    pub(super) fn pass(&mut self, positions: &Range<usize>, direction: Direction) -> Passed<K> {
+        let length = self.len();
+        let (last, next) = match direction {
+            Direction::Ascending => {
+                (positions.end - 1, Some(positions.end).filter(|next| *next < length))
+            }
+            Direction::Descending => (positions.start, positions.start.checked_sub(1)),
         };
+        let is_run = matches!(self, Source::Run { .. });
         match self {
-            Source::Run { at, .. } | Source::Level { at, .. } => *at = last,
+            Source::Run { at, .. } | Source::Level { at, .. } => *at = next.unwrap_or(last),
         }
-        last
+        match next {
+            Some(next) => Passed::At(self.key(next)),
+            None if is_run => Passed::End,
+            None => Passed::EndOfBlock,
+        }
+    }
+
+    /// The position where it stands.
+    pub(super) fn at(&self) -> usize {
+        self.place().1
     }
 
     /// The block at hand, and which one of the level it is; `None` of a run.
@@ -388,8 +383,9 @@ impl<const K: usize> Source<K> {
     }
 }
 
-impl<const K: usize> ReadPayloads for Source<K> {
-    fn read_payloads(
+/// What [`ReadPayloads`](crate::tree::stretch::ReadPayloads) asks of a source.
+impl<const K: usize> Source<K> {
+    pub(super) fn read_payloads(
         &self,
         positions: Range<usize>,
         parts: Option<&[Range<usize>]>,
@@ -417,7 +413,7 @@ impl<const K: usize> ReadPayloads for Source<K> {
         }
     }
 
-    fn read_numbers(
+    pub(super) fn read_numbers(
         &self,
         positions: Range<usize>,
         lane: PayloadLane,
@@ -435,7 +431,7 @@ impl<const K: usize> ReadPayloads for Source<K> {
         }
     }
 
-    fn read_payload(&self, at: usize, payload: &mut [u8]) {
+    pub(super) fn read_payload(&self, at: usize, payload: &mut [u8]) {
         match self {
             Source::Run { run, .. } => payload.copy_from_slice(run.payload(at)),
             Source::Level { values, .. } => {

@@ -9,38 +9,51 @@
 use std::ops::Range;
 
 use crate::table::PayloadLane;
+use crate::tree::read::Direction;
 
 /// If a payload is asked for of one value in so many, or of more, all are unpacked together.
 const ASKED_MIN: usize = 8;
 
-/// What payloads are read from.
+/// Values that lie next to each other in one source, and follow each other in the scan.
+pub(in crate::tree) struct Piece {
+    /// The number of the source.
+    pub(in crate::tree) source: usize,
+    /// Where they are in it; they ascend.
+    pub(in crate::tree) positions: Range<usize>,
+    /// How many values of the stretch have lower keys.
+    first: usize,
+}
+
+/// What payloads are read from, by the number of the source.
 pub(in crate::tree) trait ReadPayloads {
-    /// Writes the payloads at these positions, or at least those `parts` of them; what they have elsewhere is
-    /// anything then. `scratch` is memory to use again.
+    /// Writes the payloads at these positions of a source, or at least those `parts` of them; what they have elsewhere
+    /// is anything then. `scratch` is memory to use again.
     fn read_payloads(
         &self,
-        positions: Range<usize>,
+        piece: (usize, Range<usize>),
         parts: Option<&[Range<usize>]>,
         payloads: &mut [u8],
         scratch: &mut Vec<u64>,
     );
-    /// Writes the payload at a position.
-    fn read_payload(&self, at: usize, payload: &mut [u8]);
-    /// Appends what one lane of payloads has at these positions; if it is sure to be the same at all of them, gives
-    /// it instead.
+    /// Writes the payload at a position of a source.
+    fn read_payload(&self, source: usize, at: usize, payload: &mut [u8]);
+    /// Appends what one lane of payloads has at these positions of a source; if it is sure to be the same at all of
+    /// them, gives it instead.
     fn read_numbers(
         &self,
-        positions: Range<usize>,
+        piece: (usize, Range<usize>),
         lane: PayloadLane,
         numbers: &mut Vec<u64>,
     ) -> Option<u64>;
 }
 
-/// The payloads of values that lie next to each other in one source. Its memory is used again.
+/// The payloads of the values of a stretch. Its memory is used again.
 pub(super) struct StretchPayloads {
     width: usize,
-    /// Where the values are in their source.
-    positions: Range<usize>,
+    /// Where the values are; in the order of keys, once all were added.
+    pieces: Vec<Piece>,
+    /// How many values they are.
+    values: usize,
     all: Unpacked,
     tested: Unpacked,
     /// The bytes that conditions are on.
@@ -65,7 +78,8 @@ impl StretchPayloads {
     pub(super) fn new(width: usize) -> StretchPayloads {
         StretchPayloads {
             width,
-            positions: 0..0,
+            pieces: Vec::new(),
+            values: 0,
             all: Unpacked::default(),
             tested: Unpacked::default(),
             parts: Vec::new(),
@@ -82,32 +96,79 @@ impl StretchPayloads {
         self.tested.is_done = false;
     }
 
-    /// Forgets all payloads: the next ones are those at these positions of a source.
-    pub(super) fn restart(&mut self, positions: Range<usize>) {
+    /// Forgets all values.
+    pub(super) fn restart(&mut self) {
         // A single value says nothing of many.
-        if self.positions.len() > 1 {
+        if self.values > 1 {
             self.many_asked = self.are_many_asked();
         }
         self.asked = 0;
-        self.positions = positions;
+        self.pieces.clear();
+        self.values = 0;
         self.all.is_done = false;
         self.tested.is_done = false;
         self.alone.0 = None;
     }
 
-    fn are_many_asked(&self) -> bool {
-        self.asked * ASKED_MIN >= self.positions.len()
+    /// How many values were added.
+    pub(super) fn len(&self) -> usize {
+        self.values
     }
 
-    /// The payload of a value, by its number. `source` is what has it.
+    /// Adds values at these positions of a source, behind those that were added, in a direction.
     #[inline]
-    pub(super) fn get(&mut self, number: usize, source: &impl ReadPayloads) -> &[u8] {
+    pub(super) fn add(&mut self, source: usize, positions: Range<usize>, direction: Direction) {
+        self.values += positions.len();
+        if let Some(last) = self.pieces.last_mut().filter(|last| last.source == source) {
+            match direction {
+                Direction::Ascending if last.positions.end == positions.start => {
+                    last.positions.end = positions.end;
+                    return;
+                }
+                Direction::Descending if last.positions.start == positions.end => {
+                    last.positions.start = positions.start;
+                    return;
+                }
+                _ => {}
+            }
+        }
+        self.pieces.push(Piece { source, positions, first: 0 });
+    }
+
+    /// All values were added: gives their pieces in the order of keys.
+    pub(super) fn finish(&mut self, direction: Direction) -> &[Piece] {
+        if direction == Direction::Descending {
+            self.pieces.reverse();
+        }
+        let mut first = 0;
+        for piece in &mut self.pieces {
+            piece.first = first;
+            first += piece.positions.len();
+        }
+        &self.pieces
+    }
+
+    fn are_many_asked(&self) -> bool {
+        self.asked * ASKED_MIN >= self.values
+    }
+
+    /// The piece that has the value of this number.
+    #[inline]
+    fn piece_of(&self, number: usize) -> usize {
+        self.pieces.partition_point(|piece| piece.first <= number) - 1
+    }
+
+    /// The payload of a value, by its number. `sources` are what has them.
+    #[inline]
+    pub(super) fn get(&mut self, number: usize, sources: &(impl ReadPayloads + ?Sized)) -> &[u8] {
         if !self.all.is_done {
             let many = self.parts.is_empty() || self.many_asked || self.are_many_asked();
-            if many && self.positions.len() > 1 {
-                self.all.fill(self.width, source, &self.positions, None, &mut self.scratch);
+            if many && self.values > 1 {
+                self.all.fill(self.width, sources, &self.pieces, None, &mut self.scratch);
             } else if self.alone.0 != Some(number) {
-                source.read_payload(self.positions.start + number, &mut self.alone.1);
+                let piece = &self.pieces[self.piece_of(number)];
+                let at = piece.positions.start + number - piece.first;
+                sources.read_payload(piece.source, at, &mut self.alone.1);
                 self.alone.0 = Some(number);
             }
         }
@@ -120,36 +181,57 @@ impl StretchPayloads {
 
     /// As [`StretchPayloads::get`], of which only the bytes that are tested hold.
     #[inline]
-    pub(super) fn tested(&mut self, number: usize, source: &impl ReadPayloads) -> &[u8] {
-        self.tested_of(number..number + 1, source)
+    pub(super) fn tested(
+        &mut self,
+        number: usize,
+        sources: &(impl ReadPayloads + ?Sized),
+    ) -> &[u8] {
+        self.tested_of(number..number + 1, sources)
     }
 
     /// The same of several values, one behind the other.
     #[inline]
-    pub(super) fn tested_of(&mut self, numbers: Range<usize>, source: &impl ReadPayloads) -> &[u8] {
+    pub(super) fn tested_of(
+        &mut self,
+        numbers: Range<usize>,
+        sources: &(impl ReadPayloads + ?Sized),
+    ) -> &[u8] {
         if self.all.is_done {
             return self.all.get(numbers, self.width);
         }
         if !self.tested.is_done {
             let parts = Some(&self.parts[..]);
-            self.tested.fill(self.width, source, &self.positions, parts, &mut self.scratch);
+            self.tested.fill(self.width, sources, &self.pieces, parts, &mut self.scratch);
         }
         self.tested.get(numbers, self.width)
     }
-}
 
-impl StretchPayloads {
-    /// What one lane has in the payloads of several values, as [`ReadPayloads::read_numbers`] has it: straight from
-    /// the source, and no payload is unpacked.
+    /// What one lane has in the payloads of several values, of which there is one at least, as
+    /// [`ReadPayloads::read_numbers`] has it: straight from the sources, and no payload is unpacked.
     pub(super) fn numbers_of(
         &self,
         values: Range<usize>,
         lane: PayloadLane,
-        source: &impl ReadPayloads,
+        sources: &(impl ReadPayloads + ?Sized),
         numbers: &mut Vec<u64>,
     ) -> Option<u64> {
-        let first = self.positions.start;
-        source.read_numbers(first + values.start..first + values.end, lane, numbers)
+        for piece in &self.pieces[self.piece_of(values.start)..] {
+            let from = values.start.max(piece.first) - piece.first;
+            let end = values.end.min(piece.first + piece.positions.len());
+            if end <= piece.first {
+                break;
+            }
+            let first = piece.positions.start;
+            let positions = first + from..first + end - piece.first;
+            let count = positions.len();
+            if let Some(number) = sources.read_numbers((piece.source, positions), lane, numbers) {
+                if count == values.len() {
+                    return Some(number);
+                }
+                numbers.resize(numbers.len() + count, number);
+            }
+        }
+        None
     }
 }
 
@@ -157,13 +239,18 @@ impl Unpacked {
     fn fill(
         &mut self,
         width: usize,
-        source: &impl ReadPayloads,
-        positions: &Range<usize>,
+        sources: &(impl ReadPayloads + ?Sized),
+        pieces: &[Piece],
         parts: Option<&[Range<usize>]>,
         scratch: &mut Vec<u64>,
     ) {
-        self.bytes.resize(positions.len() * width, 0);
-        source.read_payloads(positions.clone(), parts, &mut self.bytes, scratch);
+        let values = pieces.last().map_or(0, |last| last.first + last.positions.len());
+        self.bytes.resize(values * width, 0);
+        for piece in pieces {
+            let bytes = piece.first * width..(piece.first + piece.positions.len()) * width;
+            let place = (piece.source, piece.positions.clone());
+            sources.read_payloads(place, parts, &mut self.bytes[bytes], scratch);
+        }
         self.is_done = true;
     }
 

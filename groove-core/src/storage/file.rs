@@ -51,6 +51,15 @@ pub struct FileStorage {
     direct: Option<DirectWriter>,
 }
 
+/// To close the file would do, were it not for child processes: one that another thread is just starting has the file
+/// open, too, and with it the lock, until it runs its program.
+impl Drop for FileStorage {
+    fn drop(&mut self) {
+        // Where there are no locks there is nothing to give back.
+        let _ = self.file.unlock();
+    }
+}
+
 impl FileStorage {
     /// Creates the file at `path`, which must not exist yet, and locks it.
     ///
@@ -347,5 +356,24 @@ mod tests {
         assert_eq!(length(&file), 8192);
         extend(&file, 4096).unwrap();
         assert_eq!(length(&file), 8192);
+    }
+
+    /// Bug: a file that had just been closed was now and then refused as in use. Mechanism: the lock belongs to what is
+    /// open and not to the handle, and a child process that another thread starts has a copy of that, until it runs its
+    /// program. Fix: the handle gives the lock back, and does not leave it to the system.
+    #[test]
+    fn a_closed_file_can_be_opened_while_a_child_process_is_being_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let writer = FileStorage::create_new(&path).unwrap();
+        // What the child has until then.
+        let _copy = writer.file.try_clone().unwrap();
+        assert!(FileStorage::open(&path).is_err(), "it is open");
+        drop(writer);
+        let reader = FileStorage::open_shared(&path).unwrap();
+        let _copy = reader.file.try_clone().unwrap();
+        assert!(FileStorage::open(&path).is_err(), "it is open");
+        drop(reader);
+        drop(FileStorage::open(&path).unwrap());
     }
 }

@@ -1,6 +1,7 @@
 //! What decides about single timestamps of a stream: the timestamps that one stream has and others
 //! have too, or have not, and those whose row has a key of some set.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -219,6 +220,18 @@ pub(crate) struct Place<'a> {
     pub(super) direction: Direction,
     /// The object tree, which names the block of a row that is damaged.
     pub(super) objects: &'a dyn TreeRead,
+    /// How many rows may still be tested: if there are none left, a stream ends before its end.
+    pub(super) tests_left: &'a Cell<u64>,
+}
+
+impl Place<'_> {
+    /// How many of so many rows may be tested; they are tested then.
+    pub(super) fn test_up_to(&self, rows: usize) -> usize {
+        let left = self.tests_left.get();
+        let tested = usize::try_from(left).map_or(rows, |left| rows.min(left));
+        self.tests_left.set(left - tested as u64);
+        tested
+    }
 }
 
 /// The rows that a scan of the object tree has at hand together.
@@ -349,8 +362,39 @@ impl Filtered {
     /// Goes over to `other`, which has the same timestamps, once `tested_max` were tested.
     pub(crate) fn hedge(&mut self, tested_max: u64, other: BoxStream) {
         self.hedge = Some(Hedge { tests_left: tested_max, stream: other });
-        // Tests are counted one by one.
+        // Tests are counted.
         self.decides_together = false;
+    }
+
+    /// Where the filter is asked, by a bet for no more than is left of its tests.
+    fn tests_left(&self) -> Cell<u64> {
+        Cell::new(self.hedge.as_ref().map_or(u64::MAX, |hedge| hedge.tests_left))
+    }
+
+    /// Says how many tests are left of a bet.
+    fn set_tests_left(&mut self, left: &Cell<u64>) {
+        if let Some(hedge) = &mut self.hedge {
+            hedge.tests_left = left.get();
+        }
+    }
+
+    /// Whether what is left comes from the other stream now, since a bet has no tests left.
+    fn has_changed_over(&mut self) -> bool {
+        let is_lost = self.hedge.as_ref().is_some_and(|hedge| hedge.tests_left == 0);
+        if is_lost {
+            self.change_over();
+        }
+        is_lost
+    }
+
+    fn change_over(&mut self) {
+        if let Some(hedge) = self.hedge.take() {
+            self.stream = hedge.stream;
+            self.filter = Filter::All(Vec::new());
+            self.rows = None;
+            self.tests_at_hand = false;
+            self.decides_together = true;
+        }
     }
 
     /// Counts a timestamp that is to be tested; if it is one too many, what is left comes from the other
@@ -359,11 +403,8 @@ impl Filtered {
         let Some(hedge) = &mut self.hedge else { return };
         if hedge.tests_left > 0 {
             hedge.tests_left -= 1;
-        } else if let Some(hedge) = self.hedge.take() {
-            self.stream = hedge.stream;
-            self.filter = Filter::All(Vec::new());
-            self.rows = None;
-            self.tests_at_hand = false;
+        } else {
+            self.change_over();
         }
     }
 }
@@ -381,12 +422,17 @@ impl Stream for Filtered {
             self.ended = true;
             return Ok(None);
         }
-        if self.tests_at_hand && self.hedge.is_none() {
-            let at = Place { direction: self.direction, objects: &*self.objects };
+        if self.tests_at_hand {
+            let tests_left = self.tests_left();
+            let (direction, objects) = (self.direction, &*self.objects);
+            let at = Place { direction, objects, tests_left: &tests_left };
             let found = self.stream.seek_where(target, &mut self.filter, &at)?;
+            self.set_tests_left(&tests_left);
             self.given = found.or(self.given);
-            self.ended = found.is_none();
-            return Ok(found);
+            if found.is_some() || !self.has_changed_over() {
+                self.ended = found.is_none();
+                return Ok(found);
+            }
         }
         let mut target = target;
         loop {
@@ -405,7 +451,8 @@ impl Stream for Filtered {
                 None if self.tests_at_hand => self.stream.tested(),
                 None => None,
             };
-            let at = Place { direction: self.direction, objects: &*self.objects };
+            let (direction, objects, tests_left) = (self.direction, &*self.objects, &Cell::new(1));
+            let at = Place { direction, objects, tests_left };
             if self.filter.contains(found, row, &at)? {
                 self.given = Some(found);
                 return Ok(Some(found));
@@ -415,8 +462,7 @@ impl Stream for Filtered {
     }
 
     fn fill(&mut self, target: u64, count: usize, out: &mut Vec<u64>) -> Result<(), QueryError> {
-        let tests_together = self.tests_at_hand && self.hedge.is_none();
-        if !self.decides_together && !tests_together {
+        if !self.decides_together && !self.tests_at_hand {
             return seeks::fill(|target| self.seek(target), target, count, out);
         }
         if self.ended {
@@ -431,14 +477,21 @@ impl Stream for Filtered {
             out.push(given);
             target = given + 1;
         }
-        if tests_together && !self.stream_ended {
-            let wanted = end - out.len();
+        if self.tests_at_hand && !self.stream_ended {
             let start = out.len();
-            let at = Place { direction: self.direction, objects: &*self.objects };
-            self.stream.fill_where(target, wanted, &mut self.filter, &at, out)?;
-            self.stream_ended = out.len() < end;
-            self.given = out[start..].last().copied().or(self.given);
-            return Ok(());
+            let tests_left = self.tests_left();
+            let (direction, objects) = (self.direction, &*self.objects);
+            let at = Place { direction, objects, tests_left: &tests_left };
+            self.stream.fill_where(target, end - start, &mut self.filter, &at, out)?;
+            self.set_tests_left(&tests_left);
+            if let Some(last) = out[start..].last() {
+                self.given = Some(*last);
+                target = last + 1;
+            }
+            if out.len() == end || !self.has_changed_over() {
+                self.stream_ended = out.len() < end;
+                return Ok(());
+            }
         }
         let mut ranks = Vec::new();
         while !self.stream_ended && out.len() < end {

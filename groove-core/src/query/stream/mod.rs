@@ -95,7 +95,9 @@ pub(crate) trait Stream: Send {
         at: &Place<'_>,
     ) -> Result<Option<u64>, QueryError> {
         let mut target = target;
-        while let Some(found) = self.seek(target)? {
+        while at.test_up_to(1) > 0
+            && let Some(found) = self.seek(target)?
+        {
             if filter.contains(found, self.tested(), at)? {
                 return Ok(Some(found));
             }

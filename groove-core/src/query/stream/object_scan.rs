@@ -78,7 +78,7 @@ impl ObjectScan {
         let State::At(scan, _) = &mut self.state else { return Ok(()) };
         let width = self.tree.payload_width();
         let mut at_hand = AtHand::new(&mut **scan, width, &mut self.met.numbers);
-        let tested = at_hand.len();
+        let tested = at.test_up_to(at_hand.len());
         let mut steps = std::mem::take(&mut self.met.steps);
         steps.extend(0..tested as u32);
         filter.retain_rows(&mut steps, &mut at_hand, at)?;
@@ -157,6 +157,9 @@ impl ObjectScan {
                 return Ok(None);
             };
             target = target.max(behind);
+        }
+        if at.tests_left.get() == 0 {
+            return Ok(None);
         }
         let Some(next) = self.seek(target)? else { return Ok(None) };
         self.test_at_hand(filter, at)?;

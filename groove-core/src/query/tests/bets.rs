@@ -74,6 +74,30 @@ fn a_walk_that_does_not_soon_have_enough_gives_way_to_the_range() {
     );
 }
 
+/// What is found now and then makes no bet longer.
+#[test]
+fn a_walk_that_finds_too_few_gives_way_to_the_range() {
+    let sparse = |item: Item| match item.timestamp > 1_000 && item.timestamp.is_multiple_of(100) {
+        true => Item { wide: 0, ..item },
+        false => item,
+    };
+    let items: Vec<Item> = items(ITEMS).into_iter().map(sparse).collect();
+    let (view, device) = view_of(&items);
+    let query = Query::new(view, Item::WIDE.le(1_000 << 8)).newest_first().limit(20);
+    let expected: Vec<u64> = (81..=100).rev().map(|n| n * 100).collect();
+    let found: Vec<u64> =
+        query.collect().expect("no read fails").iter().map(|i| i.timestamp).collect();
+    assert_eq!(found, expected);
+    let (scanned, rows) = (device.scanned.load(Relaxed), device.looked_up.load(Relaxed));
+    assert!(rows > 0, "the bet was lost");
+    // The walk, and what is collected instead.
+    assert!(scanned <= 1_300 + 1_100, "{scanned} entries and rows of a scan");
+    let found: Result<Vec<u64>, _> = query.iter_timestamps().collect();
+    assert_eq!(found.expect("no read fails"), expected);
+    let found: Result<Vec<Item>, _> = query.iter().collect();
+    assert!(found.expect("no read fails").iter().map(|item| item.timestamp).eq(expected));
+}
+
 #[test]
 fn rows_that_are_tested_for_a_limit_give_way_to_the_range() {
     let (query, device) = query(Item::TINY.eq(1) & Item::WIDE.le(1_000 << 8));

@@ -258,8 +258,11 @@ fn rows_that_are_at_hand_together_are_found_however_they_are_asked_for() {
         all.sort_unstable();
         ranks.sort_unstable();
         let scan = ObjectScan::new(view.object_tree.clone(), Window::ALL, direction);
-        let filtered =
+        let mut filtered =
             Filtered::new(Box::new(scan), filter, None, direction, view.object_tree.clone());
+        if random.one_in(2) {
+            filtered.hedge(random.below(200), Ranks::boxed(&ranks, None));
+        }
         let mut stream: BoxStream = Box::new(Offset { stream: Box::new(filtered), least });
         let less = |ranks: Vec<u64>| ranks.iter().map(|rank| rank - least).collect::<Vec<u64>>();
         let (all, ranks) = (less(all), less(ranks));

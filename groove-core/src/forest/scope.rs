@@ -153,6 +153,32 @@ impl<'a, S: Grooves> Scope<'a, S> {
     /// Runs `inner` in a scope within this one: if it returns an error or panics, what it changed is
     /// taken back and the rest of this scope stays. Costs nothing but the changes themselves.
     ///
+    /// ```
+    /// # use groove_core::error::InsertError;
+    /// # use groove_core::{Forest, Groove, Grooves, Object, WriteError};
+    /// # fn example<O: Object>(forest: &Forest<O>, order: O, parts: Vec<O>) -> Result<(), WriteError>
+    /// # where
+    /// #     for<'a> groove_core::Scope<'a, O>: std::ops::DerefMut<Target = Groove<O>>,
+    /// #     O: Grooves,
+    /// # {
+    /// forest.write(|tx| {
+    ///     tx.insert(order)?;
+    ///     // All parts or none of them; the order in any case. The closure names its type of error.
+    ///     let all = tx.savepoint(|tx| -> Result<(), InsertError> {
+    ///         for part in parts {
+    ///             tx.insert(part)?;
+    ///         }
+    ///         Ok(())
+    ///     });
+    ///     if let Err(error) = all {
+    ///         println!("without its parts: {error}");
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// What `inner` returns.
     ///

@@ -174,6 +174,24 @@ impl<O: Object> Ordered<O> {
     }
 }
 
+impl<O: Object> IntoIterator for Ordered<O> {
+    type Item = Result<O, QueryError>;
+    type IntoIter = OrderedObjects<O>;
+
+    fn into_iter(self) -> OrderedObjects<O> {
+        self.iter()
+    }
+}
+
+impl<O: Object> IntoIterator for &Ordered<O> {
+    type Item = Result<O, QueryError>;
+    type IntoIter = OrderedObjects<O>;
+
+    fn into_iter(self) -> OrderedObjects<O> {
+        self.iter()
+    }
+}
+
 impl<O: Object> Clone for Ordered<O> {
     fn clone(&self) -> Ordered<O> {
         Ordered::of(self.order.clone())

@@ -275,6 +275,13 @@ fn a_cursor_in_the_order_of_an_index_leads_in_both_directions() {
     let before = back.after(first.next).limit(2).collect().expect("no read fails");
     assert_eq!(ids(&before), [16, 13]);
     assert_eq!(first.next.map(|cursor| cursor.timestamp()), Some(190));
+    let mut walked = Vec::new();
+    for item in &ordered.clone().limit(40) {
+        walked.push(item.expect("no read fails"));
+    }
+    assert_eq!(walked, first[..]);
+    let walked: Result<Vec<Item>, _> = ordered.limit(40).into_iter().collect();
+    assert_eq!(walked.expect("no read fails"), first[..]);
 }
 
 /// By each of the ways in which an answer comes into an order.

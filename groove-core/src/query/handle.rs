@@ -36,8 +36,9 @@ pub struct UniqueIndex<O, F> {
 ///
 /// Its conditions are tested on the rows of the objects that the other conditions of a query leave.
 /// Alone, or in an `|`, such a condition walks all objects of the query's range of timestamps:
-/// [`Query::explain`](crate::Query::explain) shows it. If the field is the first of a compound index, or if `eq` and
-/// `one_of` say what the fields before it are, the entries of that index are read instead, if they are less.
+/// [`Query::explain`](crate::Query::explain) shows it. But if the field is the first of a compound index, or if `eq` and
+/// `one_of` say what the fields before it are (in not more than 256 combinations), the entries of that index are read
+/// instead where that is less. Types of other crates are not known well enough for that.
 pub struct Unindexed<O, F> {
     pub(crate) ordinal: usize,
     types: PhantomData<fn() -> (O, F)>,

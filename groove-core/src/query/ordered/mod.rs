@@ -8,7 +8,8 @@
 //! | `index_walk` | places in the order, and the entries behind one |
 //! | `keys` | the keys of an answer in an index |
 //!
-//! 1. If the query says which keys of this very index it wants, only they are walked; behind a cursor,
+//! 1. If the query says which keys of this very index it wants, or does so by conditions on the fields of a
+//!    compound index, only they are walked; behind a cursor,
 //!    only what lies behind its key and timestamp.
 //! 2. Entries whose objects are not in the answer are passed over; or, if few of many are in it, the
 //!    rows of the answer are sorted instead.

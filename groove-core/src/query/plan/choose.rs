@@ -30,7 +30,7 @@ use crate::query::key_range::{KeyRange, RangeSet};
 use crate::query::row_key::{ReadKey, RowKey};
 use crate::query::stream::Window;
 
-use super::compound::{alternatives, narrowed};
+use super::compound::Ways;
 use super::cost::{
     APART_ROW_COST, BEGIN_COST, COLLECTED_BYTES, ROW_COST, SCANNED_ROW_COST, SEEK_COST,
     TESTED_ROW_COST,
@@ -76,6 +76,8 @@ pub(super) struct Planner<'a> {
     pub(super) view: &'a GrooveView,
     pub(super) readers: &'a BTreeMap<usize, ReadKey>,
     sizes: Sizes<'a>,
+    /// As of [`Goal`]: about how many are wanted of the whole, whatever is wanted of a part.
+    limit: u64,
     /// As of [`Goal`].
     frugal: bool,
     /// Whether something was decided for the sake of the limit that would otherwise cost more.
@@ -97,6 +99,7 @@ impl<'a> Planner<'a> {
             view,
             readers,
             sizes,
+            limit: u64::MAX,
             frugal: false,
             bets: false,
             compared_levels: COMPARED_LEVELS,
@@ -115,7 +118,7 @@ impl<'a> Planner<'a> {
             return Ok(self.nothing());
         }
         self.sizes.counts = decides(self.view, &normal.term);
-        self.frugal = goal.frugal;
+        (self.limit, self.frugal) = (goal.limit, goal.frugal);
         let step = self.best(normal, window, goal)?;
         Ok(match goal.frugal && goal.rows && !step.carries_rows() {
             // It takes the place of a plan that may have had them.
@@ -171,30 +174,37 @@ impl<'a> Planner<'a> {
         window: Window,
         goal: Goal,
     ) -> Result<(Step, Option<Step>), ReadError> {
-        let schema = self.view.schema;
-        let kept = narrowed(schema, kept);
-        let others = match self.compared_levels {
-            0 => Vec::new(),
-            _ => alternatives(schema, &kept),
-        };
+        let Ways { plain, others, is_none } = Ways::new(self.view.schema, kept);
+        if is_none {
+            return Ok((self.nothing(), None));
+        }
         let levels = self.compared_levels;
+        let others = if levels > 0 { others } else { Vec::new() };
         self.compared_levels = levels.saturating_sub(1);
         self.sizes.counts |= !others.is_empty();
-        let (mut best, mut sure) = self.conjunction_and_sure(&kept, removed, window, goal)?;
+        let (mut best, mut sure) = self.conjunction_and_sure(&plain, removed, window, goal)?;
         for kept in others {
-            let (step, other_sure) = self.conjunction_and_sure(&kept, removed, window, goal)?;
-            // They give the same; more of this one was counted, and less is a guess.
-            best.rows = best.rows.min(step.rows);
             let whole = |step: &Step, sure: &Option<Step>| {
                 sure.as_ref().unwrap_or(step).cost(u64::MAX, goal.rows)
             };
+            // To read its keys alone may be more.
+            if let Some(Term::Keys(Subject::Index(ordinal), set)) = kept.first()
+                && self.sizes.reading(*ordinal, set, window)? >= whole(&best, &sure)
+            {
+                continue;
+            }
+            let (step, other_sure) = self.conjunction_and_sure(&kept, removed, window, goal)?;
+            // They give the same; more of this one was counted, and less is a guess.
+            best.rows = best.rows.min(step.rows);
             if whole(&step, &other_sure) >= whole(&best, &sure) {
                 continue;
             }
-            let first = |step: &Step| step.cost(goal.limit, goal.rows);
-            if first(&best).saturating_mul(2) < first(&step) {
+            let first = |step: &Step, limit: u64| step.cost(limit, goal.rows);
+            let is_whole = goal.limit == self.limit;
+            if first(&best, goal.limit).saturating_mul(2) < first(&step, goal.limit) {
                 sure = Some(other_sure.unwrap_or(step));
-            } else {
+            } else if is_whole || first(&best, self.limit) >= first(&step, self.limit) {
+                // A part makes no bets: there it has to be less for the limit, too.
                 (best, sure) = (step, other_sure);
             }
         }
@@ -516,7 +526,7 @@ impl<'a> Planner<'a> {
             Term::And { kept, removed } => {
                 let kept = match asked.at_hand {
                     true => Cow::Borrowed(&kept[..]),
-                    false => narrowed(self.view.schema, kept),
+                    false => Ways::new(self.view.schema, kept).plain,
                 };
                 let mut all = self.tests(kept.iter(), asked, window)?;
                 if !removed.is_empty() {

@@ -6,14 +6,21 @@
 //! walked, and the index need not be named by who asks.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 
 use crate::constants::INDEX_KEY_WIDTH_MAX;
 use crate::query::key_range::{EncodedKey, KeyRange, RangeSet};
 use crate::query::row_key::RowKey;
+use crate::query::stream::Window;
 use crate::schema::{FieldSchema, IndexSource, Schema};
 
 use super::normal::{Subject, Term};
-use super::size::{COUNTED_RANGES_MAX, FEW_SCANS, KEY_SCANS_MAX, is_points};
+use super::size::{FEW_SCANS, KEY_SCANS_MAX, is_points};
+
+/// Ranges of one compound index that conditions on its fields are turned into, at the most.
+const RANGES_MAX: usize = KEY_SCANS_MAX;
+/// Compound indexes that are compared with conditions that are asked otherwise, at the most: each is planned.
+const RANGES_COMPARED_MAX: usize = 3;
 
 /// What terms of a conjunction say of a compound index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +41,9 @@ impl Compound {
         // The beginnings of keys that have a single value in each field so far.
         let mut prefixes: Vec<Vec<u8>> = vec![Vec::new()];
         let mut ranges = Vec::new();
-        for (number, field) in fields.iter().enumerate() {
+        for field in fields {
             let Some((at, set)) = of_field(schema, field, kept) else { break };
-            let is_whole = number + 1 == fields.len();
-            let points = is_points(set);
-            let most = if points && is_whole { KEY_SCANS_MAX } else { COUNTED_RANGES_MAX };
-            if prefixes.len().saturating_mul(set.ranges().len()) > most {
+            if prefixes.len().saturating_mul(set.ranges().len()) > RANGES_MAX {
                 break;
             }
             used.push(at);
@@ -49,7 +53,7 @@ impl Compound {
                 let key = bytes[INDEX_KEY_WIDTH_MAX - field.width..].to_vec();
                 prefixes.iter().map(move |prefix| [&prefix[..], &key].concat()).collect::<Vec<_>>()
             };
-            if points {
+            if is_points(set) {
                 prefixes = set.ranges().iter().flat_map(|range| extended(&range.min)).collect();
                 continue;
             }
@@ -90,70 +94,115 @@ impl Compound {
 
     /// The terms of the conjunction that say nothing of the index.
     pub(super) fn others<'t>(&self, kept: &'t [Term]) -> impl Iterator<Item = &'t Term> {
-        let is_used = |at: &usize| self.used.contains(at);
-        let used: Vec<bool> = (0..kept.len()).map(|at| is_used(&at)).collect();
-        kept.iter().zip(used).filter(|(_, used)| !used).map(|(term, _)| term)
+        others(std::slice::from_ref(self), kept)
     }
 
-    /// The conjunction with the keys of the index in the place of the terms that say the same.
-    fn in_place(&self, kept: &[Term]) -> Vec<Term> {
-        let keys = Term::Keys(Subject::Index(self.ordinal), self.set.clone());
-        std::iter::once(keys).chain(self.others(kept).cloned()).collect()
+    fn keys(&self) -> Term {
+        Term::Keys(Subject::Index(self.ordinal), self.set.clone())
     }
 
-    /// Whether the keys are a few scans, whose entries are in the order of timestamps: nothing that says the same is
-    /// less.
-    fn is_least(&self) -> bool {
-        self.used.len() > 1 && is_points(&self.set) && self.set.ranges().len() <= FEW_SCANS
+    /// Whether the keys are a few scans, whose entries are in the order of timestamps.
+    fn is_few_scans(&self) -> bool {
+        is_points(&self.set) && self.set.ranges().len() <= FEW_SCANS
     }
 
-    /// Whether an index on one field alone has the same entries, or fewer to sort.
+    /// Whether an index on one field alone has the same entries in a better order.
     fn is_needless(&self, kept: &[Term]) -> bool {
         matches!(self.used[..], [at] if matches!(kept[at], Term::Keys(Subject::Index(_), _)))
     }
-}
 
-/// The conjunction with keys of compound indexes where these are a few scans, in the place of what says the same.
-pub(super) fn narrowed<'t>(schema: &'static Schema, kept: &'t [Term]) -> Cow<'t, [Term]> {
-    let mut kept = Cow::Borrowed(kept);
-    if kept.len() > 1 {
-        // Each time there are fewer terms, or as many and of more fields.
-        for _ in 0..schema.indexes.len() {
-            let least = compounds(schema, &kept).filter(Compound::is_least);
-            let Some(compound) = least.max_by_key(|compound| compound.used.len()) else { break };
-            kept = Cow::Owned(compound.in_place(&kept));
-        }
+    /// Whether another one, of these or of more terms, has the same entries or some of them.
+    fn is_needless_beside(&self, other: &Compound) -> bool {
+        let is_part =
+            |one: &Compound, of: &Compound| one.used.iter().all(|at| of.used.contains(at));
+        let same = is_part(other, self);
+        is_part(self, other)
+            && (!same
+                || (other.set.ranges().len(), other.ordinal)
+                    < (self.set.ranges().len(), self.ordinal))
     }
-    kept
 }
 
-/// Other conjunctions that say the same, by the keys of a compound index, where it is not plain which is less.
-pub(super) fn alternatives(schema: &'static Schema, kept: &[Term]) -> Vec<Vec<Term>> {
-    let in_question = compounds(schema, kept)
-        .filter(|compound| !compound.is_least() && !compound.is_needless(kept));
-    in_question.map(|compound| compound.in_place(kept)).collect()
+/// The ways to say a conjunction by keys of compound indexes.
+pub(super) struct Ways<'t> {
+    /// With the keys that are a few scans in the place of what says the same: a scan skips to where the others are, so
+    /// that is no more than anything else that is scanned.
+    pub(super) plain: Cow<'t, [Term]>,
+    /// With other keys, too, which take the place of something: it is not plain which is less. These are the first of
+    /// the terms.
+    pub(super) others: Vec<Vec<Term>>,
+    /// Whether no object meets all terms.
+    pub(super) is_none: bool,
+}
+
+impl<'t> Ways<'t> {
+    pub(super) fn new(schema: &'static Schema, kept: &'t [Term]) -> Ways<'t> {
+        let compounds = compounds(schema, kept);
+        if compounds.is_empty() {
+            return Ways { plain: Cow::Borrowed(kept), others: Vec::new(), is_none: false };
+        }
+        let is_none = compounds.iter().any(|compound| compound.set.is_empty());
+        let (scans, ranges): (Vec<Compound>, Vec<Compound>) =
+            compounds.into_iter().partition(Compound::is_few_scans);
+        let by_keys = |compounds: &[Compound]| -> Vec<Term> {
+            let keys = compounds.iter().map(Compound::keys);
+            keys.chain(others(compounds, kept).cloned()).collect()
+        };
+        let plain = match scans.is_empty() {
+            true => Cow::Borrowed(kept),
+            false => Cow::Owned(by_keys(&scans)),
+        };
+        let with = |range: Compound| by_keys(&[&[range][..], &scans].concat());
+        let others = ranges.into_iter().take(RANGES_COMPARED_MAX).map(with).collect();
+        Ways { plain, others, is_none }
+    }
 }
 
 /// The term with the keys of one compound index in the place of all that it says of other indexes and of fields, if one
-/// says the same.
-pub(super) fn in_one_index<'t>(schema: &'static Schema, term: &'t Term) -> Cow<'t, Term> {
+/// says the same. Where only a part of its timestamps is wanted, ranges of keys have the others, too.
+pub(super) fn in_one_index<'t>(
+    schema: &'static Schema,
+    term: &'t Term,
+    window: Window,
+) -> Cow<'t, Term> {
     let (kept, removed) = match term {
         Term::And { kept, removed } => (&kept[..], &removed[..]),
         Term::Keys(Subject::Field(_), _) => (std::slice::from_ref(term), &[][..]),
         _ => return Cow::Borrowed(term),
     };
-    let Some(compound) = compounds(schema, kept).find(|compound| compound.is_all_of(kept)) else {
+    let says_the_same = |compound: &Compound| {
+        compound.is_all_of(kept) && (window == Window::ALL || is_points(&compound.set))
+    };
+    let Some(compound) = compounds(schema, kept).into_iter().find(says_the_same) else {
         return Cow::Borrowed(term);
     };
-    let keys = Term::Keys(Subject::Index(compound.ordinal), compound.set);
-    Cow::Owned(match removed.is_empty() {
-        true => keys,
-        false => Term::And { kept: vec![keys], removed: removed.to_vec() },
+    Cow::Owned(match (compound.set.is_empty(), removed.is_empty()) {
+        (true, _) => Term::Or(Vec::new()),
+        (false, true) => compound.keys(),
+        (false, false) => Term::And { kept: vec![compound.keys()], removed: removed.to_vec() },
     })
 }
 
-fn compounds(schema: &'static Schema, kept: &[Term]) -> impl Iterator<Item = Compound> {
-    (0..schema.indexes.len()).filter_map(move |ordinal| Compound::of(schema, ordinal, kept))
+/// The compound indexes that may be asked in the place of terms, those of most terms first.
+fn compounds(schema: &'static Schema, kept: &[Term]) -> Vec<Compound> {
+    let of = |ordinal| Compound::of(schema, ordinal, kept);
+    let mut compounds: Vec<Compound> = (0..schema.indexes.len())
+        .filter_map(of)
+        .filter(|compound| !compound.is_needless(kept))
+        .collect();
+    if compounds.len() > 1 {
+        let all = compounds.clone();
+        compounds.retain(|one| !all.iter().any(|other| one.is_needless_beside(other)));
+        compounds.sort_by_key(|compound| Reverse(compound.used.len()));
+    }
+    compounds
+}
+
+/// The terms of a conjunction that none of `compounds` says.
+fn others<'t>(compounds: &[Compound], kept: &'t [Term]) -> impl Iterator<Item = &'t Term> {
+    let is_used = |at: usize| compounds.iter().any(|compound| compound.used.contains(&at));
+    let used: Vec<bool> = (0..kept.len()).map(is_used).collect();
+    kept.iter().zip(used).filter(|(_, used)| !used).map(|(term, _)| term)
 }
 
 /// The fields of a compound index that has a key of each object, which the row tells.

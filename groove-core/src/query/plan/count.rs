@@ -125,7 +125,7 @@ fn within_timestamps(term: &Term, window: Window) -> (Term, Window) {
 }
 
 fn count_term(term: &Term, view: &GrooveView, window: Window) -> Result<Option<Count>, QueryError> {
-    match &*in_one_index(view.schema, term) {
+    match &*in_one_index(view.schema, term, window) {
         Term::Or(terms) if terms.is_empty() => Ok(Some(Count::known(0))),
         Term::Keys(Subject::Index(ordinal), set) => {
             Ok(count_keys(*ordinal, set, view, window)?.map(Count::known))
@@ -147,7 +147,7 @@ fn count_any(
 ) -> Result<Option<Count>, QueryError> {
     let mut sizes = Vec::with_capacity(terms.len());
     for term in terms {
-        let term = in_one_index(view.schema, term);
+        let term = in_one_index(view.schema, term, window);
         let Some(size) = count_of_tree(&term, view, window)? else { return Ok(None) };
         sizes.push((size, term));
     }

@@ -414,6 +414,9 @@ impl<const K: usize> MergeScan<K> {
         if matches!(self.state, State::New) || self.stretch.seek(key) {
             return Ok(());
         }
+        if let State::Failed(error) = &self.state {
+            return Err(error.clone());
+        }
         for at in 0..self.heads.len() {
             let head = &mut self.heads[at];
             let last = match head.is_behind_block {
@@ -466,7 +469,7 @@ impl<const K: usize> ReadPayloads for [Head<K>] {
 impl<const K: usize> Scan for MergeScan<K> {
     #[inline]
     fn advance(&mut self) -> Result<bool, ReadError> {
-        // A scan that failed has no stretch.
+        // A scan that failed may have values that lie before the failure.
         if self.stretch.advance() {
             return Ok(true);
         }
@@ -474,9 +477,6 @@ impl<const K: usize> Scan for MergeScan<K> {
     }
 
     fn seek(&mut self, key: &[u64]) -> Result<(), ReadError> {
-        if let State::Failed(error) = &self.state {
-            return Err(error.clone());
-        }
         let result = self.try_seek(&limbs_to_key(key));
         result.inspect_err(|error| self.state = State::Failed(error.clone()))
     }

@@ -556,6 +556,36 @@ fn blocks_of_removed_entries_are_skipped() {
     }
 }
 
+/// What lies before damage is given, and found by a search, and from the damage on each call fails.
+#[test]
+fn a_scan_gives_what_lies_before_damage_and_fails_from_there_on() {
+    let (meta, storage) = (index_meta(64), MemoryStorage::new());
+    let grid = Arc::new(Grid::new(Arc::new(storage), [3; 16], 1 << 20));
+    let tree = Tree::<2>::new(meta, grid);
+    let entries: Changes = (1..=40).map(|n| ([1, n], false)).collect();
+    let again = Changes::from([([1, 5], false)]); // put twice in a row
+    let version = Arc::new(tree.tip.with_changes(index_run(&entries)));
+    let version = Arc::new(version.with_changes(index_run(&again)));
+    for sought in [None, Some(3), Some(4), Some(5), Some(20)] {
+        let mut scan = version.clone().scan(&[0, 0], &[9, 9], Direction::Ascending);
+        for n in 1..=2 {
+            assert!(scan.advance().unwrap());
+            assert_eq!(scan.key(), [1, n]);
+        }
+        if let Some(sought) = sought {
+            assert_eq!(scan.seek(&[1, sought]).is_ok(), sought < 5, "{sought}");
+        }
+        for n in sought.unwrap_or(3)..5 {
+            assert!(scan.advance().unwrap());
+            assert_eq!(scan.key(), [1, n]);
+        }
+        for _ in 0..3 {
+            assert!(scan.advance().is_err(), "{sought:?}");
+            assert!(scan.seek(&[1, 30]).is_err(), "{sought:?}");
+        }
+    }
+}
+
 /// Bug: in a forged block, whose checksum agrees, keys may go back. A stretch of tombstones or of pairs then ended
 /// before it began, and scans skipped to it for ever; timestamps as high as any had no rank behind them. Now a skip
 /// goes forward, or is none.

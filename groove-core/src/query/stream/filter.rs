@@ -220,17 +220,22 @@ pub(crate) struct Place<'a> {
     pub(super) direction: Direction,
     /// The object tree, which names the block of a row that is damaged.
     pub(super) objects: &'a dyn TreeRead,
-    /// How many rows may still be tested: if there are none left, a stream ends before its end.
-    pub(super) tests_left: &'a Cell<u64>,
+    /// How many rows may still be tested by a bet: if there are none left, a stream ends before its end.
+    pub(super) tests_left: Option<&'a Cell<u64>>,
 }
 
 impl Place<'_> {
     /// How many of so many rows may be tested; they are tested then.
     pub(super) fn test_up_to(&self, rows: usize) -> usize {
-        let left = self.tests_left.get();
+        let Some(tests_left) = self.tests_left else { return rows };
+        let left = tests_left.get();
         let tested = usize::try_from(left).map_or(rows, |left| rows.min(left));
-        self.tests_left.set(left - tested as u64);
+        tests_left.set(left - tested as u64);
         tested
+    }
+
+    pub(super) fn has_tests_left(&self) -> bool {
+        self.tests_left.is_none_or(|left| left.get() > 0)
     }
 }
 
@@ -366,14 +371,13 @@ impl Filtered {
         self.decides_together = false;
     }
 
-    /// Where the filter is asked, by a bet for no more than is left of its tests.
-    fn tests_left(&self) -> Cell<u64> {
-        Cell::new(self.hedge.as_ref().map_or(u64::MAX, |hedge| hedge.tests_left))
+    /// How many tests are left of a bet.
+    fn tests_left(&self) -> Option<Cell<u64>> {
+        self.hedge.as_ref().map(|hedge| Cell::new(hedge.tests_left))
     }
 
-    /// Says how many tests are left of a bet.
-    fn set_tests_left(&mut self, left: &Cell<u64>) {
-        if let Some(hedge) = &mut self.hedge {
+    fn set_tests_left(&mut self, left: Option<Cell<u64>>) {
+        if let (Some(hedge), Some(left)) = (&mut self.hedge, left) {
             hedge.tests_left = left.get();
         }
     }
@@ -425,9 +429,9 @@ impl Stream for Filtered {
         if self.tests_at_hand {
             let tests_left = self.tests_left();
             let (direction, objects) = (self.direction, &*self.objects);
-            let at = Place { direction, objects, tests_left: &tests_left };
+            let at = Place { direction, objects, tests_left: tests_left.as_ref() };
             let found = self.stream.seek_where(target, &mut self.filter, &at)?;
-            self.set_tests_left(&tests_left);
+            self.set_tests_left(tests_left);
             self.given = found.or(self.given);
             if found.is_some() || !self.has_changed_over() {
                 self.ended = found.is_none();
@@ -448,11 +452,10 @@ impl Stream for Filtered {
             };
             let row = match &self.rows {
                 Some(rows) => rows.row_as_read(),
-                None if self.tests_at_hand => self.stream.tested(),
                 None => None,
             };
-            let (direction, objects, tests_left) = (self.direction, &*self.objects, &Cell::new(1));
-            let at = Place { direction, objects, tests_left };
+            let (direction, objects) = (self.direction, &*self.objects);
+            let at = Place { direction, objects, tests_left: None };
             if self.filter.contains(found, row, &at)? {
                 self.given = Some(found);
                 return Ok(Some(found));
@@ -481,9 +484,9 @@ impl Stream for Filtered {
             let start = out.len();
             let tests_left = self.tests_left();
             let (direction, objects) = (self.direction, &*self.objects);
-            let at = Place { direction, objects, tests_left: &tests_left };
+            let at = Place { direction, objects, tests_left: tests_left.as_ref() };
             self.stream.fill_where(target, end - start, &mut self.filter, &at, out)?;
-            self.set_tests_left(&tests_left);
+            self.set_tests_left(tests_left);
             if let Some(last) = out[start..].last() {
                 self.given = Some(*last);
                 target = last + 1;

@@ -87,7 +87,7 @@ pub(crate) trait Stream: Send {
     ///
     /// Rows may be tested ahead of it: what fails there is an error although nobody came so far. After it the stream
     /// is asked for what lies behind the answer. Who asks so once goes on so, with the same filter: rows that do not meet
-    /// it may be left out from then on.
+    /// it may be left out from then on. If `at` says how many may be tested, `None` may mean that these are not enough.
     fn seek_where(
         &mut self,
         target: u64,

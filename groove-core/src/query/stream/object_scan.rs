@@ -93,8 +93,9 @@ impl ObjectScan {
             self.met.passed += 1;
             scan.skip(*step as usize - self.met.at);
             self.met.at = *step as usize;
-            let next = rank(self.direction, scan.key()[0]);
-            if next >= target {
+            let timestamp = scan.key()[0];
+            let next = rank(self.direction, timestamp);
+            if next >= target && self.window.contains(timestamp) {
                 *found = next;
                 return Some(next);
             }
@@ -142,7 +143,13 @@ impl ObjectScan {
         if matches!(self.state, State::Unopened) {
             self.state = match self.open(target) {
                 Some(mut scan) => {
-                    filter.each_wanted(&mut |lane, set| scan.leave_out(lane, set.ranges().clone()));
+                    // What is left out is not tested, and a bet is to end: how far it is to the next that is not left
+                    // out, nobody knows.
+                    if at.tests_left.is_none() {
+                        filter.each_wanted(&mut |lane, set| {
+                            scan.leave_out(lane, set.ranges().clone());
+                        });
+                    }
                     State::At(scan, 0)
                 }
                 None => State::Ended,
@@ -158,7 +165,7 @@ impl ObjectScan {
             };
             target = target.max(behind);
         }
-        if at.tests_left.get() == 0 {
+        if !at.has_tests_left() {
             return Ok(None);
         }
         let Some(next) = self.seek(target)? else { return Ok(None) };
@@ -243,6 +250,9 @@ impl Stream for ObjectScan {
             scan.seek(&[rank(self.direction, target)])?;
             next = advance(scan, self.direction)?;
         }
+        // In a forged block keys may go back, and be none that an object can have.
+        let next = next
+            .filter(|next| *next >= target && self.window.contains(rank(self.direction, *next)));
         match next {
             Some(next) => *found = next,
             None => self.state = State::Ended,

@@ -33,12 +33,16 @@ pub(super) struct Device {
     pub(super) withheld_memory: AtomicU64,
     /// Rows that a scan has at hand at the most, beside the one where it stands.
     pub(super) more_at_hand: AtomicU64,
+    /// Conditions by which scans were told to leave rows out. They do not.
+    pub(super) left_out_by: AtomicU64,
+    /// Whether scans give what lies outside of their ranges, as forged blocks would have them: 0 or 1.
+    pub(super) is_forged: AtomicU64,
 }
 
 impl Default for Device {
     fn default() -> Self {
         let [calls, failing_call, scanned, looked_up, tested, counts] = Default::default();
-        let [withheld_memory, more_at_hand] = Default::default();
+        let [withheld_memory, more_at_hand, left_out_by, is_forged] = Default::default();
         let name = "Item.objects".into();
         Device {
             name,
@@ -50,6 +54,8 @@ impl Default for Device {
             counts,
             withheld_memory,
             more_at_hand,
+            left_out_by,
+            is_forged,
         }
     }
 }
@@ -138,7 +144,10 @@ impl TreeRead for MockTree {
 
     fn scan(self: Arc<Self>, min: &[u64], max: &[u64], direction: Direction) -> Box<dyn Scan> {
         self.assert_range(min, max);
-        let next = (Bound::Included(min.to_vec()), Bound::Included(max.to_vec()));
+        let next = match self.device.is_forged.load(Relaxed) {
+            0 => (Bound::Included(min.to_vec()), Bound::Included(max.to_vec())),
+            _ => (Bound::Unbounded, Bound::Unbounded),
+        };
         let (current, failure) = (None, None);
         let (parts, tested, keys) = (Vec::new(), Vec::new(), Vec::new());
         Box::new(MockScan { tree: self, direction, next, current, keys, parts, tested, failure })
@@ -343,7 +352,9 @@ impl Scan for MockScan {
         &self.tested
     }
 
-    fn leave_out(&mut self, _: PayloadLane, _: Arc<[(u64, u64)]>) {}
+    fn leave_out(&mut self, _: PayloadLane, _: Arc<[(u64, u64)]>) {
+        self.tree.device.left_out_by.fetch_add(1, Relaxed);
+    }
 
     fn blocks(&self) -> u64 {
         0

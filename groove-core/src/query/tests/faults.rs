@@ -212,25 +212,27 @@ fn objects_with_timestamps_that_there_cannot_be_are_none() {
     let items: Vec<Item> = (1..=50)
         .map(|n| Item { timestamp: n, id: n.into(), code: n, wide: n, ..Item::default() })
         .collect();
-    let mut trees = Trees::new(&items);
     for key in [0, u64::MAX] {
+        let mut trees = Trees::new(&items);
         let row = trees.objects.entries[&vec![7]].clone();
         trees.objects.entries.insert(vec![key], row);
-    }
-    trees.device.is_forged.store(1, Relaxed);
-    for (more_at_hand, newest_first) in [(0, false), (0, true), (9, false), (9, true)] {
-        trees.device.more_at_hand.store(more_at_hand, Relaxed);
-        for predicate in [Predicate::all(), Item::ROW_WIDE.gt(5), !Item::ROW_TEXT.eq("x")] {
-            let mut query = Query::new(trees.view(), predicate.clone());
-            if newest_first {
-                query = query.newest_first();
+        trees.device.is_forged.store(1, Relaxed);
+        for (more_at_hand, newest_first) in [(0, false), (0, true), (9, false), (9, true)] {
+            trees.device.more_at_hand.store(more_at_hand, Relaxed);
+            for predicate in [Predicate::all(), Item::ROW_WIDE.gt(5), !Item::ROW_TEXT.eq("x")] {
+                let mut query = Query::new(trees.view(), predicate.clone());
+                if newest_first {
+                    query = query.newest_first();
+                }
+                let timestamps: Result<Vec<u64>, _> = query.iter_timestamps().take(1_000).collect();
+                let timestamps = timestamps.expect("no read fails");
+                assert!(timestamps.iter().all(|at| (1..=50).contains(at)), "{timestamps:?}");
+                // What comes before it in the scan is found.
+                let comes_last = newest_first == (key == 0);
+                assert_eq!(timestamps.len() >= 45, comes_last, "{predicate:?}, {key}");
+                let found = query.limit(1_000).collect().expect("no read fails");
+                assert_eq!(found.len(), timestamps.len(), "{predicate:?}");
             }
-            let timestamps = query.iter_timestamps().take(1_000);
-            let timestamps: Result<Vec<u64>, _> = timestamps.collect();
-            let timestamps = timestamps.expect("no read fails");
-            assert!(timestamps.iter().all(|at| (1..=50).contains(at)), "{timestamps:?}");
-            let found = query.limit(1_000).collect().expect("no read fails");
-            assert_eq!(found.len(), timestamps.len(), "{predicate:?}");
         }
     }
 }

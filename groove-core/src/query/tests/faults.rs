@@ -227,9 +227,7 @@ fn objects_with_timestamps_that_there_cannot_be_are_none() {
                 let timestamps: Result<Vec<u64>, _> = query.iter_timestamps().take(1_000).collect();
                 let timestamps = timestamps.expect("no read fails");
                 assert!(timestamps.iter().all(|at| (1..=50).contains(at)), "{timestamps:?}");
-                // What comes before it in the scan is found.
-                let comes_last = newest_first == (key == 0);
-                assert_eq!(timestamps.len() >= 45, comes_last, "{predicate:?}, {key}");
+                assert!(timestamps.len() >= 45, "{predicate:?}, {key}: {timestamps:?}");
                 let found = query.limit(1_000).collect().expect("no read fails");
                 assert_eq!(found.len(), timestamps.len(), "{predicate:?}");
             }

@@ -288,6 +288,9 @@ impl<'a> Planner<'a> {
         }
         match term {
             Term::Keys(Subject::Timestamp, set) => self.timestamps(&windows(set, window)),
+            Term::Keys(Subject::Field(_), _) if self.compared_levels == 0 => {
+                self.tested_objects(term, false, window)
+            }
             Term::Keys(Subject::Field(_), _) => self.and(std::slice::from_ref(term), &[], window),
             Term::Keys(Subject::Index(ordinal), set) => {
                 let size = self.sizes.size_of_step(*ordinal, set, window)?;
@@ -308,11 +311,17 @@ impl<'a> Planner<'a> {
                 }
                 Ok(self.union(parts))
             }
+            // Any number of levels: only what is needed lies on the stack.
+            Term::And { kept, removed } if self.compared_levels == 0 => {
+                let plain = Ways::plain(self.view.schema, kept);
+                self.conjunction(&plain, removed, window, u64::MAX)
+            }
             Term::And { kept, removed } => self.and(kept, removed, window),
         }
     }
 
     /// The objects of all of `kept` and none of `removed`.
+    #[inline(never)]
     fn and(&mut self, kept: &[Term], removed: &[Term], window: Window) -> Result<Step, ReadError> {
         let goal = Goal { limit: u64::MAX, rows: false, frugal: self.frugal };
         Ok(self.best_conjunction(kept, removed, window, goal)?.0)
@@ -526,7 +535,7 @@ impl<'a> Planner<'a> {
             Term::And { kept, removed } => {
                 let kept = match asked.at_hand {
                     true => Cow::Borrowed(&kept[..]),
-                    false => Ways::new(self.view.schema, kept).plain,
+                    false => Ways::plain(self.view.schema, kept),
                 };
                 let mut all = self.tests(kept.iter(), asked, window)?;
                 if !removed.is_empty() {

@@ -136,6 +136,13 @@ pub(super) struct Ways<'t> {
 }
 
 impl<'t> Ways<'t> {
+    /// The plain way alone; of keys that no object can have, it has none.
+    #[inline(never)] // its locals would lie in a frame that is on the stack once per level of the predicate
+    pub(super) fn plain(schema: &'static Schema, kept: &'t [Term]) -> Cow<'t, [Term]> {
+        Ways::new(schema, kept).plain
+    }
+
+    #[inline(never)]
     pub(super) fn new(schema: &'static Schema, kept: &'t [Term]) -> Ways<'t> {
         let compounds = compounds(schema, kept);
         if compounds.is_empty() {

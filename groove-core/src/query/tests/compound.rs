@@ -1,8 +1,8 @@
 //! Conditions on the fields of a compound index, which nobody names.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 
 use crate::groove::GrooveView;
 use crate::object::Object;
@@ -36,6 +36,9 @@ fn query_of(items: &[Item], predicate: Predicate<Item>) -> (Query<Item>, Arc<Dev
     (Query::new(view, predicate), device)
 }
 
+/// Schemas are there for ever: AddressSanitizer sees here that nobody forgot them.
+static SCHEMAS: Mutex<Vec<&'static Schema>> = Mutex::new(Vec::new());
+
 /// A view with so many more compound indexes, all over tiny and wide.
 fn view_with_more(items: &[Item], more: usize) -> (GrooveView, Arc<Device>) {
     let (mut view, device) = view_of(items);
@@ -58,7 +61,9 @@ fn view_with_more(items: &[Item], more: usize) -> (GrooveView, Arc<Device>) {
     }
     view.index_trees = trees.into();
     let indexes = Box::leak(indexes.into_boxed_slice());
-    view.schema = Box::leak(Box::new(Schema { indexes, ..*Item::SCHEMA }));
+    let schema: &'static Schema = Box::leak(Box::new(Schema { indexes, ..*Item::SCHEMA }));
+    SCHEMAS.lock().expect("no test panics there").push(schema);
+    view.schema = schema;
     (view, device)
 }
 

@@ -214,9 +214,9 @@ index_handle!(
 );
 index_handle!(
     Unindexed: FieldKey,
-    eq: "Cost: tests the row of each object that other conditions leave; alone, of all objects.",
-    range: "Cost: tests the row of each object that other conditions leave; alone, of all objects.",
-    none: "Cost: tests the row of each object that other conditions leave; alone, of all objects."
+    eq: "Cost: tests the row of each object that other conditions or a compound index leave; else of all objects.",
+    range: "Cost: tests the row of each object that other conditions or a compound index leave; else of all objects.",
+    none: "Cost: tests the row of each object that other conditions or a compound index leave; else of all objects."
 );
 
 /// A type of field that can be compared: both a [`Field`] and an [`IndexKey`].

@@ -163,13 +163,13 @@ fn end(direction: Direction) -> &'static str {
 
 /// Prints how objects come into the order of an index.
 fn print_source(order: &Order, source: &Source, depth: usize, lines: &mut Vec<Line>) {
-    let Order { request, ordinal, direction } = order;
+    let Order { request, direction, .. } = order;
     let (schema, index, end) = (request.view.schema, order.index(), end(*direction));
     let meters = source.meters.as_ref().expect("it was measured");
     let limit = u64::try_from(request.limit()).unwrap_or(u64::MAX);
     let expected = source.expected();
     let (figures, row_blocks) = ((expected.min(limit), source.given), meters.rows.read(0).1);
-    let entries = entries_text(schema, *ordinal, &source.ranges_left());
+    let entries = entries_text(schema, source.walked_ordinal(), &source.ranges_left());
     let entries = format!("{entries}, {end} first");
     let entries_figures = Some((source.expected_walk(), source.walked(), meters.entries.read(0).1));
     let mut line = |depth, text: &str, (expected, rows): (u64, u64), blocks| {

@@ -7,7 +7,7 @@
 
 use std::cmp::{max, min};
 use std::fmt;
-use std::ops::Bound;
+use std::ops::{BitAnd, BitOr, Bound};
 use std::sync::Arc;
 
 use crate::constants::INDEX_KEY_WIDTH_MAX;
@@ -43,6 +43,13 @@ impl EncodedKey {
         for (bytes, limb) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(self.0) {
             *bytes = limb.to_be_bytes();
         }
+    }
+
+    /// The last `width` bytes, most significant first.
+    pub(crate) fn to_vec(self, width: usize) -> Vec<u8> {
+        let mut bytes = [0; INDEX_KEY_WIDTH_MAX];
+        self.to_bytes(&mut bytes);
+        bytes[INDEX_KEY_WIDTH_MAX - width..].to_vec()
     }
 
     /// The key that is this number.
@@ -94,6 +101,22 @@ impl EncodedKey {
     /// All limbs, most significant first.
     pub(crate) fn all_limbs(&self) -> &[u64; LIMBS] {
         &self.0
+    }
+}
+
+impl BitAnd for EncodedKey {
+    type Output = EncodedKey;
+
+    fn bitand(self, other: EncodedKey) -> EncodedKey {
+        EncodedKey(std::array::from_fn(|at| self.0[at] & other.0[at]))
+    }
+}
+
+impl BitOr for EncodedKey {
+    type Output = EncodedKey;
+
+    fn bitor(self, other: EncodedKey) -> EncodedKey {
+        EncodedKey(std::array::from_fn(|at| self.0[at] | other.0[at]))
     }
 }
 

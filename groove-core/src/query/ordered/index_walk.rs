@@ -6,6 +6,7 @@ use crate::constants::KEY_LIMBS_MAX;
 use crate::error::QueryError;
 use crate::groove::GrooveView;
 use crate::query::key_range::{EncodedKey, KeyRange};
+use crate::query::plan::WalkedIndex;
 use crate::query::stream::Window;
 use crate::schema::IndexKind;
 use crate::tree::{Direction, Scan};
@@ -46,11 +47,11 @@ pub(super) fn ranges_after(
     ranges.iter().filter_map(cut).collect()
 }
 
-/// A walk over the entries of some ranges of an index, behind a place and with timestamps of a window,
+/// A walk over the entries of some ranges of an order, behind a place and with timestamps of a window,
 /// in key order. It begins by a search for the place.
 pub(super) struct IndexWalk {
     view: GrooveView,
-    ordinal: usize,
+    index: WalkedIndex,
     unique: bool,
     /// The ranges still to walk, the next one last.
     ranges: Vec<KeyRange>,
@@ -64,10 +65,10 @@ pub(super) struct IndexWalk {
 }
 
 impl IndexWalk {
-    /// Of `ranges`, which ascend, the entries behind `after` with a timestamp of `window`.
+    /// Of `ranges` of keys in the order, which ascend, the entries behind `after` with a timestamp of `window`.
     pub(super) fn new(
         view: GrooveView,
-        ordinal: usize,
+        index: WalkedIndex,
         ranges: &[KeyRange],
         after: Option<Position>,
         window: Window,
@@ -77,11 +78,11 @@ impl IndexWalk {
         if direction == Direction::Ascending {
             ranges.reverse();
         }
-        let unique = view.schema.indexes[ordinal].kind != IndexKind::NonUnique;
+        let unique = view.schema.indexes[index.ordinal].kind != IndexKind::NonUnique;
         let (scan, walked, walked_max) = (None, 0, u64::MAX);
         IndexWalk {
             view,
-            ordinal,
+            index,
             unique,
             ranges,
             after,
@@ -124,18 +125,19 @@ impl IndexWalk {
                     break;
                 }
                 self.walked += 1;
-                let at = match self.unique {
+                let (key, timestamp) = match self.unique {
                     true => {
                         let payload = scan.payload().first_chunk();
                         let timestamp = payload.map_or(0, |bytes| u64::from_le_bytes(*bytes));
-                        Position { key: EncodedKey::from_limbs(scan.key()), timestamp }
+                        (scan.key(), timestamp)
                     }
                     false => {
                         let (timestamp, key) = scan.key().split_last().expect("a key has limbs");
-                        Position { key: EncodedKey::from_limbs(key), timestamp: *timestamp }
+                        (key, *timestamp)
                     }
                 };
-                let timestamp = at.timestamp;
+                let key = self.index.key_in_order(EncodedKey::from_limbs(key));
+                let at = Position { key, timestamp };
                 // Of a unique tree the key of the place is found again, perhaps with another object.
                 let behind = self.after.is_none_or(|after| at.is_behind(&after, self.direction));
                 // Orphaned keys have timestamp 0, which no window contains.
@@ -150,12 +152,13 @@ impl IndexWalk {
 
     /// The scan of a range; `None` if nothing can be in it.
     fn open(&self, range: &KeyRange) -> Option<Box<dyn Scan>> {
-        let tree = &self.view.index_trees[self.ordinal];
+        let tree = &self.view.index_trees[self.index.ordinal];
         let limbs = tree.limbs();
         let (mut min, mut max) = ([0; KEY_LIMBS_MAX], [0; KEY_LIMBS_MAX]);
         let prefix = if self.unique { limbs } else { limbs - 1 };
-        min[..prefix].copy_from_slice(range.min.limbs(prefix));
-        max[..prefix].copy_from_slice(range.max.limbs(prefix));
+        let keys = self.index.range(range);
+        min[..prefix].copy_from_slice(keys.min.limbs(prefix));
+        max[..prefix].copy_from_slice(keys.max.limbs(prefix));
         if !self.unique {
             (min[prefix], max[prefix]) = (self.window.min, self.window.max);
             if let Some(Position { key, timestamp }) = self.after {

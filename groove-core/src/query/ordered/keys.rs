@@ -2,6 +2,7 @@
 
 use crate::error::{Damage, QueryError};
 use crate::query::key_range::{EncodedKey, KeyRange};
+use crate::query::plan::WalkedIndex;
 use crate::query::request::Request;
 use crate::query::row_key::RowKey;
 use crate::query::rows::{BATCH_ROWS_MAX, Row};
@@ -44,7 +45,8 @@ pub(in crate::query) fn keys(
     set.sort_unstable();
     let full = KeyRange::full(schema.indexes[ordinal].key_width);
     let (view, direction) = (request.view.clone(), Direction::Ascending);
-    let mut walk = IndexWalk::new(view, ordinal, &[full], None, Window::ALL, direction);
+    let index = WalkedIndex::itself(schema, ordinal);
+    let mut walk = IndexWalk::new(view, index, &[full], None, Window::ALL, direction);
     while let Some(at) = walk.next()? {
         if set.binary_search(&at.timestamp).is_ok() {
             keys.push(at.key);

@@ -9,7 +9,7 @@
 
 use crate::error::{QueryError, ReadError};
 use crate::query::key_range::KeyRange;
-use crate::query::plan::{COLLECTED_BYTES, Goal, Keep, Plan};
+use crate::query::plan::{COLLECTED_BYTES, Goal, Keep, Plan, Walk, WalkedIndex};
 use crate::query::request::{Chosen, Request};
 use crate::query::row_key::RowKey;
 use crate::query::stream::Window;
@@ -40,7 +40,9 @@ pub(super) struct Choice {
 /// What is known of an answer.
 #[derive(Clone)]
 pub(super) struct Known {
-    /// The keys that the answer has, ascending.
+    /// The index whose entries are walked.
+    pub(super) index: WalkedIndex,
+    /// The keys that the answer has in the order, ascending.
     pub(super) ranges: Vec<KeyRange>,
     pub(super) after: Option<Position>,
     /// How many objects are wanted.
@@ -70,19 +72,22 @@ impl Choice {
         let (plan, window) = (plain.plan(), plain.window);
         let full = KeyRange::full(request.view.schema.indexes[*ordinal].key_width);
         let schema = request.view.schema;
-        let keys = plan.keys_of(schema, *ordinal);
+        let Walk { index, keys, is_all } = plan.walk(schema, *ordinal);
         let ranges = keys.map_or_else(|| vec![full], |set| set.ranges().to_vec());
         let entries_alone = |ranges, expected, walked| {
             let (batch, walked_max) = (walked, u64::MAX);
-            let known = Known { ranges, after, wanted, expected, walked, batch, walked_max };
+            let known = Known { index, ranges, after, wanted, expected, walked, batch, walked_max };
             Ok(Choice { methods: vec![Method::Entries], known })
         };
         if window.is_empty() {
             return entries_alone(Vec::new(), 0, 0);
         }
         let left = ranges_after(&ranges, after, *direction);
-        let entries = |ranges: &[KeyRange]| Plan::entries(&request.view, *ordinal, ranges);
-        let is_entries = plan.is_keys_of(schema, *ordinal) && plain.shared.is_empty();
+        let entries = |ranges: &[KeyRange]| {
+            let ranges: Vec<KeyRange> = ranges.iter().map(|range| index.range(range)).collect();
+            Plan::entries(&request.view, index.ordinal, &ranges)
+        };
+        let is_entries = is_all && plain.shared.is_empty();
         if is_entries && window == Window::ALL {
             let (expected, walked) = match explains {
                 true => (entries(&ranges)?, entries(&left)?.min(limit)),
@@ -98,16 +103,18 @@ impl Choice {
         let limit = limit.min(found);
         let walked = (u128::from(limit) * u128::from(all)).div_ceil(u128::from(found));
         let walked = u64::try_from(walked).unwrap_or(u64::MAX).min(left);
-        let sizes = Sizes { found, limit, walked, left };
+        let sizes = Sizes { is_entries, found, limit, walked, left };
         let (methods, walked_max) = methods(order, &plain, chosen, sizes, explains)?;
         let batch = if plan.is_guess() { limit } else { walked };
-        let known = Known { ranges, after, wanted, expected, walked, batch, walked_max };
+        let known = Known { index, ranges, after, wanted, expected, walked, batch, walked_max };
         Ok(Choice { methods, known })
     }
 }
 
 /// About how many there are.
 struct Sizes {
+    /// Whether the objects of the entries that are walked are the answer, as far as the range of timestamps has them.
+    is_entries: bool,
     /// Objects in the answer, and how many of them are wanted.
     found: u64,
     limit: u64,
@@ -133,14 +140,13 @@ fn methods(
     order: &Order,
     plain: &Request,
     chosen: Chosen,
-    Sizes { found, limit, walked, left }: Sizes,
+    Sizes { is_entries, found, limit, walked, left }: Sizes,
     explains: bool,
 ) -> Result<(Vec<Method>, u64), ReadError> {
     let view = &plain.view;
     let budget = view.object_tree.query_memory();
     let each = |count: u64, cost: u64| count.saturating_mul(cost);
     let mut candidates = Vec::with_capacity(3);
-    let is_entries = plain.shared.is_empty() && plain.plan().is_keys_of(view.schema, order.ordinal);
     if is_entries {
         // The walk leaves out what lies outside of the range of timestamps: entries tell theirs.
         let cost = |walked: u64| walked.saturating_add(each(limit, Goal::APART_ROW_COST));

@@ -133,16 +133,16 @@ impl Source {
         let mut view = order.request.view.clone();
         if let Some(meters) = &meters {
             let mut trees = view.index_trees.to_vec();
-            trees[order.ordinal] = meters.entries.tree(0, trees[order.ordinal].clone());
+            let walked = known.index.ordinal;
+            trees[walked] = meters.entries.tree(0, trees[walked].clone());
             view.index_trees = trees.into();
             view.object_tree = meters.rows.tree(0, view.object_tree.clone());
         }
         let objects = view.object_tree.clone();
-        let Known { ranges, after, .. } = known;
+        let Known { index, ranges, after, .. } = known;
         let (window, direction) = (order.request.window, order.direction);
         let walk = (!matches!(method, Method::Sort(..))).then(|| {
-            IndexWalk::new(view, order.ordinal, ranges, *after, window, direction)
-                .up_to(known.walked_max)
+            IndexWalk::new(view, *index, ranges, *after, window, direction).up_to(known.walked_max)
         });
         Ok(Source {
             order: order.clone(),
@@ -196,9 +196,16 @@ impl Source {
         self.known.walked
     }
 
+    /// Of the index whose entries are walked.
+    pub(in crate::query) fn walked_ordinal(&self) -> usize {
+        self.known.index.ordinal
+    }
+
     /// The keys of the entries that are walked, ascending.
     pub(in crate::query) fn ranges_left(&self) -> Vec<KeyRange> {
-        ranges_after(&self.known.ranges, self.known.after, self.order.direction)
+        let Known { index, ranges, after, .. } = &self.known;
+        let left = ranges_after(ranges, *after, self.order.direction);
+        left.iter().map(|range| index.range(range)).collect()
     }
 
     /// Entries that were walked.

@@ -8,7 +8,6 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-use crate::constants::INDEX_KEY_WIDTH_MAX;
 use crate::query::key_range::{EncodedKey, KeyRange, RangeSet};
 use crate::query::row_key::RowKey;
 use crate::query::stream::Window;
@@ -29,7 +28,7 @@ pub(super) struct Compound {
     /// The keys of exactly those objects that meet the terms.
     pub(super) set: RangeSet,
     /// Where the terms stand in the conjunction.
-    used: Vec<usize>,
+    pub(super) used: Vec<usize>,
 }
 
 impl Compound {
@@ -48,9 +47,7 @@ impl Compound {
             }
             used.push(at);
             let extended = |key: &EncodedKey| {
-                let mut bytes = [0; INDEX_KEY_WIDTH_MAX];
-                key.to_bytes(&mut bytes);
-                let key = bytes[INDEX_KEY_WIDTH_MAX - field.width..].to_vec();
+                let key = key.to_vec(field.width);
                 prefixes.iter().map(move |prefix| [&prefix[..], &key].concat()).collect::<Vec<_>>()
             };
             if is_points(set) {
@@ -90,11 +87,6 @@ impl Compound {
     /// Whether these terms are all of the conjunction.
     pub(super) fn is_all_of(&self, kept: &[Term]) -> bool {
         self.used.len() == kept.len()
-    }
-
-    /// The terms of the conjunction that say nothing of the index.
-    pub(super) fn others<'t>(&self, kept: &'t [Term]) -> impl Iterator<Item = &'t Term> {
-        others(std::slice::from_ref(self), kept)
     }
 
     fn keys(&self) -> Term {
@@ -213,7 +205,7 @@ fn others<'t>(compounds: &[Compound], kept: &'t [Term]) -> impl Iterator<Item = 
 }
 
 /// The fields of a compound index that has a key of each object, which the row tells.
-fn parts(schema: &'static Schema, ordinal: usize) -> Option<Vec<&'static FieldSchema>> {
+pub(super) fn parts(schema: &'static Schema, ordinal: usize) -> Option<Vec<&'static FieldSchema>> {
     let index = &schema.indexes[ordinal];
     let IndexSource::Fields(names @ [_, _, ..]) = index.source else { return None };
     // What an optional index leaves out conditions on its fields may have.
@@ -225,7 +217,7 @@ fn parts(schema: &'static Schema, ordinal: usize) -> Option<Vec<&'static FieldSc
 }
 
 /// What is said of the key of one field, by its own index or by its row.
-fn of_field<'t>(
+pub(super) fn of_field<'t>(
     schema: &Schema,
     field: &FieldSchema,
     kept: &'t [Term],

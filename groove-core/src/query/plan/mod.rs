@@ -21,20 +21,21 @@ mod normal;
 mod open;
 mod size;
 mod step;
+mod walked;
 
 use std::collections::BTreeMap;
 
 use crate::error::{QueryError, ReadError};
 use crate::groove::GrooveView;
+use crate::schema::Schema;
 use crate::tree::Direction;
 
 use super::key_range::{KeyRange, RangeSet};
 use super::predicate::Node;
 use super::row_key::ReadKey;
 use super::stream::{BoxStream, Window};
-use crate::schema::Schema;
-use compound::Compound;
-use normal::{Normal, Subject, Term};
+use normal::{Normal, Term};
+use walked::Walked;
 
 pub(crate) use choose::Goal;
 pub(crate) use cost::COLLECTED_BYTES;
@@ -42,6 +43,16 @@ pub(crate) use count::Count;
 pub(crate) use keep::Keep;
 pub(crate) use meter::Meters;
 pub(crate) use step::{Kind, RowTest, Step, Test};
+pub(crate) use walked::WalkedIndex;
+
+/// The entries that are walked for an answer in the order of an index.
+pub(crate) struct Walk {
+    pub(crate) index: WalkedIndex,
+    /// The keys that all objects of the answer have in the order; `None` if that is not said.
+    pub(crate) keys: Option<RangeSet>,
+    /// Whether the objects of the entries of these keys are the answer.
+    pub(crate) is_all: bool,
+}
 
 /// What a predicate asks for, in normal form.
 #[derive(Debug, Clone)]
@@ -95,9 +106,8 @@ impl Plan {
         count.streamed.iter().map(choose).collect()
     }
 
-    /// The predicate as a test of single objects that have keys of [`Plan::keys_of`] in the index of
-    /// this ordinal, of which about `kept` of `asked` are thought to meet it; `None` if something would be
-    /// collected for it.
+    /// The predicate as a test of single objects whose entries are walked for the order of the index of this ordinal,
+    /// of which about `kept` of `asked` are thought to meet it; `None` if something would be collected for it.
     pub(crate) fn keep(
         &self,
         view: &GrooveView,
@@ -108,10 +118,9 @@ impl Plan {
     ) -> Result<Option<Keep>, ReadError> {
         let mut normal = self.normal.clone();
         if let (Term::And { kept, .. }, false) = (&mut normal.term, normal.negative) {
-            *kept = match Compound::of(view.schema, ordinal, kept) {
-                Some(compound) => compound.others(kept).cloned().collect(),
-                None => kept.iter().filter(|term| !is_of(term, ordinal)).cloned().collect(),
-            };
+            let used = Walked::new(view.schema, ordinal, kept).used;
+            let is_left = |(at, _): &(usize, &Term)| !used.contains(at);
+            *kept = kept.iter().enumerate().filter(is_left).map(|(_, term)| term.clone()).collect();
         }
         let test = choose::Planner::new(view, &self.readers, explains).keep(&normal, window)?;
         Ok(test.map(|test| Keep::new(test, kept, asked)))
@@ -131,41 +140,22 @@ impl Plan {
         !self.readers.is_empty()
     }
 
-    /// Whether nothing is said but which keys the index has.
-    pub(crate) fn is_keys_of(&self, schema: &'static Schema, ordinal: usize) -> bool {
-        let is_all = |kept: &[Term]| {
-            let compound = Compound::of(schema, ordinal, kept);
-            compound.is_some_and(|compound| compound.is_all_of(kept))
+    /// The entries that are walked for the order of the index of this ordinal.
+    pub(crate) fn walk(&self, schema: &'static Schema, ordinal: usize) -> Walk {
+        let kept = match (&self.normal.term, self.normal.negative) {
+            (_, true) => &[][..],
+            (Term::And { kept, .. }, false) => &kept[..],
+            (term, false) => std::slice::from_ref(term),
         };
-        match (&self.normal.term, self.normal.negative) {
+        let Walked { index, keys, used } = Walked::new(schema, ordinal, kept);
+        let is_all = match (&self.normal.term, self.normal.negative) {
             (Term::Or(terms), true) => terms.is_empty(),
-            (Term::Keys(Subject::Index(at), _), false) if *at == ordinal => true,
-            (Term::And { kept, removed }, false) => removed.is_empty() && is_all(kept),
-            (term, false) => is_all(std::slice::from_ref(term)),
-            _ => false,
-        }
-    }
-
-    /// The keys of the index that all objects of the answer have; `None` if that is not said.
-    pub(crate) fn keys_of(&self, schema: &'static Schema, ordinal: usize) -> Option<RangeSet> {
-        let kept = match &self.normal.term {
-            _ if self.normal.negative => return None,
-            Term::And { kept, .. } => &kept[..],
-            term => std::slice::from_ref(term),
+            (_, true) => false,
+            (Term::And { removed, .. }, false) => removed.is_empty() && used.len() == kept.len(),
+            (_, false) => used.len() == kept.len(),
         };
-        if let Some(compound) = Compound::of(schema, ordinal, kept) {
-            return Some(compound.set);
-        }
-        match kept.iter().find(|term| is_of(term, ordinal)) {
-            Some(Term::Keys(_, set)) => Some(set.clone()),
-            _ => None,
-        }
+        Walk { index, keys, is_all }
     }
-}
-
-/// Whether the term is what is said of the index of this ordinal.
-fn is_of(term: &Term, ordinal: usize) -> bool {
-    matches!(term, Term::Keys(Subject::Index(at), _) if *at == ordinal)
 }
 
 impl Step {

@@ -153,6 +153,73 @@ fn the_order_of_a_compound_index_is_walked_where_the_conditions_say() {
     assert!(read(&device) <= 120, "{} entries and rows for 12", read(&device));
 }
 
+/// A view of items of ten tinies, whose wides come in no order and more than once, with an index over both.
+fn ten_tinies() -> (Vec<Item>, GrooveView, Arc<Device>) {
+    let mixed = |item: Item| Item {
+        tiny: (item.timestamp % 10) as u8,
+        wide: (item.timestamp * 7_919 % 1_000) << 40,
+        ..item
+    };
+    let items: Vec<Item> = items(10_000).into_iter().map(mixed).collect();
+    let (view, device) = view_with_more(&items, 1);
+    (items, view, device)
+}
+
+/// The order of an index is that of a compound one which ends with its fields, where the others have one value.
+#[test]
+fn the_order_of_an_index_is_walked_in_a_compound_one_that_ends_with_it() {
+    let (items, view, device) = ten_tinies();
+    type Case = (Predicate<Item>, fn(&Item) -> bool, u64);
+    let cases: [Case; 3] = [
+        (Predicate::all(), |_| true, 2),
+        (Item::WIDE.ge(500 << 40), |item| item.wide >= 500 << 40, 2),
+        (Item::ROW_SMALL.lt(50), |item| item.small < 50, 8),
+    ];
+    for (more, meets, each) in cases {
+        for tiny in [Item::TINY.eq(1), Item::ROW_TINY.eq(1)] {
+            let about = format!("{tiny:?} and {more:?}");
+            device.reset(u64::MAX);
+            let ordered = Query::new(view.clone(), tiny & more.clone()).order_by(Item::WIDE);
+            let page = ordered.clone().limit(20).collect().expect("no read fails");
+            let read = read(&device);
+            assert!(read <= 20 * each + 40, "{read} entries and rows for 20: {about}");
+
+            let is_expected = |item: &&Item| item.tiny == 1 && meets(item);
+            let mut expected: Vec<Item> = items.iter().filter(is_expected).copied().collect();
+            expected.sort_by_key(|item| (item.wide, item.timestamp));
+            assert_eq!(page[..], expected[..20], "{about}");
+            // Cursors are those of the order, whatever is walked for it; behind one nothing is read again.
+            device.reset(u64::MAX);
+            let second = ordered.clone().after(page.next).limit(20).collect().unwrap();
+            assert!(self::read(&device) <= 20 * each + 40, "{about}");
+            assert_eq!(second[..], expected[20..40], "{about}");
+            let back = ordered.clone().descending().after(second.previous).collect().unwrap();
+            let rest = expected[..20].iter().rev().copied().collect::<Vec<_>>();
+            assert_eq!(back[..], rest, "{about}");
+            let last = ordered.descending().first().expect("no read fails");
+            assert_eq!(last, expected.last().copied(), "{about}");
+        }
+    }
+}
+
+/// An index over two fields is in the order of its second one for a single value of the first one, and for no more.
+#[test]
+fn the_order_of_an_index_is_not_that_of_a_compound_one_for_several_values() {
+    let (mut items, view, _) = ten_tinies();
+    items.sort_by_key(|item| (item.wide, item.timestamp));
+    type Case = (Predicate<Item>, fn(&Item) -> bool);
+    let cases: [Case; 3] = [
+        (Item::TINY.one_of([0, 1]), |item| item.tiny <= 1),
+        (Item::TINY.le(1), |item| item.tiny <= 1),
+        (!Item::TINY.eq(7), |item| item.tiny != 7),
+    ];
+    for (predicate, meets) in cases {
+        let ordered = Query::new(view.clone(), predicate).order_by(Item::WIDE).limit(100);
+        let expected: Vec<Item> = items.iter().filter(|item| meets(item)).copied().collect();
+        assert_eq!(ordered.collect().expect("no read fails")[..], expected[..100]);
+    }
+}
+
 /// An index that leaves out zero says nothing of the objects that have it, and a compound index has them.
 #[test]
 fn conditions_on_an_optional_index_are_not_those_of_the_compound_one() {

@@ -189,10 +189,11 @@ impl<O: Object> Query<O> {
     /// The number of objects that the query gives; a limit and a cursor count.
     ///
     /// Cost: what is said of one non-unique index is counted by the index's tree, from tables'
-    /// counts and the blocks at the edges of the range; so are, without a range of timestamps, all objects.
-    /// `a | b` and `a & !c`, of which `a` and `b` are so, cost what `a & b` and `a & c` do, and a negation, without a
-    /// range of timestamps, what its condition does. Everything else is counted one timestamp at a time; rows are
-    /// read as of [`Query::iter_timestamps`].
+    /// counts and the blocks at the edges of the range; so are all objects, or those of a range of timestamps, and ranges
+    /// of unique keys: where updates lie beside what they take the place of, by a walk over the keys of both.
+    /// `a | b` and `a & !c`, of which `a` and `b` are so, cost what `a & b` and `a & c` do, and a negation what its
+    /// condition does. Everything else is counted one timestamp at a time; rows are read as of
+    /// [`Query::iter_timestamps`].
     ///
     /// # Errors
     /// As of [`Query::collect`].

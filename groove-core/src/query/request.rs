@@ -285,8 +285,9 @@ impl Request {
     /// The number of objects, without a stream of them all, if that is less.
     fn count_in_trees(&self, window: Window) -> Result<Option<u64>, QueryError> {
         let plan = self.plan();
-        let Some(count) = plan.count(&self.view, window)? else { return Ok(None) };
-        if self.limit.is_some() && !count.is_known() {
+        let is_limited = self.limit.is_some();
+        let Some(count) = plan.count(&self.view, window, is_limited)? else { return Ok(None) };
+        if is_limited && !count.is_known() {
             // With a limit the answer itself is soon counted.
             return Ok(None);
         }

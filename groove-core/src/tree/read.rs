@@ -89,8 +89,8 @@ pub trait TreeRead: Send + Sync {
         window: (u64, u64),
         direction: Direction,
     ) -> Box<dyn KeyScan>;
-    /// Counts the keys from `min` to `max`, both included, from the tables' metadata and the blocks
-    /// at the two edges. Only for index trees (whose keys are put once and removed once).
+    /// Counts the keys from `min` to `max`, both included. From the tables' metadata and the blocks at the two edges in
+    /// an index tree, whose keys are put once and removed once; elsewhere so far only where one source alone has keys.
     fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError>;
     /// Reads every block of every table, past the caches, and checks each against what refers to it.
     fn verify_tables(&self) -> Result<TablesVerified, ReadError>;

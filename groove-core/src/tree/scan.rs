@@ -20,6 +20,7 @@
 //!
 //! A level reads one block at a time, when the scan gets there.
 
+mod count;
 mod source;
 
 use std::ops::Range;
@@ -229,9 +230,21 @@ impl<const K: usize> MergeScan<K> {
     /// Adds what the sources have together under a key, of which `lead` is the newest, to the stretch, unless it is left
     /// out; `false` if that is nothing.
     fn add_one(&mut self, lead: usize, key: &Key<K>) -> Result<bool, ReadError> {
-        let is_tombstone = self.heads[lead].source.is_tombstone();
         let left_out = !self.wanted.is_empty() && self.heads[lead].is_left_out(&self.wanted);
         let place = self.heads[lead].source.at();
+        let lives = self.pass_key(lead, key)?;
+        if lives {
+            self.removed.end();
+            if !left_out {
+                self.stretch.add(lead, place..place + 1);
+            }
+        }
+        Ok(lives)
+    }
+
+    /// Goes beyond a key, of which `lead` is the newest source; whether it lives.
+    fn pass_key(&mut self, lead: usize, key: &Key<K>) -> Result<bool, ReadError> {
+        let is_tombstone = self.heads[lead].source.is_tombstone();
         let mut net = 0;
         for at in lead..self.heads.len() {
             let head = &self.heads[at];
@@ -241,22 +254,15 @@ impl<const K: usize> MergeScan<K> {
                 self.pass(at, &(place..place + 1));
             }
         }
-        let lives = match self.version.meta().usage {
+        match self.version.meta().usage {
             // The newest is what counts.
-            Usage::Map => !is_tombstone,
+            Usage::Map => Ok(!is_tombstone),
             Usage::Set if net != 0 && net != 1 => {
                 let what = "entry, which was put or removed twice in a row,";
-                return Err(self.version.damaged_at(key, Damage::Invalid { what }));
+                Err(self.version.damaged_at(key, Damage::Invalid { what }))
             }
-            Usage::Set => net == 1,
-        };
-        if lives {
-            self.removed.end();
-            if !left_out {
-                self.stretch.add(lead, place..place + 1);
-            }
+            Usage::Set => Ok(net == 1),
         }
-        Ok(lives)
     }
 
     /// Has a head go beyond values at these positions.

@@ -15,7 +15,8 @@ use crate::table::{
 };
 
 use super::any::AnyTree;
-use super::read::{Direction, TreeRead};
+use super::read::{Direction, Scan, TreeRead};
+use super::scan::MergeScan;
 use super::{Tree, TreeVersion};
 
 const KEYS: u64 = 6_000;
@@ -166,6 +167,9 @@ fn a_scan_gives_what_is_visible_between_any_steps_and_searches() {
                 0 => Direction::Ascending,
                 _ => Direction::Descending,
             };
+            let count = version.count(&[min], &[max]).unwrap();
+            let expected = visible.range(min..=max).count() as u64;
+            assert_eq!(count, expected, "seed {seed}: {min}..={max}");
             let mut scan = version.clone().scan(&[min], &[max], direction);
             // Of each value nothing is asked for, or what is tested, or all of it, or both.
             let tested = (width > 0 && random.below(2) == 0).then(|| {
@@ -556,6 +560,44 @@ fn blocks_of_removed_entries_are_skipped() {
     }
 }
 
+/// A level that is alone for a while is counted by its index and by what the tables are known to have.
+#[test]
+fn a_count_reads_the_blocks_where_sources_meet_and_no_others() {
+    let (meta, storage) = (meta(PAYLOAD_WIDTH), MemoryStorage::new());
+    let values = |keys: &mut dyn Iterator<Item = u64>| -> Values {
+        let random = &mut Random(1);
+        let mut value = || std::array::from_fn(|_| random.below(256) as u8);
+        keys.map(|key| (key, (key % 10 > 0).then(&mut value))).collect()
+    };
+    let deep = [0, 1, 2].map(|n| values(&mut (n * 10_000..n * 10_000 + 10_000)));
+    let records = [0, 1, 2].map(|n: usize| {
+        let record = table(&meta, &storage, n as u32, &deep[n]);
+        TableRecord { level: 1, ..record }
+    });
+    let grid = Arc::new(Grid::new(Arc::new(storage), [3; 16], 1 << 20));
+    let mut tree = Tree::<1>::new(meta, grid);
+    tree.restore(&records).unwrap();
+    let count = |version: &Arc<TreeVersion<1>>, min: u64, max: u64| {
+        let mut scan = MergeScan::new(version.clone(), [min], [max], Direction::Ascending);
+        (scan.count().unwrap(), scan.blocks())
+    };
+    let (all, blocks) = count(&tree.tip, 0, u64::MAX);
+    assert_eq!(all, 27_000);
+    assert!(blocks <= 1, "{blocks} blocks");
+    let (some, blocks) = count(&tree.tip, 1_001, 28_999);
+    assert_eq!(some, 9 * 2_800);
+    assert!(blocks <= 2, "{blocks} blocks");
+
+    // A value that takes the place of another one, one between two tables, one that is removed and one behind.
+    let newer = BTreeMap::from([(5_001, Some(Default::default())), (9_995, None)]);
+    let version = Arc::new(tree.tip.with_changes(run(&newer, PAYLOAD_WIDTH)));
+    let newest = BTreeMap::from([(15_000, Some(Default::default())), (40_000, None)]);
+    let version = Arc::new(version.with_changes(run(&newest, PAYLOAD_WIDTH)));
+    let (all, blocks) = count(&version, 0, u64::MAX);
+    assert_eq!(all, 27_000 - 1 + 1);
+    assert!(blocks <= 4, "{blocks} blocks");
+}
+
 /// What lies before damage is given, and found by a search, and from the damage on each call fails.
 #[test]
 fn a_scan_gives_what_lies_before_damage_and_fails_from_there_on() {
@@ -644,6 +686,7 @@ fn scan_disordered_entries() {
         let version = Arc::new(tree.tip.with_changes(index_run(&live)));
         for direction in [Direction::Ascending, Direction::Descending] {
             let most = 10 * numbers.len();
+            let _ = version.count(&[0, 0], &[u64::MAX; 2]);
             let mut scan = version.clone().scan(&[0, 0], &[u64::MAX; 2], direction);
             let ended = (0..most).any(|_| !scan.advance().unwrap_or(false));
             assert!(ended, "seed {seed}, {direction:?}");

@@ -594,7 +594,13 @@ impl<const K: usize> TreeRead for TreeVersion<K> {
     }
 
     fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError> {
-        self.count_range(&limbs_to_key(min), &limbs_to_key(max))
+        let (min, max) = (limbs_to_key(min), limbs_to_key(max));
+        match self.meta.usage {
+            Usage::Set => self.count_range(&min, &max),
+            Usage::Map => {
+                MergeScan::new(Arc::new(self.clone()), min, max, Direction::Ascending).count()
+            }
+        }
     }
 
     fn verify_tables(&self) -> Result<TablesVerified, ReadError> {

@@ -7,10 +7,11 @@ use crate::groove::GrooveView;
 use crate::query::key_range::{KeyRange, RangeSet};
 use crate::query::row_key::RowKey;
 use crate::query::stream::{Entries, Window};
+use crate::schema::IndexKind;
 
 use super::compound::in_one_index;
 use super::normal::{Normal, Subject, Term};
-use super::size::{KEY_SCANS_MAX, count_range, estimate_ranges, is_points, is_unique};
+use super::size::{KEY_SCANS_MAX, count_range, estimate_ranges, is_unique, windows};
 
 /// So many terms are counted one by one, less what they have in common, at the most: with more, that takes longer than
 /// to merge them.
@@ -73,55 +74,77 @@ impl Count {
 ///   to count are neighbours in the tree, by a walk over the entries otherwise.
 /// * `a | b` are `a` and `b`, less those in both; `a & !b` are `a`, less those in both. What is in both is
 ///   found by a zig-zag, which skips.
-/// * Negations follow from the number of all objects.
+/// * Negations follow from the number of all objects in `window`.
 /// * A range of timestamps beside other conditions is a smaller window.
+///
+/// If no more than a few are to be counted, the objects of a window are not: where their versions are interleaved, that is
+/// a scan.
 pub(super) fn count(
     normal: &Normal,
     view: &GrooveView,
     window: Window,
+    is_limited: bool,
 ) -> Result<Option<Count>, QueryError> {
-    let (term, window) = match normal.negative {
-        true => (normal.term.clone(), window),
-        false => within_timestamps(&normal.term, window),
-    };
+    let (Normal { term, negative }, window) = within_timestamps(normal, window);
     if window.is_empty() {
         return Ok(Some(Count::known(0)));
     }
-    if normal.negative && window != Window::ALL {
+    if negative && window != Window::ALL && is_limited {
         return Ok(None);
     }
     let count = match count_term(&term, view, window)? {
         Some(count) => count,
         // All but few are no more to count than these few.
-        None if normal.negative => {
-            Count::new(0, vec![(Sign::Plus, Normal { term, negative: false })])
-        }
+        None if negative => Count::new(0, vec![(Sign::Plus, Normal { term, negative: false })]),
         None => return Ok(None),
     };
-    Ok(Some(match normal.negative {
-        true => count.less_than_all(view.object_count),
-        false => Count { window, ..count },
-    }))
+    let count = match negative {
+        true => count.less_than_all(objects_in(view, window)?),
+        false => count,
+    };
+    Ok(Some(Count { window, ..count }))
 }
 
-/// A conjunction without its range of timestamps, and the window that this leaves.
-fn within_timestamps(term: &Term, window: Window) -> (Term, Window) {
-    let is_timestamps = |term: &Term| matches!(term, Term::Keys(Subject::Timestamp, _));
-    if let Term::And { kept, removed } = term
-        && kept.len() > 1
-        && let Some(Term::Keys(_, set)) = kept.iter().find(|term| is_timestamps(term))
-        && let [range] = set.ranges()
-    {
-        let range = Window { min: range.min.low(), max: range.max.low() };
-        let mut kept: Vec<Term> =
-            kept.iter().filter(|term| !is_timestamps(term)).cloned().collect();
-        let term = match kept.len() == 1 && removed.is_empty() {
-            true => kept.remove(0),
-            false => Term::And { kept, removed: removed.clone() },
-        };
-        return (term, window.intersection(&range));
+fn objects_in(view: &GrooveView, window: Window) -> Result<u64, ReadError> {
+    match window == Window::ALL {
+        true => Ok(view.object_count),
+        false => view.object_tree.count(&[window.min], &[window.max]),
     }
-    (term.clone(), window)
+}
+
+/// What is said without a range of timestamps, and the window that this leaves.
+fn within_timestamps(normal: &Normal, window: Window) -> (Normal, Window) {
+    let range = |term: &Term| match term {
+        Term::Keys(Subject::Timestamp, set) => match set.ranges() {
+            [range] => Some(Window { min: range.min.low(), max: range.max.low() }),
+            _ => None,
+        },
+        _ => None,
+    };
+    let (kept, removed) = match (&normal.term, normal.negative) {
+        (_, true) => (&[][..], &[][..]),
+        (Term::And { kept, removed }, false) => (&kept[..], &removed[..]),
+        (term, false) => (std::slice::from_ref(term), &[][..]),
+    };
+    let Some((at, range)) = kept.iter().enumerate().find_map(|(at, term)| Some((at, range(term)?)))
+    else {
+        return (normal.clone(), window);
+    };
+    let mut kept = kept.to_vec();
+    kept.remove(at);
+    let removed = removed.to_vec();
+    let all_of = |mut terms: Vec<Term>, other: fn(Vec<Term>) -> Term| match terms.len() {
+        1 => terms.remove(0),
+        _ => other(terms),
+    };
+    let negative = kept.is_empty();
+    let term = match (negative, removed.is_empty()) {
+        // All objects of the window but these.
+        (true, _) => all_of(removed, Term::Or),
+        (false, true) => all_of(kept, |kept| Term::And { kept, removed: Vec::new() }),
+        (false, false) => Term::And { kept, removed },
+    };
+    (Normal { term, negative }, window.intersection(&range))
 }
 
 fn count_term(term: &Term, view: &GrooveView, window: Window) -> Result<Option<Count>, QueryError> {
@@ -129,6 +152,11 @@ fn count_term(term: &Term, view: &GrooveView, window: Window) -> Result<Option<C
         Term::Or(terms) if terms.is_empty() => Ok(Some(Count::known(0))),
         Term::Keys(Subject::Index(ordinal), set) => {
             Ok(count_keys(*ordinal, set, view, window)?.map(Count::known))
+        }
+        Term::Keys(Subject::Timestamp, set) if set.ranges().len() <= KEY_SCANS_MAX => {
+            let windows = windows(set, window).into_iter();
+            let known: Result<u64, ReadError> = windows.map(|part| objects_in(view, part)).sum();
+            Ok(Some(Count::known(known?)))
         }
         Term::Or(terms) if terms.len() <= COUNTED_TERMS_MAX => count_any(terms, view, window),
         Term::And { kept, removed } => match &kept[..] {
@@ -184,15 +212,37 @@ fn both(term: &Term, mut others: Vec<Term>) -> Normal {
 /// How many objects a term has, if a tree counts its entries, as neighbours.
 fn count_of_tree(term: &Term, view: &GrooveView, window: Window) -> Result<Option<u64>, ReadError> {
     let Term::Keys(Subject::Index(ordinal), set) = term else { return Ok(None) };
-    let neighbours = window == Window::ALL || is_points(set);
-    if is_unique(view, *ordinal) || !neighbours || set.ranges().len() > KEY_SCANS_MAX {
+    let are_neighbours = |range: &KeyRange| are_neighbours(view, *ordinal, range, window);
+    if !set.ranges().iter().all(are_neighbours) || set.ranges().len() > KEY_SCANS_MAX {
         return Ok(None);
     }
-    let mut count = 0;
-    for range in set.ranges() {
-        count += count_range(view, *ordinal, range, window)?;
+    let count = |range| count_neighbours(view, *ordinal, range, window);
+    set.ranges().iter().map(count).sum::<Result<u64, ReadError>>().map(Some)
+}
+
+/// Whether the entries with a key of `range` and a timestamp of `window`, each of one object, are neighbours in the tree
+/// of this index, and counted there for less than they are looked up.
+fn are_neighbours(view: &GrooveView, ordinal: usize, range: &KeyRange, window: Window) -> bool {
+    let has_orphans =
+        view.schema.indexes[ordinal].kind == IndexKind::Primary && view.schema.orphaned_ids;
+    match is_unique(view, ordinal) {
+        true => window == Window::ALL && !range.is_point() && !has_orphans,
+        false => window == Window::ALL || range.is_point(),
     }
-    Ok(Some(count))
+}
+
+/// How many there are.
+fn count_neighbours(
+    view: &GrooveView,
+    ordinal: usize,
+    range: &KeyRange,
+    window: Window,
+) -> Result<u64, ReadError> {
+    let tree = &view.index_trees[ordinal];
+    match is_unique(view, ordinal) {
+        true => tree.count(range.min.limbs(tree.limbs()), range.max.limbs(tree.limbs())),
+        false => count_range(view, ordinal, range, window),
+    }
 }
 
 /// The entries of an index with these keys in `window`; `None` if there are fewer objects in it.
@@ -202,19 +252,17 @@ fn count_keys(
     view: &GrooveView,
     window: Window,
 ) -> Result<Option<u64>, QueryError> {
-    let unique = is_unique(view, ordinal);
-    let (neighbours, scattered): (Vec<KeyRange>, Vec<KeyRange>) = set
-        .ranges()
-        .iter()
-        .partition(|range| !unique && (range.is_point() || window == Window::ALL));
+    let (neighbours, scattered): (Vec<KeyRange>, Vec<KeyRange>) =
+        set.ranges().iter().partition(|range| are_neighbours(view, ordinal, range, window));
     if objects_are_less(ordinal, &scattered, view, window)? {
         return Ok(None);
     }
     let mut count = 0;
     for range in neighbours {
-        count += count_range(view, ordinal, &range, window)?;
+        count += count_neighbours(view, ordinal, &range, window)?;
     }
-    let entries = Entries::new(view.index_trees[ordinal].clone(), unique, scattered);
+    let (tree, unique) = (view.index_trees[ordinal].clone(), is_unique(view, ordinal));
+    let entries = Entries::new(tree, unique, scattered);
     entries.for_each(window, |_| {
         count += 1;
         Ok(())

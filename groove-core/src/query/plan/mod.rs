@@ -82,14 +82,15 @@ impl Plan {
         choose::Planner::new(view, &self.readers, explains).whole(&self.normal, window, goal)
     }
 
-    /// The number of objects in `window` that meet the predicate, without a stream of them all; `None` if
-    /// only that can tell.
+    /// The number of objects in `window` that meet the predicate, without a stream of them all; `None` if only that can
+    /// tell, or if that is less where no more than a few are to be counted.
     pub(crate) fn count(
         &self,
         view: &GrooveView,
         window: Window,
+        is_limited: bool,
     ) -> Result<Option<Count>, QueryError> {
-        count::count(&self.counted, view, window)
+        count::count(&self.counted, view, window, is_limited)
     }
 
     /// What streams have to count for a count, each with its range of timestamps.

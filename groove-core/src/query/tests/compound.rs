@@ -51,8 +51,7 @@ fn view_with_more(items: &[Item], more: usize) -> (GrooveView, Arc<Device>) {
     };
     let entry = |item: &Item| (vec![item.tiny.into(), item.wide, item.timestamp], Vec::new());
     let entries: BTreeMap<Vec<u64>, Vec<u8>> = items.iter().map(entry).collect();
-    let tree =
-        MockTree { limbs: 3, payload_width: 0, countable: true, entries, device: device.clone() };
+    let tree = MockTree { limbs: 3, payload_width: 0, entries, device: device.clone() };
     let mut indexes = Item::SCHEMA.indexes.to_vec();
     let mut trees = view.index_trees.to_vec();
     for _ in 0..more {

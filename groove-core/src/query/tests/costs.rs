@@ -110,6 +110,36 @@ fn a_count_on_one_index_scans_nothing() {
     assert_eq!(device.scanned.load(Relaxed), 0);
 }
 
+/// Of objects, and of other keys than those of an index, trees know how many there are, too.
+#[test]
+fn a_count_of_all_objects_of_a_window_scans_nothing() {
+    let window = Item::TIMESTAMP.range(1_001..=2_000);
+    for (predicate, length) in [
+        (window.clone(), 1_000),
+        (window.clone() & !Item::TINY.eq(1), 500),
+        (window.clone() & !(Item::TINY.eq(1) | Item::SMALL.eq(7)), 500),
+        (!window.clone(), 9_000),
+        (!Item::TINY.eq(1) & Item::TIMESTAMP.one_of([5, 6, 7]), 2),
+        (Item::CODE.range(101..=300), 200),
+        (Item::CODE.range(101..=300) | Item::TINY.eq(1), 5_100),
+    ] {
+        let about = format!("{predicate:?}");
+        let (query, device) = query(predicate.clone());
+        assert_eq!(query.count().expect("no read fails"), length, "{about}");
+        let scanned = device.scanned.load(Relaxed) + rows(&device);
+        assert!(scanned <= 310, "{scanned} entries and rows for {length}: {about}");
+        assert_eq!(query.iter_timestamps().count() as u64, length, "{about}");
+        // A few are soon met.
+        let (query, device) = self::query(predicate);
+        assert_eq!(query.limit(3).count().expect("no read fails"), 3.min(length));
+        let scanned = device.scanned.load(Relaxed) + rows(&device);
+        assert!(scanned <= 210, "{scanned} entries and rows for 3: {about}");
+    }
+    let (query, device) = query(Predicate::all());
+    assert_eq!(query.timestamps(101..=9_900).count().expect("no read fails"), 9_800);
+    assert_eq!((device.scanned.load(Relaxed), device.counts.load(Relaxed)), (0, 1));
+}
+
 #[test]
 fn a_count_of_a_union_or_of_a_negation_scans_what_is_common_to_its_parts() {
     let (tiny, small) = (Item::TINY.eq(1), Item::SMALL.eq(7));

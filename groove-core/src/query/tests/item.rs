@@ -218,17 +218,17 @@ pub(super) struct Trees {
 impl Trees {
     pub(super) fn new(items: &[Item]) -> Trees {
         let device = Arc::new(Device::default());
-        let tree = |limbs, payload_width, countable| {
+        let tree = |limbs, payload_width| {
             let (entries, device) = (BTreeMap::new(), device.clone());
-            MockTree { limbs, payload_width, countable, entries, device }
+            MockTree { limbs, payload_width, entries, device }
         };
         let of_index = |index: &IndexSchema| match index.kind {
-            IndexKind::NonUnique => tree(unique_limbs(index.key_width) + 1, 0, true),
-            _ => tree(unique_limbs(index.key_width), 8, false),
+            IndexKind::NonUnique => tree(unique_limbs(index.key_width) + 1, 0),
+            _ => tree(unique_limbs(index.key_width), 8),
         };
         let indexes = SCHEMA.indexes.iter().map(of_index).collect();
         let mut trees =
-            Trees { objects: tree(1, Item::ROW_WIDTH, false), indexes, device: device.clone() };
+            Trees { objects: tree(1, Item::ROW_WIDTH), indexes, device: device.clone() };
         items.iter().for_each(|item| trees.insert(item));
         trees
     }
@@ -250,7 +250,7 @@ impl Trees {
         let mut limbs = vec![0; unique_limbs(key.len())];
         limbs_from_bytes(key, &mut limbs);
         let mut payload = Vec::new();
-        if tree.countable {
+        if tree.payload_width == 0 {
             limbs.push(timestamp);
         } else {
             payload.extend(timestamp.to_le_bytes());

@@ -383,6 +383,54 @@ impl<const K: usize> Source<K> {
     }
 }
 
+/// What [`MergeScan::count`](super::MergeScan::count) asks of a source.
+impl<const K: usize> Source<K> {
+    /// From the end of a block to the next one that has a key at or behind `bound`, or behind `max`, in ascending order;
+    /// and how many values of those in between are no tombstones. Blocks are passed by what their index says, and tables
+    /// by their records.
+    pub(super) fn next_block_not_before(
+        &mut self,
+        version: &TreeVersion<K>,
+        bound: Option<&Key<K>>,
+        max: &Key<K>,
+        blocks: &mut u64,
+    ) -> Result<(u64, Option<Key<K>>), ReadError> {
+        let Source::Level { level, table, block, values, at } = self else {
+            unreachable!("a run has no blocks")
+        };
+        let is_before = |last: &Key<K>| last <= max && bound.is_none_or(|bound| last < bound);
+        let puts = |count: u64, tombstones: u64| count.saturating_sub(tombstones);
+        let tables = version.levels().level(*level);
+        let (mut passed, mut next) = (0, *block + 1);
+        *values = None;
+        while let Some(found) = tables.get(*table) {
+            // All of a table only from its beginning on.
+            if next == 0 && is_before(&found.key_max) {
+                passed += puts(found.record.count, found.record.tombstone_count);
+                *table += 1;
+                continue;
+            }
+            let index = found.index(version.grid(), version.meta())?;
+            while let Some(entry) = index.blocks.get(next)
+                && is_before(&index.last_keys[next])
+            {
+                passed += puts(entry.count.into(), entry.tombstone_count.into());
+                next += 1;
+            }
+            if next < index.blocks.len() {
+                let held = read_block(version, index, next)?;
+                *blocks += 1;
+                let key = held.key(0);
+                (*block, *at, *values) = (next, 0, Some(held));
+                return Ok((passed, Some(key)));
+            }
+            *table += 1;
+            next = 0;
+        }
+        Ok((passed, None))
+    }
+}
+
 /// What [`ReadPayloads`](crate::tree::stretch::ReadPayloads) asks of a source.
 impl<const K: usize> Source<K> {
     pub(super) fn read_payloads(

@@ -20,7 +20,7 @@ pub(super) struct KeyPart<const K: usize> {
     /// Of the entry that it stands at.
     pub(super) rank: u64,
     /// Of its last entry.
-    last: u64,
+    pub(super) last: u64,
     /// Entries of the key per timestamp, to guess how far away a target is.
     pub(super) density: f64,
     has_tombstones: bool,

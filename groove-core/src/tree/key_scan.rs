@@ -255,6 +255,19 @@ impl<const K: usize> MergeKeyScan<K> {
         }
     }
 
+    /// Entries per timestamp where it goes on. Parts that begin behind the one that it stands in, as those of stretches of
+    /// time do, have nothing there.
+    fn density_ahead(&self) -> f64 {
+        let parts = || self.parts.iter().filter(|part| part.rank != ENDED);
+        let Some(nearest) = parts().min_by_key(|part| part.rank) else { return 0.0 };
+        let here = parts().filter(|part| part.rank <= nearest.last);
+        let here: f64 = here.map(|part| part.density).sum();
+        // A single entry tells nothing, but they all have at least this together.
+        let end = parts().map(|part| part.last).max().unwrap_or(nearest.last);
+        let entries: usize = parts().map(|part| part.left() + 1).sum();
+        here.max((entries - 1) as f64 / end.saturating_sub(nearest.rank).max(1) as f64)
+    }
+
     /// Of `ranks`, how often each was put less how often it was removed.
     fn sums(&mut self, ranks: &[u64]) -> Result<Vec<i8>, ReadError> {
         let mut sums = vec![0; ranks.len()];
@@ -347,7 +360,7 @@ impl<const K: usize> KeyScan for MergeKeyScan<K> {
     }
 
     fn density(&self) -> Option<f64> {
-        self.begun.then(|| self.parts.iter().map(|part| part.density).sum())
+        self.begun.then(|| self.density_ahead())
     }
 
     fn blocks(&self) -> u64 {

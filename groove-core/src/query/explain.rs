@@ -171,6 +171,7 @@ fn print_source(order: &Order, source: &Source, depth: usize, lines: &mut Vec<Li
     let (figures, row_blocks) = ((expected.min(limit), source.given), meters.rows.read(0).1);
     let entries = entries_text(schema, source.walked_ordinal(), &source.ranges_left());
     let entries = format!("{entries}, {end} first");
+    let sorted = format!("sorted by {index}, {end} first");
     let entries_figures = Some((source.expected_walk(), source.walked(), meters.entries.read(0).1));
     let mut line = |depth, text: &str, (expected, rows): (u64, u64), blocks| {
         let text = text.to_owned();
@@ -190,15 +191,25 @@ fn print_source(order: &Order, source: &Source, depth: usize, lines: &mut Vec<Li
             printer.members(&keep.test, depth + 1);
             lines.append(&mut printer.lines);
         }
-        Method::Collect(chosen) => {
-            line(depth, LOOKED_UP, figures, row_blocks);
-            let text = format!("{entries}, with one of these timestamps");
-            lines.push(Line { depth: depth + 1, text, figures: entries_figures });
+        Method::Collect(chosen, _) => {
+            let walk = format!("{entries}, with one of these timestamps");
+            if source.is_sorted() {
+                line(depth, &sorted, figures, 0);
+                line(depth + 1, LOOKED_UP, (expected, source.answered), row_blocks);
+            } else {
+                line(depth, LOOKED_UP, figures, row_blocks);
+                lines.push(Line { depth: depth + 1, text: walk.clone(), figures: entries_figures });
+            }
             let meters = meters.chosen.as_ref().expect("it was measured");
             print_timestamps(request, chosen, meters, source.answered, depth + 2, lines);
+            if source.is_sorted() && source.walked() > 0 {
+                let text = "after a walk that took too long:".to_owned();
+                lines.push(Line { depth, text, figures: None });
+                lines.push(Line { depth: depth + 1, text: walk, figures: entries_figures });
+            }
         }
         Method::Sort(chosen, _) => {
-            line(depth, &format!("sorted by {index}, {end} first"), figures, 0);
+            line(depth, &sorted, figures, 0);
             let meters = meters.chosen.as_ref().expect("it was measured");
             print_chosen(request, chosen, meters, (expected, source.answered), depth + 1, lines);
         }

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
+use std::vec;
 
 use crate::error::Damage;
 use crate::error::QueryError;
 use crate::object::Object;
 
 use super::request::Request;
-use super::rows::{Row, Rows};
+use super::rows::{BATCH_ROWS_MAX, Row, Rows};
 use super::stream::Answer;
 
 /// The objects of a query's answer, read as the iterator goes on.
@@ -99,6 +100,10 @@ pub struct ObjectTimestamps {
     request: Request,
     /// Nothing is planned or read before the first timestamp is asked for.
     answer: Option<Answer>,
+    /// What was read together and is still to be given.
+    batch: vec::IntoIter<u64>,
+    /// How many timestamps were read together.
+    batch_length: usize,
     /// How many more timestamps to give, or errors.
     remaining: usize,
 }
@@ -106,7 +111,8 @@ pub struct ObjectTimestamps {
 impl ObjectTimestamps {
     pub(crate) fn new(request: Request) -> ObjectTimestamps {
         let errors = usize::from(request.window_after().is_err());
-        ObjectTimestamps { remaining: request.limit().max(errors), request, answer: None }
+        let (remaining, batch) = (request.limit().max(errors), Vec::new().into_iter());
+        ObjectTimestamps { request, answer: None, batch, batch_length: 0, remaining }
     }
 
     fn read(&mut self) -> Result<Option<u64>, QueryError> {
@@ -114,7 +120,14 @@ impl ObjectTimestamps {
             Some(answer) => answer,
             None => self.answer.insert(self.request.timestamps(self.request.limit())?),
         };
-        answer.next()
+        if self.batch.len() == 0 {
+            // Little is read for the first one.
+            self.batch_length = (2 * self.batch_length).clamp(1, BATCH_ROWS_MAX);
+            let mut batch = Vec::new();
+            answer.fill(self.batch_length.min(self.remaining), &mut batch)?;
+            self.batch = batch.into_iter();
+        }
+        Ok(self.batch.next())
     }
 }
 

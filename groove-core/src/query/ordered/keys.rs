@@ -37,10 +37,12 @@ pub(in crate::query) fn keys(
     }
     let mut answer = request.timestamps(request.limit())?;
     let mut set = Vec::new();
-    while set.len() < request.limit()
-        && let Some(timestamp) = answer.next()?
-    {
-        set.push(timestamp);
+    loop {
+        let (length, wanted) = (set.len(), BATCH_ROWS_MAX.min(request.limit() - set.len()));
+        answer.fill(wanted, &mut set)?;
+        if set.len() < length + wanted || wanted == 0 {
+            break;
+        }
     }
     set.sort_unstable();
     let full = KeyRange::full(schema.indexes[ordinal].key_width);

@@ -5,7 +5,8 @@
 //! the answer tell their keys and are sorted. If few of many entries are in the answer, the latter two
 //! cost less, since many entries are walked to find one; if many are, the first few are soon found. That is
 //! a bet on an answer that is spread evenly over the index: when a walk has cost as much as the other method
-//! would have, that one goes on where the walk stands.
+//! would have, that one goes on where the walk stands. And how many there are is known once their timestamps are
+//! collected: then it is decided anew whether to walk, and for how long, or to sort their rows.
 
 use crate::error::{QueryError, ReadError};
 use crate::query::key_range::KeyRange;
@@ -24,8 +25,8 @@ pub(in crate::query) enum Method {
     Entries,
     /// Those that meet a test.
     Test(Keep),
-    /// Those with one of the timestamps of this plan, which are collected first.
-    Collect(Chosen),
+    /// Those with one of the timestamps of this plan, which are collected first; or their rows are sorted by this key.
+    Collect(Chosen, Option<RowKey>),
     /// The rows of this plan are sorted by their keys.
     Sort(Chosen, RowKey),
 }
@@ -51,10 +52,33 @@ pub(super) struct Known {
     pub(super) expected: u64,
     /// About how many entries are walked for what is wanted.
     pub(super) walked: u64,
+    /// How many entries there are, and how many of them lie behind the cursor.
+    pub(super) all: u64,
+    pub(super) left: u64,
     /// How many are read at once at first.
     pub(super) batch: u64,
     /// Once so many entries were walked, the next method would have cost less.
     pub(super) walked_max: u64,
+}
+
+/// About how many of `all` entries are walked for `wanted` objects, of `found` that are spread evenly over them.
+fn entries_walked(all: u64, found: u64, wanted: u64) -> u64 {
+    let walked = (u128::from(wanted) * u128::from(all)).div_ceil(u128::from(found.max(1)));
+    u64::try_from(walked).unwrap_or(u64::MAX)
+}
+
+impl Known {
+    /// What it costs to walk the entries up to the last object that is wanted, if the answer has so many.
+    pub(super) fn cost_of_walk(&self, found: u64) -> u64 {
+        let wanted = u64::try_from(self.wanted).unwrap_or(u64::MAX).min(found);
+        let entries = entries_walked(self.all, found, wanted).min(self.left);
+        entries.saturating_add(wanted.saturating_mul(Goal::APART_ROW_COST))
+    }
+}
+
+/// What it costs to sort the rows of objects whose timestamps are at hand.
+pub(super) fn sorting_cost(objects: u64) -> u64 {
+    objects.saturating_mul(Goal::ROW_COST + 1)
 }
 
 impl Choice {
@@ -75,8 +99,19 @@ impl Choice {
         let Walk { index, keys, is_all } = plan.walk(schema, *ordinal);
         let ranges = keys.map_or_else(|| vec![full], |set| set.ranges().to_vec());
         let entries_alone = |ranges, expected, walked| {
-            let (batch, walked_max) = (walked, u64::MAX);
-            let known = Known { index, ranges, after, wanted, expected, walked, batch, walked_max };
+            let (all, left, batch, walked_max) = (walked, walked, walked, u64::MAX);
+            let known = Known {
+                index,
+                ranges,
+                after,
+                wanted,
+                expected,
+                walked,
+                all,
+                left,
+                batch,
+                walked_max,
+            };
             Ok(Choice { methods: vec![Method::Entries], known })
         };
         if window.is_empty() {
@@ -101,12 +136,12 @@ impl Choice {
         let expected = chosen.expected();
         let found = expected.clamp(1, all);
         let limit = limit.min(found);
-        let walked = (u128::from(limit) * u128::from(all)).div_ceil(u128::from(found));
-        let walked = u64::try_from(walked).unwrap_or(u64::MAX).min(left);
+        let walked = entries_walked(all, found, limit).min(left);
         let sizes = Sizes { is_entries, found, limit, walked, left };
         let (methods, walked_max) = methods(order, &plain, chosen, sizes, explains)?;
         let batch = if plan.is_guess() { limit } else { walked };
-        let known = Known { index, ranges, after, wanted, expected, walked, batch, walked_max };
+        let known =
+            Known { index, ranges, after, wanted, expected, walked, all, left, batch, walked_max };
         Ok(Choice { methods, known })
     }
 }
@@ -164,21 +199,21 @@ fn methods(
     }
     let row_key = RowKey::of_index(view.schema, order.ordinal)
         .filter(|_| each(limit.saturating_mul(2), sorted_bytes(view)) <= budget);
-    if let Some(row_key) = row_key {
+    if let Some(row_key) = row_key.clone() {
         let cost = chosen.cost(true).saturating_add(found);
         let method = Method::Sort(chosen.clone(), row_key);
         candidates.push(Candidate { method, expected: cost, most: cost, each: 0 });
     }
-    let cost = |entries: u64| match each(found, COLLECTED_BYTES) <= budget {
-        true => {
-            let rows = each(limit, Goal::APART_ROW_COST);
-            chosen.cost(false).saturating_add(found).saturating_add(rows).saturating_add(entries)
-        }
+    let rows = each(limit, Goal::APART_ROW_COST);
+    let sorting = if row_key.is_some() { sorting_cost(found) } else { u64::MAX };
+    let cost = |walk: u64| match each(found, COLLECTED_BYTES) <= budget {
+        true => chosen.cost(false).saturating_add(found).saturating_add(walk),
         // It is tried if nothing else is left: there may be fewer.
         false => u64::MAX,
     };
-    let (expected, most) = (cost(walked), cost(left));
-    let method = Method::Collect(chosen.without_rows());
+    let expected = cost(rows.saturating_add(walked).min(sorting));
+    let most = cost(rows.saturating_add(left).min(each(sorting, 2)));
+    let method = Method::Collect(chosen.without_rows(), row_key);
     candidates.push(Candidate { method, expected, most, each: 1 });
 
     candidates.sort_by_key(|candidate| candidate.expected);

@@ -10,11 +10,12 @@ use crate::query::key_range::KeyRange;
 use crate::query::plan::{COLLECTED_BYTES, Meters};
 use crate::query::request::{Chosen, ChosenMeters};
 use crate::query::row_key::RowKey;
-use crate::query::rows::{BATCH_ROWS_MAX, Row};
+use crate::query::rows::{BATCH_ROWS_MAX, Row, Rows};
+use crate::query::stream::{Answer, Listed, Window};
 use crate::tree::{Direction, TreeRead};
 
 use super::index_walk::{IndexWalk, Position, ranges_after};
-use super::method::{Choice, Known, Method};
+use super::method::{Choice, Known, Method, sorting_cost};
 use super::order::Order;
 
 /// An object: where it is in the order, and its row.
@@ -45,7 +46,7 @@ impl OrderMeters {
         let (chosen, test) = match method {
             Method::Entries => (None, None),
             Method::Test(keep) => (None, Some(keep.meters())),
-            Method::Collect(chosen) | Method::Sort(chosen, _) => (Some(chosen.meters()), None),
+            Method::Collect(chosen, _) | Method::Sort(chosen, _) => (Some(chosen.meters()), None),
         };
         OrderMeters { entries: Meters::new(1), rows: Meters::new(1), chosen, test }
     }
@@ -70,6 +71,8 @@ pub(in crate::query) struct Source {
     batch_entries: usize,
     /// `None` if nothing is left but the batch.
     walk: Option<IndexWalk>,
+    /// Entries that were walked before the rows of what was collected were sorted in the place of that.
+    walked_before: u64,
     /// The timestamps of the answer, ascending, if they were collected.
     timestamps: Vec<u64>,
     /// The object tree.
@@ -113,23 +116,7 @@ impl Source {
         let meters = explains.then(|| OrderMeters::new(&method));
         let chosen_meters = meters.as_ref().and_then(|meters| meters.chosen.as_ref());
         let (mut sorted, mut timestamps, mut answered) = (Vec::new(), Vec::new(), 0);
-        let mut batch_entries = batch.min(BATCH_ROWS_MAX);
-        match &method {
-            Method::Entries => {}
-            Method::Test(_) => {
-                let first = usize::try_from(known.batch).unwrap_or(usize::MAX);
-                batch_entries = batch_entries.min(first.max(1));
-            }
-            Method::Collect(chosen) => {
-                timestamps = collect_timestamps(order, chosen, chosen_meters)?;
-                answered = timestamps.len() as u64;
-            }
-            Method::Sort(chosen, row_key) => {
-                let mut best = Best::new(known.after, known.wanted);
-                answered = best.read(order, chosen, row_key, chosen_meters)?;
-                sorted = best.sorted(order.direction);
-            }
-        }
+        let (mut walks, mut walked_max) = (true, known.walked_max);
         let mut view = order.request.view.clone();
         if let Some(meters) = &meters {
             let mut trees = view.index_trees.to_vec();
@@ -139,10 +126,45 @@ impl Source {
             view.object_tree = meters.rows.tree(0, view.object_tree.clone());
         }
         let objects = view.object_tree.clone();
+        let mut batch_entries = batch.min(BATCH_ROWS_MAX);
+        match &method {
+            Method::Entries => {}
+            Method::Test(_) => {
+                let first = usize::try_from(known.batch).unwrap_or(usize::MAX);
+                batch_entries = batch_entries.min(first.max(1));
+            }
+            Method::Collect(chosen, row_key) => {
+                timestamps = collect_timestamps(order, chosen, chosen_meters)?;
+                answered = timestamps.len() as u64;
+                if let Some(row_key) = row_key {
+                    let sorting = sorting_cost(answered);
+                    // As much in vain, and no more.
+                    walked_max = walked_max.min(sorting);
+                    let view = &order.request.view;
+                    let kept = answered.min((known.wanted as u64).saturating_mul(2));
+                    let memory = kept.saturating_mul(sorted_bytes(view));
+                    if sorting <= known.cost_of_walk(answered)
+                        && memory <= view.object_tree.query_memory()
+                    {
+                        walks = false;
+                        let timestamps = take(&mut timestamps);
+                        sorted = sort_collected(order, known, timestamps, row_key, &objects)?;
+                    }
+                }
+            }
+            Method::Sort(chosen, row_key) => {
+                let mut best = Best::new(known.after, known.wanted);
+                let plain = order.plain();
+                let rows = plain.open_rows(chosen, plain.window, BATCH_ROWS_MAX, chosen_meters);
+                answered = best.read(order, rows, row_key)?;
+                sorted = best.sorted(order.direction);
+                walks = false;
+            }
+        }
         let Known { index, ranges, after, .. } = known;
         let (window, direction) = (order.request.window, order.direction);
-        let walk = (!matches!(method, Method::Sort(..))).then(|| {
-            IndexWalk::new(view, *index, ranges, *after, window, direction).up_to(known.walked_max)
+        let walk = walks.then(|| {
+            IndexWalk::new(view, *index, ranges, *after, window, direction).up_to(walked_max)
         });
         Ok(Source {
             order: order.clone(),
@@ -155,6 +177,7 @@ impl Source {
             batch: sorted.into_iter(),
             batch_entries,
             walk,
+            walked_before: 0,
             timestamps,
             objects,
             answered,
@@ -210,14 +233,19 @@ impl Source {
 
     /// Entries that were walked.
     pub(in crate::query) fn walked(&self) -> u64 {
-        self.walk.as_ref().map_or(0, IndexWalk::walked)
+        self.walk.as_ref().map_or(self.walked_before, IndexWalk::walked)
+    }
+
+    /// Whether rows are sorted, and nothing is walked, or nothing more.
+    pub(in crate::query) fn is_sorted(&self) -> bool {
+        self.walk.is_none()
     }
 
     /// The next entry whose object is in the answer, or may be, if rows are to be tested; `None` as well
     /// if the walk takes too long.
     fn next_entry(&mut self) -> Result<Option<Position>, QueryError> {
         let Some(walk) = &mut self.walk else { return Ok(None) };
-        let collected = matches!(self.method, Method::Collect(_));
+        let collected = matches!(self.method, Method::Collect(..));
         while let Some(at) = walk.next()? {
             self.last = Some(at);
             if !collected || self.timestamps.binary_search(&at.timestamp).is_ok() {
@@ -230,6 +258,21 @@ impl Source {
     /// Goes on from the last entry: by the next of the other methods whose memory fits into the budget; if
     /// there is none, as before, however long it takes.
     fn change_over(&mut self, wanted: usize) -> Result<(), QueryError> {
+        if let Method::Collect(_, Some(row_key)) = &self.method {
+            let (after, wanted) = (self.last.or(self.known.after), wanted.saturating_add(1));
+            let known = Known { after, wanted, ..self.known.clone() };
+            let timestamps = self.timestamps.clone();
+            match sort_collected(&self.order, &known, timestamps, row_key, &self.objects) {
+                Ok(sorted) => {
+                    self.batch = sorted.into_iter();
+                    self.walked_before = self.walked();
+                    self.walk = None;
+                    return Ok(());
+                }
+                Err(QueryError::OutOfMemory { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let methods = take(&mut self.others);
         if methods.is_empty() {
             return Ok(());
@@ -308,16 +351,34 @@ fn collect_timestamps(
     meters: Option<&ChosenMeters>,
 ) -> Result<Vec<u64>, QueryError> {
     let plain = order.plain();
-    let budget = plain.view.object_tree.query_memory();
+    let budget = plain.view.object_tree.query_memory() / COLLECTED_BYTES;
     let mut answer = plain.open(chosen, plain.window, meters);
     let mut timestamps = Vec::new();
-    while let Some(timestamp) = answer.next()? {
-        if (timestamps.len() as u64) >= budget / COLLECTED_BYTES {
+    loop {
+        let length = timestamps.len();
+        answer.fill(BATCH_ROWS_MAX, &mut timestamps)?;
+        if timestamps.len() as u64 > budget {
             return Err(order.out_of_memory());
         }
-        timestamps.push(timestamp);
+        if timestamps.len() < length + BATCH_ROWS_MAX {
+            return Ok(timestamps);
+        }
     }
-    Ok(timestamps)
+}
+
+/// The first of the objects with these timestamps, by their rows.
+fn sort_collected(
+    order: &Order,
+    known: &Known,
+    timestamps: Vec<u64>,
+    row_key: &RowKey,
+    objects: &Arc<dyn TreeRead>,
+) -> Result<Vec<Found>, QueryError> {
+    let (direction, listed) = (Direction::Ascending, Box::new(Listed::new(timestamps)));
+    let answer = Answer::new(listed, Window::ALL, direction);
+    let mut best = Best::new(known.after, known.wanted);
+    best.read(order, Rows::lookup(objects.clone(), answer, BATCH_ROWS_MAX, usize::MAX), row_key)?;
+    Ok(best.sorted(order.direction))
 }
 
 /// The first objects behind a place, of those that come in any order.
@@ -335,18 +396,11 @@ impl Best {
         Best { after, length, objects: Vec::new(), worst: None }
     }
 
-    /// Reads the objects of the answer; returns how many there are.
-    fn read(
-        &mut self,
-        order: &Order,
-        chosen: &Chosen,
-        row_key: &RowKey,
-        meters: Option<&ChosenMeters>,
-    ) -> Result<u64, QueryError> {
+    /// Reads the objects of these rows; returns how many there are.
+    fn read(&mut self, order: &Order, mut rows: Rows, row_key: &RowKey) -> Result<u64, QueryError> {
         let mut read = 0;
         let (plain, direction) = (order.plain(), order.direction);
         let budget = plain.view.object_tree.query_memory() / sorted_bytes(&plain.view);
-        let mut rows = plain.open_rows(chosen, plain.window, BATCH_ROWS_MAX, meters);
         while let Some(row) = rows.next()? {
             read += 1;
             let (timestamp, row) = match row {

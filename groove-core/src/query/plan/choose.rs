@@ -59,6 +59,8 @@ const COMPARED_LEVELS: usize = 2;
 impl Goal {
     /// What the look-up of a row in the order of an index costs, in entries that are read one after the other.
     pub(crate) const APART_ROW_COST: u64 = APART_ROW_COST;
+    /// What that of a row in the order of timestamps costs.
+    pub(crate) const ROW_COST: u64 = ROW_COST;
 }
 
 /// Which objects a test is asked about.

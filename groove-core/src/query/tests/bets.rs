@@ -165,6 +165,65 @@ fn a_walk_in_an_order_gives_way_to_sorting() {
     assert!(plan.contains("sorted by id, highest first"), "{plan}");
 }
 
+/// Timestamps are collected for a walk over the order, and their number tells anew what is less. Bugs of before: few of
+/// them were looked for all over the index, and what a walk that took too long had collected was collected again.
+#[test]
+fn what_was_collected_for_a_walk_in_an_order_is_sorted_if_that_is_less() {
+    // 500 are thought to have both, and 5 do.
+    let few = |n: u64| match n % 20 {
+        3 => (3, (n < 100).then_some(1)),
+        rest => (0, rest.is_multiple_of(2).then_some(1)),
+    };
+    // All lie at the end of the order: what a sort costs is walked before they are sorted.
+    let last = |n: u64| (if n > 19_000 { 3 } else { 0 }, None);
+    let both = Item::TINY.eq(3) & Item::MAYBE.eq(Some(1));
+    let sorted = "\
+Item, lowest id first, limit 25  expected      rows    blocks
+sorted by id, lowest first             25         5         0
+  rows, looked up in batches          500         5         0
+    all of, by zig-zag                500         5         0
+      tiny = 3, scanned              1000      1000         0
+      maybe = 1, scanned            10005      1005         0";
+    let walked = "\
+Item, lowest id first, limit 25                              expected      rows    blocks
+sorted by id, lowest first                                         25        25         0
+  rows, looked up in batches                                     1000      1000         0
+    tiny = 3, scanned                                            1000      1000         0
+after a walk that took too long:
+  entries of id, lowest first, with one of these timestamps       520     13000         0";
+    type Of<'a> = &'a dyn Fn(u64) -> (u8, Option<i16>);
+    let cases: [(Predicate<Item>, Of<'_>, usize, &str); 2] =
+        [(both, &few, 5, sorted), (Item::TINY.eq(3), &last, 1_000, walked)];
+    for (predicate, of, length, printed) in cases {
+        let items: Vec<Item> = items(20_000)
+            .into_iter()
+            .map(|item| {
+                let (tiny, maybe) = of(item.timestamp);
+                Item { tiny, maybe, ..item }
+            })
+            .collect();
+        let (view, device) = view_of(&items);
+        let ordered = Query::new(view, predicate).order_by(Item::ID);
+        let page = ordered.clone().limit(25).collect().expect("no read fails");
+        let looked_up = device.looked_up.load(Relaxed);
+        assert!(looked_up <= length as u64, "{looked_up} rows");
+        let explanation = ordered.clone().limit(25).explain().expect("no read fails");
+        assert_eq!(explanation.to_string(), printed);
+
+        let in_answer = |item: &&Item| item.tiny == 3 && (item.maybe.is_some() || length > 5);
+        let expected: Vec<Item> = items.iter().filter(in_answer).copied().collect();
+        assert_eq!(expected.len(), length);
+        assert_eq!(page[..], expected[..length.min(25)]);
+        // Behind the cursor, and to the end.
+        if page.next.is_some() {
+            let rest = ordered.clone().after(page.next).collect().expect("no read fails");
+            assert_eq!(rest[..], expected[25..]);
+        }
+        let iterated: Result<Vec<Item>, _> = ordered.into_iter().collect();
+        assert_eq!(iterated.expect("no read fails"), expected);
+    }
+}
+
 /// Correlated conditions, limits, directions and orders, against a filter over all items.
 #[test]
 fn lost_bets_change_no_answer() {

@@ -220,6 +220,9 @@ impl<O: Object> Query<O> {
     /// The objects in the order of an index instead of that of their timestamps: the top `n` by
     /// `limit(n)`. Objects without a key in the index are left out.
     ///
+    /// Where single values are wanted of the first fields of a compound index that goes on with this one's, its entries
+    /// are walked: under `CUSTOMER.eq(7)` the order of `PRICE` is that of an index over customer and price.
+    ///
     /// The query's limit and cursor are taken over, and its direction does not count.
     pub fn order_by(self, index: impl IndexHandle<O>) -> Ordered<O> {
         Ordered::new(self.request, index.ordinal())

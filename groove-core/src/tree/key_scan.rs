@@ -258,14 +258,18 @@ impl<const K: usize> MergeKeyScan<K> {
     /// Entries per timestamp where it goes on. Parts that begin behind the one that it stands in, as those of stretches of
     /// time do, have nothing there.
     fn density_ahead(&self) -> f64 {
-        let parts = || self.parts.iter().filter(|part| part.rank != ENDED);
-        let Some(nearest) = parts().min_by_key(|part| part.rank) else { return 0.0 };
-        let here = parts().filter(|part| part.rank <= nearest.last);
+        let (mut nearest, mut end_of_nearest, mut end, mut entries) = (ENDED, 0, 0, 0_usize);
+        for part in self.parts.iter().filter(|part| part.rank != ENDED) {
+            if part.rank < nearest {
+                (nearest, end_of_nearest) = (part.rank, part.last);
+            }
+            end = end.max(part.last);
+            entries += part.left() + 1;
+        }
+        let here = self.parts.iter().filter(|part| part.rank <= end_of_nearest);
         let here: f64 = here.map(|part| part.density).sum();
         // A single entry tells nothing, but they all have at least this together.
-        let end = parts().map(|part| part.last).max().unwrap_or(nearest.last);
-        let entries: usize = parts().map(|part| part.left() + 1).sum();
-        here.max((entries - 1) as f64 / end.saturating_sub(nearest.rank).max(1) as f64)
+        here.max(entries.saturating_sub(1) as f64 / end.saturating_sub(nearest).max(1) as f64)
     }
 
     /// Of `ranks`, how often each was put less how often it was removed.

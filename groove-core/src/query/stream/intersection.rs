@@ -10,6 +10,8 @@ const FIRST_CANDIDATES: usize = 16;
 const BATCH_GROWTH: usize = 4;
 /// Candidates that are taken together at the most.
 const CANDIDATES_MAX: usize = 256;
+/// Batches of candidates for which parts are asked once how dense they are.
+const DENSITIES_KEPT: usize = 8;
 
 /// The timestamps that all of its parts have.
 ///
@@ -33,21 +35,34 @@ pub(crate) struct Intersection {
     next: u64,
     /// Candidates of the last batch.
     asked: usize,
+    /// How dense the parts were when they were last asked.
+    densities: Vec<Option<f64>>,
+    /// Batches that were decided about.
+    decisions: usize,
 }
 
 impl Intersection {
     /// `parts` are not empty, the smallest comes first.
     pub(crate) fn new(parts: Vec<BoxStream>) -> Intersection {
         assert!(!parts.is_empty(), "an intersection has parts");
-        Intersection { parts, ended: false, agreed: Vec::new(), position: 0, next: 0, asked: 0 }
+        Intersection {
+            parts,
+            ended: false,
+            agreed: Vec::new(),
+            position: 0,
+            next: 0,
+            asked: 0,
+            densities: Vec::new(),
+            decisions: 0,
+        }
     }
 
-    /// The number of the part that gives candidates.
-    fn sparsest(&self) -> usize {
+    /// The number of the part that gives candidates, by how dense each is.
+    fn sparsest(densities: &[Option<f64>]) -> usize {
         let mut sparsest = 0;
-        for number in 1..self.parts.len() {
-            if let Some(least) = self.parts[sparsest].density()
-                && self.parts[number].density().map_or(least.is_infinite(), |other| other < least)
+        for (number, density) in densities.iter().enumerate() {
+            if let Some(least) = densities[sparsest]
+                && density.map_or(least.is_infinite(), |other| other < least)
             {
                 sparsest = number;
             }
@@ -59,11 +74,16 @@ impl Intersection {
     fn decide(&mut self, count: usize) -> Result<(), QueryError> {
         self.agreed.clear();
         self.position = 0;
-        let source = self.sparsest();
+        // A union of many takes a while to tell, and what it tells changes slowly.
+        if self.decisions.is_multiple_of(DENSITIES_KEPT) || self.densities.contains(&None) {
+            self.densities = self.parts.iter().map(|part| part.density()).collect();
+        }
+        self.decisions += 1;
+        let source = Intersection::sparsest(&self.densities);
         let mut target = self.next;
-        for part in &mut self.parts {
+        for (part, density) in self.parts.iter_mut().zip(&self.densities) {
             // Ranges of numbers cost nothing.
-            if part.density() == Some(f64::INFINITY) {
+            if *density == Some(f64::INFINITY) {
                 match part.seek(target)? {
                     Some(found) => target = found,
                     None => {

@@ -140,11 +140,8 @@ impl Source {
                     let sorting = sorting_cost(answered);
                     // As much in vain, and no more.
                     walked_max = walked_max.min(sorting);
-                    let view = &order.request.view;
-                    let kept = answered.min((known.wanted as u64).saturating_mul(2));
-                    let memory = kept.saturating_mul(sorted_bytes(view));
                     if sorting <= known.cost_of_walk(answered)
-                        && memory <= view.object_tree.query_memory()
+                        && fits_sorted(order, answered, known.wanted)
                     {
                         walks = false;
                         let timestamps = take(&mut timestamps);
@@ -258,28 +255,24 @@ impl Source {
     /// Goes on from the last entry: by the next of the other methods whose memory fits into the budget; if
     /// there is none, as before, however long it takes.
     fn change_over(&mut self, wanted: usize) -> Result<(), QueryError> {
-        if let Method::Collect(_, Some(row_key)) = &self.method {
-            let (after, wanted) = (self.last.or(self.known.after), wanted.saturating_add(1));
+        // One more, to know whether there is more.
+        let wanted = wanted.saturating_add(1);
+        let after = self.last.or(self.known.after);
+        if let Method::Collect(_, Some(row_key)) = &self.method
+            && fits_sorted(&self.order, self.answered, wanted)
+        {
             let known = Known { after, wanted, ..self.known.clone() };
-            let timestamps = self.timestamps.clone();
-            match sort_collected(&self.order, &known, timestamps, row_key, &self.objects) {
-                Ok(sorted) => {
-                    self.batch = sorted.into_iter();
-                    self.walked_before = self.walked();
-                    self.walk = None;
-                    return Ok(());
-                }
-                Err(QueryError::OutOfMemory { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            let timestamps = take(&mut self.timestamps);
+            let sorted = sort_collected(&self.order, &known, timestamps, row_key, &self.objects)?;
+            self.batch = sorted.into_iter();
+            self.walked_before = self.walked();
+            self.walk = None;
+            return Ok(());
         }
         let methods = take(&mut self.others);
         if methods.is_empty() {
             return Ok(());
         }
-        let after = self.last.or(self.known.after);
-        // One more, to know whether there is more.
-        let wanted = wanted.saturating_add(1);
         let walked_max = u64::MAX;
         let known = Known { after, wanted, walked_max, ..self.known.clone() };
         let (explains, choice) = (self.meters.is_some(), Choice { methods, known });
@@ -364,6 +357,16 @@ fn collect_timestamps(
             return Ok(timestamps);
         }
     }
+}
+
+/// Whether the budget has room for so many timestamps, and for the rows that are kept while the first `wanted` of them are
+/// found.
+fn fits_sorted(order: &Order, timestamps: u64, wanted: usize) -> bool {
+    let view = &order.request.view;
+    let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
+    let rows = timestamps.min(wanted.saturating_mul(2)).saturating_mul(sorted_bytes(view));
+    let memory = rows.saturating_add(timestamps.saturating_mul(COLLECTED_BYTES));
+    memory <= view.object_tree.query_memory()
 }
 
 /// The first of the objects with these timestamps, by their rows.

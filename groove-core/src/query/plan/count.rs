@@ -77,7 +77,7 @@ impl Count {
 /// * Negations follow from the number of all objects in `window`.
 /// * A range of timestamps beside other conditions is a smaller window.
 ///
-/// If no more than a few are to be counted, the objects of a window are not: where their versions are interleaved, that is
+/// If no more than a few are to be counted, the objects of windows are not: where their versions are interleaved, that is
 /// a scan.
 pub(super) fn count(
     normal: &Normal,
@@ -90,6 +90,10 @@ pub(super) fn count(
         return Ok(Some(Count::known(0)));
     }
     if negative && window != Window::ALL && is_limited {
+        return Ok(None);
+    }
+    let is_of_windows = matches!(term, Term::Keys(Subject::Timestamp, _));
+    if is_of_windows && is_limited {
         return Ok(None);
     }
     let count = match count_term(&term, view, window)? {

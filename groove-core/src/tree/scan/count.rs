@@ -19,20 +19,21 @@ impl<const K: usize> MergeScan<K> {
         assert_eq!(self.direction, Direction::Ascending, "keys are counted upwards");
         assert_eq!(self.version.meta().usage, Usage::Map, "a set tree adds up its counts");
         self.start()?;
-        let mut count = 0;
+        let mut count = 0_u64;
         loop {
             if self.is_behind_block {
-                count += self.pass_blocks()?;
+                // As many as a forged record says.
+                count = count.saturating_add(self.pass_blocks()?);
             }
             let Some(Nearest { lead, key, bound }) = self.nearest() else { return Ok(count) };
             let source = &self.heads[lead].source;
             if bound == Some(key) || source.is_tombstone() {
-                count += u64::from(self.pass_key(lead, &key)?);
+                count = count.saturating_add(self.pass_key(lead, &key)?.into());
                 continue;
             }
             let range = (&self.min, &self.max);
             let stretch = source.stretch(self.direction, source.len(), range, bound.as_ref());
-            count += stretch.len() as u64;
+            count = count.saturating_add(stretch.len() as u64);
             self.pass(lead, &stretch);
         }
     }
@@ -40,7 +41,7 @@ impl<const K: usize> MergeScan<K> {
     /// Has the heads that are behind a block go to a block that is to be looked into; gives how many keys live in those
     /// that they pass.
     fn pass_blocks(&mut self) -> Result<u64, ReadError> {
-        let mut count = 0;
+        let mut count = 0_u64;
         for number in 0..self.heads.len() {
             if !self.heads[number].is_behind_block {
                 continue;
@@ -57,7 +58,7 @@ impl<const K: usize> MergeScan<K> {
             let (version, blocks) = (&self.version, &mut self.blocks);
             let (passed, key) =
                 head.source.next_block_not_before(version, bound.as_ref(), &self.max, blocks)?;
-            count += passed;
+            count = count.saturating_add(passed);
             head.is_behind_block = false;
             self.heads[number].key = self.within(key);
         }

@@ -401,12 +401,16 @@ impl<const K: usize> Source<K> {
         let is_before = |last: &Key<K>| last <= max && bound.is_none_or(|bound| last < bound);
         let puts = |count: u64, tombstones: u64| count.saturating_sub(tombstones);
         let tables = version.levels().level(*level);
-        let (mut passed, mut next) = (0, *block + 1);
+        let (mut passed, mut next) = (0_u64, *block + 1);
         *values = None;
         while let Some(found) = tables.get(*table) {
+            if next == 0 && found.key_min > *max {
+                break;
+            }
             // All of a table only from its beginning on.
             if next == 0 && is_before(&found.key_max) {
-                passed += puts(found.record.count, found.record.tombstone_count);
+                let count = puts(found.record.count, found.record.tombstone_count);
+                passed = passed.saturating_add(count);
                 *table += 1;
                 continue;
             }
@@ -414,7 +418,8 @@ impl<const K: usize> Source<K> {
             while let Some(entry) = index.blocks.get(next)
                 && is_before(&index.last_keys[next])
             {
-                passed += puts(entry.count.into(), entry.tombstone_count.into());
+                let count = puts(entry.count.into(), entry.tombstone_count.into());
+                passed = passed.saturating_add(count);
                 next += 1;
             }
             if next < index.blocks.len() {

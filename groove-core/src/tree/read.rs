@@ -89,8 +89,9 @@ pub trait TreeRead: Send + Sync {
         window: (u64, u64),
         direction: Direction,
     ) -> Box<dyn KeyScan>;
-    /// Counts the keys from `min` to `max`, both included. From the tables' metadata and the blocks at the two edges in
-    /// an index tree, whose keys are put once and removed once; elsewhere so far only where one source alone has keys.
+    /// Counts the keys from `min` to `max`, both included. In an index tree, whose keys are put once and removed once,
+    /// that reads the tables' metadata and the blocks at the two edges; in another tree the blocks where runs or levels
+    /// are interleaved, too.
     fn count(&self, min: &[u64], max: &[u64]) -> Result<u64, ReadError>;
     /// Reads every block of every table, past the caches, and checks each against what refers to it.
     fn verify_tables(&self) -> Result<TablesVerified, ReadError>;

@@ -263,6 +263,16 @@ impl<const K: usize> ValueBlock<K> {
         }
     }
 
+    /// Appends the last limbs at these positions: faster than one after the other.
+    pub(crate) fn unpack_last_limbs(&self, positions: Range<usize>, limbs: &mut Vec<u64>) {
+        match &self.encoding {
+            Encoding::Columns(columns) if K > 1 => {
+                columns.last_limb().unpack(&self.bytes, positions, self.len(), limbs);
+            }
+            _ => limbs.extend(positions.map(|at| self.last_limb(at))),
+        }
+    }
+
     /// Whether there is a tombstone in it.
     pub(crate) fn has_tombstones(&self) -> bool {
         self.bitmap != 0

@@ -11,6 +11,9 @@ use super::version::TreeVersion;
 /// The rank of a part at its end: no timestamp has it.
 pub(super) const ENDED: u64 = u64::MAX;
 
+/// As many entries of a block are read together.
+const READ_TOGETHER_MIN: usize = 16;
+
 /// It stands at one of its entries, or at its end.
 pub(super) struct KeyPart<const K: usize> {
     pub(super) place: Place<K>,
@@ -185,9 +188,13 @@ impl<const K: usize> KeyPart<K> {
                 let keys = version.run(*number).keys();
                 self.take(end, count, |at| keys[at][K - 1], out);
             }
-            Place::Block { values, .. } => {
-                self.take(end, count, |at| values.last_limb(at), out);
-            }
+            Place::Block { values, .. } => match self.positions_ahead(version, count, end) {
+                Some(positions) => {
+                    values.unpack_last_limbs(positions, out);
+                    self.ranked(before, out);
+                }
+                None => self.take(end, count, |at| values.last_limb(at), out),
+            },
         }
         let taken = out.len() - before;
         match self.direction {
@@ -196,6 +203,40 @@ impl<const K: usize> KeyPart<K> {
         }
         if taken > 0 {
             self.rank = out[out.len() - 1];
+        }
+    }
+
+    /// The positions of the next `count` entries, if these are many and all below `end`: they are read together.
+    fn positions_ahead(
+        &self,
+        version: &TreeVersion<K>,
+        count: usize,
+        end: u64,
+    ) -> Option<Range<usize>> {
+        let at = self.at();
+        let (positions, last) = match self.direction {
+            Direction::Ascending => (at + 1..at + 1 + count, at + count),
+            Direction::Descending => (at - count..at, at - count),
+        };
+        let is_below = || self.direction.rank(self.place.timestamp(version, last)) < end;
+        (count >= READ_TOGETHER_MIN && is_below()).then_some(positions)
+    }
+
+    /// Makes timestamps from `begin` on, in the order of positions, the ranks behind the one that it stands at.
+    fn ranked(&self, begin: usize, timestamps: &mut Vec<u64>) {
+        let ranks = &mut timestamps[begin..];
+        if self.direction == Direction::Descending {
+            ranks.reverse();
+            ranks.iter_mut().for_each(|rank| *rank = self.direction.rank(*rank));
+        }
+        // What does not ascend, as in forged blocks, is left to seeks.
+        let ascends = ranks.first().is_some_and(|first| self.rank < *first)
+            && ranks.is_sorted_by(|a, b| a < b);
+        if !ascends {
+            let mut before = self.rank;
+            let goes_on = |rank: &&u64| std::mem::replace(&mut before, **rank) < **rank;
+            let ascending = ranks.iter().take_while(goes_on).count();
+            timestamps.truncate(begin + ascending);
         }
     }
 

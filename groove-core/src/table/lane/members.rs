@@ -6,13 +6,22 @@
 //! 1. The frame of each value is guessed, and the window of positions in it where its line leaves room for the
 //!    value is computed. Both ends of the window are touched.
 //! 2. Each window, a dozen positions, is searched by halves.
+//!
+//! Both are computation more than they are waiting, so processors that have vectors of eight values take eight at a time
+//! ([`Wide`]).
+
+#[cfg_attr(not(all(target_arch = "x86_64", not(miri))), path = "members/no_wide.rs")]
+mod wide;
 
 use std::hint::select_unpredictable;
+use std::ops::Range;
 
 use crate::search::{self, SEARCHED};
 use crate::touch::{CACHE_LINE, touch};
 
 use super::{FRAME_ROWS, FRAME_SIZE, FRAMED, Frame, Lane, PROGRESSION, SLOPE_FRACTION};
+
+use wide::Wide;
 
 /// As many lines of headers are read before the searches: about those of one search by halves.
 const HEADERS_PER_VALUE: usize = 8;
@@ -51,7 +60,9 @@ impl Lane {
                     }
                 }
             }
-            FRAMED => self.framed_members(bytes, count, (from, to), values, found),
+            FRAMED => {
+                self.framed_members(bytes, count, (from, to), values, Wide::detect(), found);
+            }
             _ => {
                 let (place, bits) = (self.place as usize, usize::from(self.bits));
                 let touch = |at: usize| touch(bytes, place + at * bits / 8);
@@ -67,6 +78,7 @@ impl Lane {
         count: usize,
         (from, to): (usize, usize),
         values: &[u64],
+        wide: Option<Wide>,
         mut found: impl FnMut(usize, usize),
     ) {
         let offset = self.place as usize;
@@ -78,41 +90,37 @@ impl Lane {
         if headers.len() <= HEADERS_PER_VALUE * values.len() {
             headers.for_each(|entry| touch(entry, 0));
         }
-        let frames = Frames::new(entries, first, last);
-        let mut windows = [Window::default(); SEARCHED];
-        for (values, begin) in values.chunks(SEARCHED).zip((0..).step_by(SEARCHED)) {
-            for (window, value) in windows.iter_mut().zip(values) {
-                let number = frames.of_value(*value);
-                let frame = Frame::of(&entries[number]);
-                *window = frame.window(number, (from, to), *value);
-                touch(bytes, frame.place_of(data, window.start));
-                touch(bytes, frame.place_of(data, window.start + window.length - 1));
-            }
-            for (number, (&value, window)) in values.iter().zip(&windows).enumerate() {
-                let Window { number: frame_number, start: mut i, mut length } = *window;
-                let frame = Frame::of(&entries[frame_number]);
-                let wanted = value.wrapping_sub(frame.base);
-                while length > 1 {
-                    let half = length / 2;
-                    let is_before = frame.above_base(bytes, data, i + half - 1) < wanted;
-                    i = select_unpredictable(is_before, i + half, i);
-                    length -= half;
-                }
-                let near = frame.get(bytes, data, i);
-                let at = frame_number * FRAME_ROWS + i;
-                if near == value {
-                    found(begin + number, at);
-                } else if near > value && at > from && i == 0 {
-                    // A frame's base is at most its first value: this one is in a frame before, if anywhere.
-                    let get = |at| self.get(bytes, at, count);
+        let frames = Frames::new(entries, data, first, last);
+        let found = |number, at: usize, place| match place {
+            Place::There => found(number, at),
+            Place::Before if at == from => {}
+            Place::Before => {
+                // Mostly it lies between the last value there and this frame's first one.
+                let (value, get) = (values[number], |at| self.get(bytes, at, count));
+                let last = get(at - 1);
+                if last >= value {
                     let before = search::near(from, at, at - 1, |at| get(at) < value);
                     if before < at && get(before) == value {
-                        found(begin + number, before);
+                        found(number, before);
                     }
                 }
             }
+        };
+        match wide {
+            Some(wide) => wide.members(bytes, &frames, from..to, values, found),
+            None => frames.members(bytes, from..to, values, found),
         }
     }
+}
+
+/// Where a value is that was searched in a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At this position.
+    There,
+    /// Before it, in another frame, if anywhere: it is the first position of the frame, whose base is at most its
+    /// first value.
+    Before,
 }
 
 /// Whether a frame's base is not above a value. A line that values begin below may begin below zero; what is
@@ -125,20 +133,63 @@ fn is_at_most(base: u64, value: u64) -> bool {
 /// Neighbouring frames of a lane that ascends there.
 struct Frames<'a> {
     entries: &'a [[u8; FRAME_SIZE]],
+    /// Where the residuals of all frames begin.
+    data: usize,
     first: usize,
     last: usize,
     /// The base of the first.
     base: u64,
-    /// Frames per number, times 2^64.
+    /// Frames per number.
+    per_value: f64,
+    /// The same, times 2^64.
     density: u64,
 }
 
 impl<'a> Frames<'a> {
-    fn new(entries: &'a [[u8; FRAME_SIZE]], first: usize, last: usize) -> Self {
+    fn new(entries: &'a [[u8; FRAME_SIZE]], data: usize, first: usize, last: usize) -> Self {
         let base = Frame::of(&entries[first]).base;
         let span = Frame::of(&entries[last]).base.wrapping_sub(base);
-        let density = (last - first) as f64 / span.max(1) as f64 * (u64::MAX as f64);
-        Frames { entries, first, last, base, density: density as u64 }
+        let per_value = (last - first) as f64 / span.max(1) as f64;
+        let density = (per_value * (u64::MAX as f64)) as u64;
+        Frames { entries, data, first, last, base, per_value, density }
+    }
+
+    /// Calls with each of `values` that is at one of `positions`, or perhaps before: with its number and the position.
+    fn members(
+        &self,
+        bytes: &[u8],
+        positions: Range<usize>,
+        values: &[u64],
+        mut found: impl FnMut(usize, usize, Place),
+    ) {
+        let mut windows = [Window::default(); SEARCHED];
+        for (values, begin) in values.chunks(SEARCHED).zip((0..).step_by(SEARCHED)) {
+            for (window, value) in windows.iter_mut().zip(values) {
+                let number = self.of_value(*value);
+                let frame = Frame::of(&self.entries[number]);
+                *window = frame.window(number, (positions.start, positions.end), *value);
+                touch(bytes, frame.place_of(self.data, window.start));
+                touch(bytes, frame.place_of(self.data, window.start + window.length - 1));
+            }
+            for (number, (&value, window)) in values.iter().zip(&windows).enumerate() {
+                let Window { number: frame_number, start: mut i, mut length } = *window;
+                let frame = Frame::of(&self.entries[frame_number]);
+                let wanted = value.wrapping_sub(frame.base);
+                while length > 1 {
+                    let half = length / 2;
+                    let is_before = frame.above_base(bytes, self.data, i + half - 1) < wanted;
+                    i = select_unpredictable(is_before, i + half, i);
+                    length -= half;
+                }
+                let near = frame.get(bytes, self.data, i);
+                let at = frame_number * FRAME_ROWS + i;
+                if near == value {
+                    found(begin + number, at, Place::There);
+                } else if near > value && i == 0 {
+                    found(begin + number, at, Place::Before);
+                }
+            }
+        }
     }
 
     #[inline(always)]
@@ -232,6 +283,28 @@ mod tests {
         (lane, bytes)
     }
 
+    /// The members of a lane, in the order of their numbers: eight at a time, if this processor can, or one by one.
+    fn members(
+        lane: &Lane,
+        (bytes, values): (&[u8], &[u64]),
+        range: (usize, usize),
+        wanted: &[u64],
+        is_wide: bool,
+    ) -> Vec<(usize, usize)> {
+        let mut members = Vec::new();
+        let found = |number, at| members.push((number, at));
+        let count = values.len();
+        match lane.kind {
+            FRAMED => {
+                let wide = Wide::detect().filter(|_| is_wide);
+                lane.framed_members(bytes, count, range, wanted, wide, found);
+            }
+            _ => lane.members(bytes, count, range, wanted, (|_| range.0, 0.0), found),
+        }
+        members.sort_unstable();
+        members
+    }
+
     fn mixed(number: u64) -> u64 {
         (number ^ (number >> 7)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
     }
@@ -283,15 +356,15 @@ mod tests {
                     if descends {
                         wanted.reverse();
                     }
-                    let mut members = Vec::new();
-                    let found = |number, at| members.push((number, at));
-                    lane.members(&bytes, values.len(), (from, to), &wanted, (|_| from, 0.0), found);
-                    members.sort_unstable();
                     let find = |(number, value): (usize, &u64)| {
                         Some((number, from + ascending.binary_search(value).ok()?))
                     };
                     let expected: Vec<_> = wanted.iter().enumerate().filter_map(find).collect();
-                    assert_eq!(members, expected, "{ascending:?} behind {before} others");
+                    for is_wide in [true, false] {
+                        let members =
+                            members(&lane, (&bytes, &values), (from, to), &wanted, is_wide);
+                        assert_eq!(members, expected, "{ascending:?} behind {before} others");
+                    }
                 }
             }
         }
@@ -306,9 +379,10 @@ mod tests {
         for shift in [0, 20, 33] {
             let values: Vec<u64> = values.iter().map(|value| value << shift).collect();
             let (lane, bytes) = lane(&values);
-            lane.members(&bytes, values.len(), (10, 990), &values, (|_| 500, 0.0), |number, at| {
-                assert_eq!(values[number], values[at]);
-            });
+            for is_wide in [true, false] {
+                let members = members(&lane, (&bytes, &values), (10, 990), &values, is_wide);
+                assert!(members.iter().all(|(number, at)| values[*number] == values[*at]));
+            }
         }
     }
 
@@ -326,8 +400,52 @@ mod tests {
             bytes[entries + number * FRAME_SIZE..][..8].copy_from_slice(&base.to_le_bytes());
         }
         let wanted = [0, 5, 1 << 62, i64::MAX as u64, 1 << 63, u64::MAX];
-        lane.members(&bytes, values.len(), (300, 990), &wanted, (|_| 500, 0.0), |number, at| {
-            assert_eq!(wanted[number], lane.get(&bytes, at, values.len()));
-        });
+        for is_wide in [true, false] {
+            for (number, at) in members(&lane, (&bytes, &values), (300, 990), &wanted, is_wide) {
+                assert_eq!(wanted[number], lane.get(&bytes, at, values.len()));
+            }
+        }
+    }
+
+    /// Vectors of eight, and what is left over of them: every number of values.
+    #[test]
+    fn as_few_members_are_found_as_are_asked_for() {
+        let values: Vec<u64> = (0..2_000).map(|n| n * 100 + mixed(n) % 100).collect();
+        let (lane, bytes) = lane(&values);
+        assert_eq!(lane.kind, FRAMED);
+        for count in 0..=70 {
+            let wanted = &values[700..700 + count];
+            for is_wide in [true, false] {
+                let members = members(&lane, (&bytes, &values), (300, 1_990), wanted, is_wide);
+                let expected = (0..count).map(|number| (number, 700 + number));
+                assert!(members.into_iter().eq(expected), "{count} of them");
+            }
+        }
+    }
+
+    /// Forged: residuals behind the end of the block, and lines as steep as any. What lies elsewhere is not read.
+    #[test]
+    fn frames_of_any_bytes_are_asked_to_an_end_by_eights_and_one_by_one() {
+        let values: Vec<u64> = (0..1_000).map(|n| n * 100 + mixed(n) % 100).collect();
+        let mut read = 0;
+        for seed in 0..5_000 {
+            let (lane, mut bytes) = lane(&values);
+            let entries = lane.place as usize;
+            for n in 0..4 {
+                let at = entries + mixed(seed * 8 + n) as usize % (8 * FRAME_SIZE);
+                bytes[at] = mixed(seed * 8 + n + 4) as u8;
+            }
+            let parsed = Lane::parse(&bytes, 0, DESCRIPTOR_SIZE, values.len());
+            let Ok((lane, _)) = parsed else { continue };
+            read += 1;
+            let mut both = [true, false]
+                .map(|is_wide| members(&lane, (&bytes, &values), (10, 990), &values, is_wide));
+            both.iter().flatten().for_each(|(number, at)| {
+                assert_eq!(values[*number], lane.get(&bytes, *at, values.len()), "seed {seed}");
+            });
+            both.iter_mut().for_each(|members| members.sort_unstable());
+            assert_eq!(both[0], both[1], "seed {seed}");
+        }
+        assert!(read > 500, "{read} of these blocks can be read");
     }
 }

@@ -139,9 +139,7 @@ struct Frames<'a> {
     last: usize,
     /// The base of the first.
     base: u64,
-    /// Frames per number.
-    per_value: f64,
-    /// The same, times 2^64.
+    /// Frames per number, times 2^64.
     density: u64,
 }
 
@@ -149,9 +147,8 @@ impl<'a> Frames<'a> {
     fn new(entries: &'a [[u8; FRAME_SIZE]], data: usize, first: usize, last: usize) -> Self {
         let base = Frame::of(&entries[first]).base;
         let span = Frame::of(&entries[last]).base.wrapping_sub(base);
-        let per_value = (last - first) as f64 / span.max(1) as f64;
-        let density = (per_value * (u64::MAX as f64)) as u64;
-        Frames { entries, data, first, last, base, per_value, density }
+        let density = (last - first) as f64 / span.max(1) as f64 * (u64::MAX as f64);
+        Frames { entries, data, first, last, base, density: density as u64 }
     }
 
     /// Calls with each of `values` that is at one of `positions`, or perhaps before: with its number and the position.

@@ -250,7 +250,8 @@ impl Frames<'_> {
         let (one, first, last) = (all(1), all(self.first as u64), all(self.last as u64));
         let base = all(self.base);
         let above = _mm512_sub_epi64(_mm512_max_epi64(value, base), base);
-        let guess = _mm512_mul_pd(_mm512_cvtepu64_pd(above), _mm512_set1_pd(self.per_value));
+        let per_value = self.density as f64 / u64::MAX as f64;
+        let guess = _mm512_mul_pd(_mm512_cvtepu64_pd(above), _mm512_set1_pd(per_value));
         let guess = _mm512_min_epu64(_mm512_cvttpd_epu64(guess), _mm512_sub_epi64(last, first));
         let guess = _mm512_add_epi64(first, guess);
         let next = |number| _mm512_min_epu64(_mm512_add_epi64(number, one), last);

@@ -17,5 +17,5 @@ pub(crate) use interleave::{Pick, interleave};
 pub(crate) use merge::{Merged, Place, RunMerge};
 pub(crate) use pending::{Pending, PendingMark};
 pub(crate) use run::{Key, Run, Usage, limbs_to_key};
-pub(crate) use spans::spans;
+pub(crate) use spans::{spans, spans_of_range};
 pub(crate) use table::{BATCH, Batch, Located, MemoryTable, find_newest};

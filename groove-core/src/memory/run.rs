@@ -159,9 +159,14 @@ impl<const K: usize> Run<K> {
         at + usize::from(self.keys.get(at) == Some(key))
     }
 
-    /// Where the entries of each value begin, if all values are near each other.
+    /// Where the entries of each value begin, if that was asked for and all values are near each other.
     pub(super) fn directory(&self) -> Option<&Directory<K>> {
-        self.directory.get_or_init(|| Directory::of(&self.keys)).as_ref()
+        self.directory.get()?.as_ref()
+    }
+
+    /// Makes the directory if there is none and values are near each other.
+    pub(super) fn make_directory(&self) {
+        self.directory.get_or_init(|| Directory::of(&self.keys));
     }
 
     /// Calls with each of `timestamps`, which are last limbs, that a key in `positions` has, where keys
@@ -462,6 +467,7 @@ mod tests {
             keys.sort_unstable();
             let run = Run::from_sorted(keys.clone(), vec![false; keys.len()], Vec::new(), 0);
             if has_directory {
+                run.make_directory();
                 assert!(run.directory().is_some());
             }
             let span = 40..40 + times.len();

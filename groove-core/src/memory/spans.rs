@@ -1,4 +1,4 @@
-//! Where the entries of one key lie in many runs of an index tree.
+//! Where the entries of one key, or of a range of keys, lie in many runs of an index tree.
 //!
 //! A run is large and mostly cold: each step of a search by halves waits for another page of memory, and
 //! runs are a dozen. So all runs are asked together.
@@ -24,8 +24,18 @@ const NEAR: usize = 8;
 const GUESSED: usize = 32;
 
 /// The positions of each run whose keys are `min`, `max` or between them; both agree in all limbs but the
-/// last.
+/// last. From the first time on, runs have directories.
 pub(crate) fn spans<const K: usize>(
+    runs: &[&Run<K>],
+    min: &Key<K>,
+    max: &Key<K>,
+) -> Vec<Range<usize>> {
+    runs.iter().for_each(|run| run.make_directory());
+    spans_of_range(runs, min, max)
+}
+
+/// The positions of each run whose keys are `min`, `max` or between them.
+pub(crate) fn spans_of_range<const K: usize>(
     runs: &[&Run<K>],
     min: &Key<K>,
     max: &Key<K>,
@@ -39,16 +49,19 @@ pub(crate) fn spans<const K: usize>(
             None => wanted.push((run.keys(), span)),
         }
     }
-    told.iter().for_each(|(_, directory, _)| directory.touch(min));
+    for (_, directory, _) in &told {
+        directory.touch(min);
+        directory.touch(max);
+    }
     for (keys, directory, span) in &mut told {
-        **span = directory.span(min);
+        **span = directory.span(min).start..directory.span(max).end;
         touch(keys, span.start);
         touch(keys, span.end);
     }
-    for (keys, _, span) in told {
-        let Range { start, end } = *span;
-        let from = search::gallop(start, end, 1, |at| keys[at] < *min);
-        let to = search::gallop_back(from, end, 1, |at| keys[at] <= *max);
+    for (keys, directory, span) in told {
+        let from = search::gallop(span.start, directory.span(min).end, 1, |at| keys[at] < *min);
+        let start = from.max(directory.span(max).start);
+        let to = search::gallop_back(start, span.end, 1, |at| keys[at] <= *max);
         *span = from..to;
     }
     for wanted in wanted.chunks_mut(GUESSED) {
@@ -113,7 +126,8 @@ impl<const K: usize> Scale<K> {
     /// Of keys that are not none.
     fn of(keys: &[Key<K>]) -> Self {
         let (first, last) = (keys[0], keys[keys.len() - 1]);
-        let limb = (0..K - 1).find(|limb| first[*limb] != last[*limb]).unwrap_or(K - 2);
+        let limb =
+            (0..K - 1).find(|limb| first[*limb] != last[*limb]).unwrap_or(K.saturating_sub(2));
         let width = last[limb].saturating_sub(first[limb]) as f64 + 1.0;
         let timestamps = last[K - 1].saturating_sub(first[K - 1]).max(1);
         let (per_timestamp, density) = (1.0 / timestamps as f64, keys.len() as f64 / width);
@@ -180,14 +194,59 @@ mod tests {
                 for (low, high) in [(0, u64::MAX), (timestamp, other), (other, timestamp), (1, 1)] {
                     for second in [second.wrapping_sub(1), second, second.wrapping_add(1)] {
                         let (min, max) = ([first, second, low], [first, second, high.max(low)]);
-                        for (run, span) in runs.iter().zip(spans(&runs, &min, &max)) {
-                            let from = run.keys().partition_point(|key| *key < min);
-                            let to = run.keys().partition_point(|key| *key <= max);
-                            assert_eq!(span, from..to, "{min:?} to {max:?}, shape {shape}");
-                        }
+                        assert_found(&runs, spans(&runs, &min, &max), (min, max));
                     }
                 }
             }
+        }
+    }
+
+    /// The same of ranges of keys, of runs with and without directories.
+    #[test]
+    fn spans_of_ranges_are_those_that_a_search_by_halves_finds() {
+        let of = |shape: u64, n: u64| match shape {
+            0 => [0, mixed(n) % 7, n],
+            1 => [0, 5 + mixed(n) % 400, n],
+            2 => [0, (mixed(n) % 30).pow(5), n],
+            _ => [mixed(n) % 3, mixed(n), n],
+        };
+        for shape in 0..4 {
+            let runs: Vec<Run<3>> = (0..30_u64)
+                .map(|number| {
+                    let length = [0, 1, 3, 900, 2_000][(mixed(number) % 5) as usize];
+                    let run = run((0..length).map(|n| of(shape, 5_000 * number + n)).collect());
+                    if number % 3 > 0 {
+                        run.make_directory();
+                    }
+                    run
+                })
+                .collect();
+            let has_directory = runs.iter().any(|run| run.directory().is_some());
+            assert_eq!(has_directory, shape < 2, "few values have one");
+            let mut keys: Vec<Key<3>> = runs.iter().flat_map(|run| run.keys()).copied().collect();
+            keys.extend([[0; 3], [0, 0, 1], [0, 4, 9], [0, 500, 0], [9; 3], [u64::MAX; 3]]);
+            let runs: Vec<&Run<3>> = runs.iter().collect();
+            for n in 0..3_000 {
+                let any = |seed: u64| keys[mixed(3 * n + seed) as usize % keys.len()];
+                // Whole values, one of them, and single keys.
+                let (one, other) = match n % 4 {
+                    0 => (any(0), any(1)),
+                    1 => ([any(0)[0], any(0)[1], 0], [any(1)[0], any(1)[1], u64::MAX]),
+                    2 => ([any(0)[0], any(0)[1], 0], [any(0)[0], any(0)[1], u64::MAX]),
+                    _ => (any(0), any(0)),
+                };
+                let range = (one.min(other), one.max(other));
+                assert_found(&runs, spans_of_range(&runs, &range.0, &range.1), range);
+            }
+        }
+    }
+
+    fn assert_found(runs: &[&Run<3>], spans: Vec<Range<usize>>, (min, max): (Key<3>, Key<3>)) {
+        assert_eq!(spans.len(), runs.len());
+        for (run, span) in runs.iter().zip(spans) {
+            let from = run.keys().partition_point(|key| *key < min);
+            let to = run.keys().partition_point(|key| *key <= max);
+            assert_eq!(span, from..to, "{min:?} to {max:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{BlockKind, Damage, ReadError};
 use crate::grid::{Grid, ShelfGuard};
 use crate::key_hash::HashedKey;
 use crate::memory::{
-    BATCH, Batch, Key, Located, MemoryTable, Run, Usage, find_newest, limbs_to_key,
+    BATCH, Batch, Key, Located, MemoryTable, Run, Usage, find_newest, limbs_to_key, spans_of_range,
 };
 use crate::table::{BlockPlace, Gather, ShelfPlace, Table, TableIndex, TreeMeta, ValueBlock};
 
@@ -353,10 +353,9 @@ impl<const K: usize> TreeVersion<K> {
         if min > max {
             return Ok(0);
         }
-        let mut count = 0_i64;
-        for run in self.runs_newest_first() {
-            count += run.net_count(run.lower_bound(min)..run.upper_bound(max));
-        }
+        let runs: Vec<&Run<K>> = self.runs_newest_first().map(|run| &**run).collect();
+        let positions = spans_of_range(&runs, min, max);
+        let mut count = runs.iter().zip(positions).map(|(run, at)| run.net_count(at)).sum();
         for tables in self.levels.iter() {
             let first = tables.partition_point(|table| table.key_max < *min);
             for table in tables[first..].iter().take_while(|table| table.key_min <= *max) {

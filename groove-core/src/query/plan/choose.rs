@@ -96,7 +96,7 @@ impl<'a> Planner<'a> {
         readers: &'a BTreeMap<usize, ReadKey>,
         explains: bool,
     ) -> Planner<'a> {
-        let sizes = Sizes { view, counts: false, explains };
+        let sizes = Sizes::new(view, explains);
         Planner {
             view,
             readers,

@@ -3,6 +3,8 @@
 //! Sizes are counts that trees give from what they know of their tables; where a range of an index and one of
 //! timestamps come together, as if neither had to do with the other; and where nothing tells, guesses.
 
+use std::cell::RefCell;
+
 use crate::constants::{INDEX_KEY_WIDTH_MAX, KEY_LIMBS_MAX};
 use crate::error::ReadError;
 use crate::groove::GrooveView;
@@ -20,6 +22,8 @@ pub(super) const KEY_SCANS_MAX: usize = 256;
 pub(super) const FEW_SCANS: usize = 8;
 /// Ranges of one index whose entries are counted to estimate its size; more are extrapolated.
 pub(super) const COUNTED_RANGES_MAX: usize = 16;
+/// Counts that are kept while a query is planned, at the most: they are gone through.
+const COUNTS_KEPT: usize = 64;
 /// Levels of a term that are looked into to estimate its size; deeper ones count as all objects.
 pub(super) const SIZED_DEPTH: usize = 3;
 /// A term of at most so many objects, known without reading, goes first without any counting.
@@ -35,6 +39,24 @@ pub(super) struct Sizes<'a> {
     pub(super) counts: bool,
     /// Whether each size is wanted, also where it decides nothing.
     pub(super) explains: bool,
+    /// What was counted: each part of a plan asks anew.
+    counted: RefCell<Vec<Counted>>,
+}
+
+/// A range of an index whose entries were counted.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    ordinal: usize,
+    range: KeyRange,
+    window: Window,
+    entries: u64,
+}
+
+impl<'a> Sizes<'a> {
+    /// Nothing is counted yet.
+    pub(super) fn new(view: &'a GrooveView, explains: bool) -> Self {
+        Sizes { view, counts: false, explains, counted: RefCell::default() }
+    }
 }
 
 impl Sizes<'_> {
@@ -174,10 +196,25 @@ impl Sizes<'_> {
         let counted = &ranges[..ranges.len().min(COUNTED_RANGES_MAX)];
         let mut entries = 0_u64;
         for range in counted {
-            entries = entries.saturating_add(count_range(self.view, ordinal, range, window)?);
+            entries = entries.saturating_add(self.count(ordinal, *range, window)?);
         }
         let (ranges, counted) = (ranges.len() as u64, (counted.len() as u64).max(1));
         Ok((entries.saturating_mul(ranges) / counted).min(all))
+    }
+
+    /// As [`count_range`], but a range is counted once.
+    fn count(&self, ordinal: usize, range: KeyRange, window: Window) -> Result<u64, ReadError> {
+        let mut counted = self.counted.borrow_mut();
+        let is_it =
+            |one: &&Counted| (one.ordinal, one.range, one.window) == (ordinal, range, window);
+        if let Some(known) = counted.iter().find(is_it) {
+            return Ok(known.entries);
+        }
+        let entries = count_range(self.view, ordinal, &range, window)?;
+        if counted.len() < COUNTS_KEPT {
+            counted.push(Counted { ordinal, range, window, entries });
+        }
+        Ok(entries)
     }
 
     /// The size of a step of its own: where it decides nothing, and is not to be shown, that of all objects.

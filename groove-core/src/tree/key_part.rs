@@ -191,7 +191,7 @@ impl<const K: usize> KeyPart<K> {
             Place::Block { values, .. } => match self.positions_ahead(version, count, end) {
                 Some(positions) => {
                     values.unpack_last_limbs(positions, out);
-                    self.ranked(before, out);
+                    self.ranked(before, end, out);
                 }
                 None => self.take(end, count, |at| values.last_limb(at), out),
             },
@@ -206,35 +206,44 @@ impl<const K: usize> KeyPart<K> {
         }
     }
 
-    /// The positions of the next `count` entries, if these are many and all below `end`: they are read together.
+    /// The positions of the next entries, `count` at most, if many are likely to be below `end`, and these are: they
+    /// are read together.
     fn positions_ahead(
         &self,
         version: &TreeVersion<K>,
         count: usize,
         end: u64,
     ) -> Option<Range<usize>> {
+        // Entries are not spread evenly; what is left of them comes next.
+        let below = self.steps(end) / 8 * 7;
+        let count = count.min(below);
+        if count < READ_TOGETHER_MIN {
+            return None;
+        }
         let at = self.at();
         let (positions, last) = match self.direction {
             Direction::Ascending => (at + 1..at + 1 + count, at + count),
             Direction::Descending => (at - count..at, at - count),
         };
-        let is_below = || self.direction.rank(self.place.timestamp(version, last)) < end;
-        (count >= READ_TOGETHER_MIN && is_below()).then_some(positions)
+        let is_below = self.direction.rank(self.place.timestamp(version, last)) < end;
+        is_below.then_some(positions)
     }
 
-    /// Makes timestamps from `begin` on, in the order of positions, the ranks behind the one that it stands at.
-    fn ranked(&self, begin: usize, timestamps: &mut Vec<u64>) {
+    /// Makes timestamps from `begin` on, in the order of positions, the ranks behind the one that it stands at. The last
+    /// one is below `end`.
+    fn ranked(&self, begin: usize, end: u64, timestamps: &mut Vec<u64>) {
         let ranks = &mut timestamps[begin..];
         if self.direction == Direction::Descending {
             ranks.reverse();
             ranks.iter_mut().for_each(|rank| *rank = self.direction.rank(*rank));
         }
-        // What does not ascend, as in forged blocks, is left to seeks.
         let ascends = ranks.first().is_some_and(|first| self.rank < *first)
-            && ranks.is_sorted_by(|a, b| a < b);
+            && ranks.is_sorted_by(|one, next| one < next);
+        // What does not ascend, as in forged blocks, is left to seeks; before it anything may stand.
         if !ascends {
             let mut before = self.rank;
-            let goes_on = |rank: &&u64| std::mem::replace(&mut before, **rank) < **rank;
+            let goes_on =
+                |rank: &&u64| std::mem::replace(&mut before, **rank) < **rank && **rank < end;
             let ascending = ranks.iter().take_while(goes_on).count();
             timestamps.truncate(begin + ascending);
         }

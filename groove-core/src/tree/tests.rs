@@ -676,6 +676,37 @@ fn scans_of_removed_entries_that_do_not_ascend_end() {
     scans.join().expect("each scan gives what it should");
 }
 
+/// Found by review. A block whose timestamps go back was read many entries at a time if the last of them came before the next
+/// part's: those before it, which did not, were given, too, the highest number of all among them, and the next target
+/// overflowed. Now each is compared where they do not ascend.
+#[test]
+fn entries_of_a_forged_block_that_are_read_together_end_where_others_begin() {
+    let forged = |number: u64| -> Vec<u64> { (1..=40).chain([number]).chain(41..=100).collect() };
+    let fill = |numbers: Vec<u64>, run: &[u64], direction: Direction| {
+        let (meta, storage) = (index_meta(4096), MemoryStorage::new());
+        let mut chunk = Chunk::<2>::new(&meta);
+        chunk.keys.push([0, 1]);
+        chunk.keys.extend(numbers.iter().map(|number| [1, *number]));
+        chunk.keys.push([2, 1]);
+        chunk.tombstones.resize(chunk.keys.len(), false);
+        let table = write_table(&meta, &storage, 1, &chunk);
+        let grid = Arc::new(Grid::new(Arc::new(storage), [3; 16], 1 << 20));
+        let mut tree = Tree::<2>::new(meta, grid);
+        tree.restore(&[table]).unwrap();
+        let live: Changes = run.iter().map(|number| ([1, *number], false)).collect();
+        let version = Arc::new(tree.tip.with_changes(index_run(&live)));
+        let mut scan = version.scan_key(&[1], (1, u64::MAX >> 1), direction);
+        let mut ranks = Vec::new();
+        scan.fill(0, 80, &mut ranks).unwrap();
+        ranks.into_iter().map(|rank| direction.rank(rank)).collect::<Vec<u64>>()
+    };
+    let (up, down) = (Direction::Ascending, Direction::Descending);
+    let first: Vec<u64> = (1..=40).collect();
+    assert_eq!(fill(forged(9_999), &[150, 5_000], up), [&first[..], &[150, 5_000, 9_999]].concat());
+    assert_eq!(fill(forged(u64::MAX), &[150, 5_000], up), [&first[..], &[150, 5_000]].concat());
+    assert_eq!(fill(forged(0), &[], down), (41..=100).rev().collect::<Vec<u64>>());
+}
+
 fn scan_disordered_entries() {
     let disordered = |seed: u64| -> Vec<u64> {
         let random = &mut Random(seed);

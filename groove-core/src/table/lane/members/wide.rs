@@ -316,3 +316,29 @@ fn less_one(numbers: __m512i) -> __m512i {
 fn all(value: u64) -> __m512i {
     _mm512_set1_epi64(value.cast_signed())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_lie_in_the_bytes_is_not_gathered() {
+        let Some(_) = Wide::detect() else { return };
+        let memory: Vec<u8> = (1..=64).collect();
+        for length in [0, 1, 7, 8, 9, 40] {
+            let bytes = &memory[..length];
+            let end = length as u64;
+            let places =
+                [0, 1, end.wrapping_sub(8), end.wrapping_sub(7), end, 32, 1 << 63, u64::MAX];
+            // SAFETY: the processor has what both functions need.
+            let words = unsafe { gather(bytes, bytemuck::cast(places)) };
+            let words: [u64; WIDTH] = bytemuck::cast(words);
+            let expected = places.map(|place| {
+                let word =
+                    usize::try_from(place).ok().and_then(|at| bytes.get(at..at.checked_add(8)?));
+                word.map_or(0, |word| u64::from_le_bytes(word.try_into().expect("8 bytes")))
+            });
+            assert_eq!(words, expected, "{length} bytes");
+        }
+    }
+}

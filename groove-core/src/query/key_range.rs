@@ -239,6 +239,38 @@ impl RangeSet {
             && self.0.windows(2).all(|pair| pair[0].max.successor() == Some(pair[1].min))
     }
 
+    /// The same keys, each as a range of its own, if they are not more than `most`; `None` if they are, or if each is
+    /// one already.
+    pub(crate) fn apart(&self, most: usize) -> Option<RangeSet> {
+        if self.0.len() > most || self.0.iter().all(KeyRange::is_point) {
+            return None;
+        }
+        let mut keys = Vec::with_capacity(most);
+        for range in self.ranges() {
+            let mut next = Some(range.min);
+            while let Some(key) = next.filter(|key| *key <= range.max) {
+                if keys.len() == most {
+                    return None;
+                }
+                keys.push(KeyRange { min: key, max: key });
+                next = key.successor();
+            }
+        }
+        Some(RangeSet(keys.into()))
+    }
+
+    /// The same keys in as few ranges as there can be.
+    pub(crate) fn joined(&self) -> RangeSet {
+        let mut set: Vec<KeyRange> = Vec::with_capacity(self.0.len());
+        for range in self.ranges() {
+            match set.last_mut() {
+                Some(last) if last.max.successor() == Some(range.min) => last.max = range.max,
+                _ => set.push(*range),
+            }
+        }
+        RangeSet(set.into())
+    }
+
     /// The keys in both sets.
     pub(crate) fn intersection(&self, other: &RangeSet) -> RangeSet {
         let mut set = Vec::new();

@@ -574,11 +574,15 @@ impl<'a> Planner<'a> {
 
     fn any<'t>(
         &mut self,
-        terms: impl IntoIterator<Item = &'t Term>,
+        terms: impl IntoIterator<Item = &'t Term> + Clone,
         asked: Asked,
         window: Window,
     ) -> Result<Test, ReadError> {
-        let mut tests = self.tests(terms, asked, window)?;
+        let mut tests = self.tests(terms.clone(), asked, window)?;
+        // One looks at rows: these are at hand for the others.
+        if !asked.at_hand && tests.len() > 1 && tests.iter().any(Test::reads_rows) {
+            tests = self.tests(terms, Asked { at_hand: true, ..asked }, window)?;
+        }
         Ok(if tests.len() == 1 { tests.remove(0) } else { Test::Any(tests) })
     }
 

@@ -66,7 +66,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(view: &GrooveView, node: &Node) -> Plan {
         let counted = Normal::new(view.schema, node);
-        let normal = counted.complemented(view.schema);
+        let normal = counted.complemented(view.schema).spread(view.schema);
         Plan { normal, counted, readers: normal::readers(node) }
     }
 
@@ -102,7 +102,8 @@ impl Plan {
         let goal = Goal { limit: u64::MAX, rows: false, frugal: false };
         let choose = |(_, normal): &(_, Normal)| {
             let mut planner = choose::Planner::new(view, &self.readers, false);
-            Ok((planner.whole(normal, count.window, goal)?, count.window))
+            let normal = normal.clone().spread(view.schema);
+            Ok((planner.whole(&normal, count.window, goal)?, count.window))
         };
         count.streamed.iter().map(choose).collect()
     }
@@ -155,7 +156,7 @@ impl Plan {
             (Term::And { removed, .. }, false) => removed.is_empty() && used.len() == kept.len(),
             (_, false) => used.len() == kept.len(),
         };
-        Walk { index, keys, is_all }
+        Walk { index, keys: keys.as_ref().map(RangeSet::joined), is_all }
     }
 }
 

@@ -18,7 +18,9 @@ use crate::query::handle::all_timestamps;
 use crate::query::key_range::{EncodedKey, KeyRange, RangeSet};
 use crate::query::predicate::Node;
 use crate::query::row_key::ReadKey;
-use crate::schema::{FieldType, IndexSource, Schema, has_row_key};
+use crate::schema::{FieldType, IndexKind, IndexSource, Schema, has_row_key};
+
+use super::size::FEW_SCANS;
 
 /// What a set of keys is about; in this order leaves stand in a term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +65,26 @@ impl Term {
             _ => *range,
         });
         Some(Term::Keys(*subject, RangeSet::from_ranges(ranges.collect())))
+    }
+}
+
+impl Term {
+    /// As [`Normal::spread`].
+    fn spread(&mut self, schema: &Schema) {
+        match self {
+            Term::Keys(Subject::Index(ordinal), set) => {
+                if schema.indexes[*ordinal].kind == IndexKind::NonUnique
+                    && let Some(keys) = set.apart(FEW_SCANS)
+                {
+                    *set = keys;
+                }
+            }
+            Term::Keys(..) => {}
+            Term::And { kept, removed } => {
+                kept.iter_mut().chain(removed).for_each(|term| term.spread(schema));
+            }
+            Term::Or(terms) => terms.iter_mut().for_each(|term| term.spread(schema)),
+        }
     }
 }
 
@@ -130,6 +152,13 @@ impl Normal {
             Some(others) => Normal::positive(others),
             None => self.clone(),
         }
+    }
+
+    /// The same with each key of a narrow range of an index on its own: a few scans in the order of timestamps, where
+    /// a range has to be collected.
+    pub(super) fn spread(mut self, schema: &Schema) -> Normal {
+        self.term.spread(schema);
+        self
     }
 
     fn positive(term: Term) -> Normal {

@@ -49,7 +49,31 @@ fn sets_of_ranges_combine_as_sets_of_keys_do() {
         assert_eq!(members(&either), pick(&|n| in_a.contains(n) || in_b.contains(n)), "{seed}");
         let full = KeyRange::new(key(0), key(39)).expect("not inverted");
         assert_eq!(either.covers(&full), members(&either) == all, "{seed}");
+
+        let joined = either.joined();
+        assert_ordered(&joined);
+        assert_eq!(members(&joined), members(&either), "{seed}");
+        let is_apart = |pair: &[KeyRange]| pair[0].max.successor() < Some(pair[1].min);
+        assert!(joined.ranges().windows(2).all(is_apart), "{seed}: {joined:?}");
+
+        let is_points = a.ranges().iter().all(KeyRange::is_point);
+        let apart = a.apart(8);
+        assert_eq!(apart.is_some(), !is_points && in_a.len() <= 8, "{seed}: {a:?}");
+        if let Some(keys) = apart {
+            assert_eq!(members(&keys), in_a, "{seed}");
+            assert_eq!(keys.ranges().len(), in_a.len(), "{seed}: each on its own");
+        }
     }
+}
+
+#[test]
+fn the_last_key_of_all_is_taken_apart_from_those_before_it() {
+    let last = EncodedKey::max_of_width(32);
+    let first = last.predecessor().and_then(EncodedKey::predecessor).expect("not zero");
+    let set = RangeSet::from_ranges(vec![KeyRange::new(first, last).expect("not inverted")]);
+    assert_eq!(set.apart(2), None);
+    let keys = set.apart(3).expect("three keys");
+    assert_eq!((keys.ranges().len(), keys.joined()), (3, set));
 }
 
 #[test]

@@ -89,6 +89,32 @@ fn conditions_on_timestamps_read_nothing_beside_an_index() {
     assert!(scanned <= 8, "{scanned} entries");
 }
 
+/// A range of a few keys was collected: all entries of these keys, of whatever time.
+#[test]
+fn a_range_of_a_few_keys_is_read_where_the_answer_is() {
+    let few = Item::SMALL.range(2..=9);
+    let (query, device) = query(few.clone() & Item::TIMESTAMP.range(5_000..5_200));
+    assert_eq!(query.iter_timestamps().count(), 2);
+    assert!(device.scanned.load(Relaxed) <= 16, "{} entries", device.scanned.load(Relaxed));
+
+    let (query, device) = self::query(few & Item::WIDE.eq(3));
+    assert_eq!(query.iter_timestamps().count(), 10);
+    let scanned = device.scanned.load(Relaxed);
+    assert!(scanned <= 60, "{scanned} entries of 100 beside 10");
+}
+
+/// A condition on another index was looked for there, though the row that another part of the same disjunction looks at
+/// tells.
+#[test]
+fn parts_of_a_disjunction_are_tested_on_the_row_that_one_of_them_looks_at() {
+    let either = Item::CODE.range(..5_000) | Item::SMALL.range(7..=8);
+    let (query, device) = query(Item::WIDE.eq(3) & either);
+    assert_eq!(query.iter_timestamps().count(), 10);
+    let scanned = device.scanned.load(Relaxed);
+    assert!(scanned <= 12, "{scanned} entries for 10");
+    assert_eq!(rows(&device), 10);
+}
+
 #[test]
 fn a_count_on_one_index_scans_nothing() {
     let (query, device) = query(Item::TINY.eq(1));

@@ -18,6 +18,9 @@ use super::index_walk::{IndexWalk, Position, ranges_after};
 use super::method::{Choice, Known, Method, sorting_cost};
 use super::order::Order;
 
+/// Entries of a batch behind the first one that are tested together, at the least, if there are so many.
+const BATCH_TESTED_MIN: usize = 16;
+
 /// An object: where it is in the order, and its row.
 pub(super) struct Found {
     pub(super) at: Position,
@@ -69,6 +72,8 @@ pub(in crate::query) struct Source {
     batch: vec::IntoIter<Found>,
     /// Entries of the next batch.
     batch_entries: usize,
+    /// Of the last batch that was tested, how many objects met the conditions, and of how many.
+    kept: Option<(usize, usize)>,
     /// `None` if nothing is left but the batch.
     walk: Option<IndexWalk>,
     /// Entries that were walked before the rows of what was collected were sorted in the place of that.
@@ -173,6 +178,7 @@ impl Source {
             meters,
             batch: sorted.into_iter(),
             batch_entries,
+            kept: None,
             walk,
             walked_before: 0,
             timestamps,
@@ -289,11 +295,16 @@ impl Source {
 
     /// Reads the objects of the next batch of entries, of which there may be none; `false` at the end.
     fn read_batch(&mut self, wanted: usize) -> Result<bool, QueryError> {
-        let most = match self.method {
-            Method::Test(_) => self.batch_entries,
+        let most = match (&self.method, self.kept) {
+            // As many as are likely to give what is still wanted.
+            (Method::Test(_), Some((kept, tested))) => {
+                let likely = wanted.saturating_mul(tested).div_ceil(kept.max(1));
+                self.batch_entries.min(likely.max(BATCH_TESTED_MIN))
+            }
+            (Method::Test(_), None) => self.batch_entries,
             _ => self.batch_entries.min(wanted),
         };
-        self.batch_entries = BATCH_ROWS_MAX.min(self.batch_entries * 2);
+        self.batch_entries = BATCH_ROWS_MAX.min(most * 2);
         let mut places = Vec::with_capacity(most);
         while places.len() < most
             && let Some(at) = self.next_entry()?
@@ -321,6 +332,7 @@ impl Source {
                 let at = places.find(|at| at.timestamp == timestamp);
                 batch.push(Found { at: at.expect("it is one of the batch"), row });
             }
+            self.kept = Some((batch.len(), timestamps.len()));
         } else {
             let rows = self.objects.lookup_batch(&timestamps, None)?;
             let width = self.objects.payload_width();

@@ -102,7 +102,7 @@ fn the_order_of_an_index() {
     let printed = "\
 Item, highest wide first, limit 10                expected      rows    blocks
 where tiny = 1 and maybe is some, tested on rows        10        10         0
-  entries of wide, highest first                        22        66         0";
+  entries of wide, highest first                        22        44         0";
     assert_plan(many.order_by(Item::WIDE).descending().limit(10).explain(), printed);
 
     let few = query(Item::SMALL.eq(7) & Item::WIDE.lt(30_000));

@@ -229,8 +229,8 @@ impl<const K: usize> KeyPart<K> {
         is_below.then_some(positions)
     }
 
-    /// Makes timestamps from `begin` on, in the order of positions, the ranks behind the one that it stands at. The last
-    /// one is below `end`.
+    /// Makes timestamps from `begin` on, in the order of positions, the ranks behind the one that it stands at. The
+    /// last one is below `end`.
     fn ranked(&self, begin: usize, end: u64, timestamps: &mut Vec<u64>) {
         let ranks = &mut timestamps[begin..];
         if self.direction == Direction::Descending {

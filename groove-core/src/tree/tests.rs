@@ -676,9 +676,9 @@ fn scans_of_removed_entries_that_do_not_ascend_end() {
     scans.join().expect("each scan gives what it should");
 }
 
-/// Found by review. A block whose timestamps go back was read many entries at a time if the last of them came before the next
-/// part's: those before it, which did not, were given, too, the highest number of all among them, and the next target
-/// overflowed. Now each is compared where they do not ascend.
+/// Found by review. A block whose timestamps go back was read many entries at a time if the last of them came before
+/// the next part's: those before it, which did not, were given, too, the highest number of all among them, and the
+/// next target overflowed. Now each is compared where they do not ascend.
 #[test]
 fn entries_of_a_forged_block_that_are_read_together_end_where_others_begin() {
     let forged = |number: u64| -> Vec<u64> { (1..=40).chain([number]).chain(41..=100).collect() };

@@ -7,8 +7,8 @@
 //!    value is computed. Both ends of the window are touched.
 //! 2. Each window, a dozen positions, is searched by halves.
 //!
-//! Both are computation more than they are waiting, so processors that have vectors of eight values take eight at a time
-//! ([`Wide`]).
+//! Both are computation more than they are waiting, so processors that have vectors of eight values take eight at a
+//! time ([`Wide`]).
 
 #[cfg_attr(not(all(target_arch = "x86_64", not(miri))), path = "members/no_wide.rs")]
 mod wide;

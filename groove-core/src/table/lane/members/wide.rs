@@ -211,8 +211,8 @@ impl FrameOfEach {
 
     /// At which position the line has risen so far; at most the length of a frame.
     ///
-    /// A quotient of doubles, and yet that of integers: one of at most 128, by a divisor of 32 bits, is not as near to the
-    /// next integer as a double can tell, and greater ones are cut.
+    /// A quotient of doubles, and yet that of integers: one of at most 128, by a divisor of 32 bits, is not so near
+    /// to the next integer that a double is rounded to it, and greater ones are cut.
     #[target_feature(enable = "avx512f,avx512dq")]
     #[inline]
     fn steps(&self, rise: __m512i) -> __m512i {
